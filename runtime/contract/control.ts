@@ -1,0 +1,129 @@
+/** What the control plane (`/api/v1` of the registry) takes and gives; OpenAPI, server, CLI and pages use these alone. */
+import { z } from 'zod'
+import { description } from './description.ts'
+import { count, digest, name, ppm, timestamp } from './names.ts'
+import { profileSpec } from './profile-spec.ts'
+import { profileReport, sender } from './telemetry.ts'
+
+export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
+
+export const modelVersion = z.object({
+  model: name,
+  version: z.int().min(1),
+  manifest: digest,
+  /** Sum of its blobs. */
+  sizeBytes: count,
+  createdAt: timestamp,
+  tags,
+  /** Why it was pushed. */
+  why: z.string().optional(),
+  description,
+  hasProfile: z.boolean(),
+  hasGolden: z.boolean(),
+})
+
+export type ModelVersion = z.infer<typeof modelVersion>
+
+export const model = z.object({
+  name,
+  createdAt: timestamp,
+  tags,
+  latestVersion: z.int().min(0),
+})
+
+export type Model = z.infer<typeof model>
+
+export const deploymentBody = z.strictObject({ model: name, version: z.int().min(1) })
+
+export const deployment = z.object({
+  name,
+  model: name,
+  version: z.int().min(1),
+  createdAt: timestamp,
+})
+
+export type Deployment = z.infer<typeof deployment>
+
+/** Percent by deployment; the server checks the sum and the decimals. */
+export const split = z.record(name, z.number().min(0).max(100))
+
+export const traffic = z.strictObject({
+  split,
+  shadow: z.strictObject({ deployment: name, percent: z.number().min(0).max(100) }).optional(),
+})
+
+export type Traffic = z.infer<typeof traffic>
+
+export const endpoint = z.object({
+  name,
+  createdAt: timestamp,
+  salt: z.string(),
+  /** Revision of the plan in force. */
+  revision: z.int().min(0),
+  deployments: z.array(deployment),
+  traffic,
+  /** The buckets behind the split, as the plan has them. */
+  ranges: z.array(z.tuple([name, ppm, ppm])),
+})
+
+export type Endpoint = z.infer<typeof endpoint>
+
+/** One host that reported for an endpoint within the last days. */
+export const host = z.object({
+  sender,
+  endpoint: name,
+  revision: z.int().min(1),
+  firstSeenAt: timestamp,
+  lastSeenAt: timestamp,
+  providers: z.array(z.string()),
+  device: z.string(),
+  rows: count,
+})
+
+export type Host = z.infer<typeof host>
+
+/** Exact sums of the reports of one (deployment, version, variant, provider, device) over a span of windows. */
+export const profileSum = z.object({
+  ...profileReport.shape,
+  senders: count,
+  /** What the counts were counted against, where it is known. */
+  baseline: profileSpec.optional(),
+})
+
+export type ProfileSum = z.infer<typeof profileSum>
+
+export const role = z.enum(['page', 'reader', 'writer', 'operator', 'admin'])
+
+export type Role = z.infer<typeof role>
+
+export const tokenBody = z.strictObject({
+  role,
+  name: z.string().min(1).max(128).optional(),
+})
+
+export const token = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  role,
+  createdAt: timestamp,
+})
+
+export type Token = z.infer<typeof token>
+
+/** The secret is shown once. */
+export const createdToken = z.object({ ...token.shape, secret: z.string() })
+
+/** Keys whose signatures this registry makes now, for hosts to pin. */
+export const keys = z.object({ keys: z.array(z.object({ kid: z.string(), key: z.string() })) })
+
+export const page = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().optional() })
+
+/** RFC 9457; `type` is the stable code. */
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  next: z.string(),
+})

@@ -1,0 +1,68 @@
+/**
+ * A report of a host (`POST /api/v1/telemetry`). Everything in it is cumulative within one (sender, window): a repeat, a
+ * reorder or a lost message cannot count twice.
+ */
+import { z } from 'zod'
+import { count, digest, executionProvider, name, timestamp } from './names.ts'
+
+/**
+ * Upper edges of the latency histogram in milliseconds, upper edge excluded; one more cell takes what is above. Half a
+ * power of two apart, so that a ratio of 1.2 moves mass by about half a cell.
+ */
+export const latencyEdgesMs: readonly number[] = Array.from({ length: 32 }, (_, i) => 0.125 * 2 ** (i / 2))
+
+/** 16 random bytes, base64url: one life of a host, never stored on the device. */
+export const sender = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
+
+const cellsByFeature = z.record(z.string().min(1).max(160), z.array(count).max(11_000))
+
+export const profileReport = z.strictObject({
+  deployment: name,
+  version: z.int().min(1),
+  variant: z.string().min(1).max(64),
+  provider: executionProvider,
+  device: z.enum(['desktop', 'mobile', 'server', 'edge']),
+  /** Of the ProfileSpec that was counted against; absent where the version has none, and then counts are empty. */
+  spec: digest.optional(),
+  rows: count,
+  /** Layout: see ProfileSpec. */
+  counts: cellsByFeature,
+  outputs: cellsByFeature,
+  /** Cells of {@link latencyEdgesMs}. */
+  latency: z.array(count).length(33),
+  errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
+})
+
+export type ProfileReport = z.infer<typeof profileReport>
+
+/** First 16 bytes of HMAC-SHA-256(plan.salt, unit), base64url. */
+const unitHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
+
+export const telemetryReport = z.strictObject({
+  sender,
+  /** Rises by at least one with each report of a sender. */
+  seq: z.int().min(1),
+  /** Start of the span of time that is counted, on a whole minute. */
+  window: timestamp,
+  endpoint: name,
+  revision: z.int().min(1),
+  profiles: z.array(profileReport).max(64),
+  exposures: z.array(z.strictObject({ unit: unitHash, deployment: name, at: timestamp })).max(2000),
+  outcomes: z
+    .array(
+      z.strictObject({
+        unit: unitHash,
+        at: timestamp,
+        values: z.record(z.string().min(1).max(128), z.union([z.boolean(), z.number(), z.string().max(256)])),
+      }),
+    )
+    .max(2000),
+})
+
+export type TelemetryReport = z.infer<typeof telemetryReport>
+
+/** The registry's answer. */
+export const telemetryReceipt = z.strictObject({
+  /** False where this or a later report of the same sender was counted before. */
+  counted: z.boolean(),
+})

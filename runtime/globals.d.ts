@@ -1,0 +1,86 @@
+/** The few globals that every host has: pages, workers, Node and workerd. Nothing else may be used in the core. */
+
+declare class TextEncoder {
+  encode(text?: string): Uint8Array<ArrayBuffer>
+}
+
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean })
+  decode(bytes?: Uint8Array): string
+}
+
+declare class AbortSignal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+  static any(signals: AbortSignal[]): AbortSignal
+  static timeout(ms: number): AbortSignal
+}
+
+declare class AbortController {
+  readonly signal: AbortSignal
+  abort(reason?: unknown): void
+}
+
+declare class URL {
+  constructor(url: string, base?: string)
+  readonly href: string
+  readonly origin: string
+}
+
+declare class Headers {
+  get(name: string): string | null
+}
+
+declare class ReadableStreamReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array }>
+  cancel(): Promise<void>
+}
+
+declare class Response {
+  readonly ok: boolean
+  readonly status: number
+  readonly headers: Headers
+  readonly body: { getReader(): ReadableStreamReader } | null
+  arrayBuffer(): Promise<ArrayBuffer>
+  json(): Promise<unknown>
+  text(): Promise<string>
+}
+
+interface RequestInit {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  signal?: AbortSignal
+  keepalive?: boolean
+}
+
+interface CryptoKey {
+  readonly type: string
+}
+
+declare const crypto: {
+  getRandomValues<T extends Uint8Array>(array: T): T
+  readonly subtle: {
+    digest(algorithm: 'SHA-256', data: Uint8Array): Promise<ArrayBuffer>
+    importKey(
+      format: 'raw',
+      key: Uint8Array,
+      algorithm: { name: string; hash?: string },
+      extractable: boolean,
+      usages: string[],
+    ): Promise<CryptoKey>
+    sign(algorithm: string, key: CryptoKey, data: Uint8Array): Promise<ArrayBuffer>
+    verify(algorithm: string, key: CryptoKey, signature: Uint8Array, data: Uint8Array): Promise<boolean>
+  }
+}
+
+declare const performance: { now(): number }
+
+declare function fetch(url: string, init?: RequestInit): Promise<Response>
+declare function setTimeout(callback: () => void, ms: number): unknown
+declare function clearTimeout(timer: unknown): void
+declare function atob(text: string): string
+declare function btoa(text: string): string

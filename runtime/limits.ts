@@ -1,0 +1,30 @@
+/** Every limit of Selvedge (design, section 11) in one object; tests read the numbers from here. */
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const second = 1000
+
+export const limits = {
+  controlBodyBytes: 1 * MiB,
+  jsonBodyBytes: 4 * MiB,
+  binaryBodyBytes: 64 * MiB,
+  jsonDepth: 100,
+  headerBytes: 16 * KiB,
+  headersTimeoutMs: 10 * second,
+  jsonTimeoutMs: 30 * second,
+  manifestBytes: 4 * MiB,
+  telemetryBytes: 60 * KiB,
+  telemetryPastMs: 7 * 24 * 3600 * second,
+  telemetryFutureMs: 5 * 60 * second,
+  chunkBytes: 4 * MiB,
+  graphNodes: 50_000,
+  graphNesting: 32,
+  graphInitializers: 20_000,
+  loadMs: 60 * second,
+  runMs: 30 * second,
+  outputBytes: 64 * MiB,
+  queueLength: 100,
+  drainMs: 30 * second,
+  pageSize: 1000,
+  longPollMs: 25 * second,
+} as const

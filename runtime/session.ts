@@ -1,0 +1,26 @@
+/** Session: one loaded variant on one execution provider. The port that `providers/node` and `providers/web` implement. */
+import type { ExecutionProvider } from './contract/names.ts'
+import type { Tensors } from './tensor.ts'
+
+export interface Session {
+  readonly provider: ExecutionProvider
+  /**
+   * One run; a session runs one request at a time, its caller queues.
+   *
+   * @throws SelvedgeError `RUN_FAILED` where the network refuses the input
+   */
+  run(inputs: Tensors): Promise<Tensors>
+  close(): Promise<void>
+}
+
+/** The verified bytes of one variant: the network, and the external data that it names by path. */
+export interface ModelBytes {
+  network: Uint8Array
+  externalData: { path: string; data: Uint8Array }[]
+}
+
+/**
+ * @throws SelvedgeError `MODEL_INVALID` or `OPERATOR_UNKNOWN` where ONNX Runtime cannot load the bytes,
+ * `PROVIDER_UNAVAILABLE` where the host does not have the provider
+ */
+export type OpenSession = (bytes: ModelBytes, provider: ExecutionProvider) => Promise<Session>
