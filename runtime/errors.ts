@@ -122,6 +122,10 @@ export const errorTable = {
     status: 503,
     next: 'Check the address and that `selvedge up` or `selvedge registry` runs there.',
   },
+  SCORING_UNREACHABLE: {
+    status: 503,
+    next: 'Check SELVEDGE_SCORING and that `selvedge up` or `selvedge serve` runs there.',
+  },
   DIGEST_MISMATCH: {
     status: 500,
     next: 'The bytes are not those that the plan names: check proxies between here and the registry.',

@@ -80,7 +80,7 @@ declare const crypto: {
 declare const performance: { now(): number }
 
 declare function fetch(url: string, init?: RequestInit): Promise<Response>
-declare function setTimeout(callback: () => void, ms: number): unknown
-declare function clearTimeout(timer: unknown): void
+declare function setTimeout(callback: () => void, ms: number): object | number
+declare function clearTimeout(timer: object | number | undefined): void
 declare function atob(text: string): string
 declare function btoa(text: string): string

@@ -5,11 +5,11 @@ import type { Tensors } from './tensor.ts'
 export interface Session {
   readonly provider: ExecutionProvider
   /**
-   * One run; a session runs one request at a time, its caller queues.
+   * One run; a session runs one request at a time, its caller queues. Without `outputs` it gives all of them.
    *
    * @throws SelvedgeError `RUN_FAILED` where the network refuses the input
    */
-  run(inputs: Tensors): Promise<Tensors>
+  run(inputs: Tensors, outputs?: readonly string[]): Promise<Tensors>
   close(): Promise<void>
 }
 

@@ -1,13 +1,17 @@
-/** ModelStore: where a host keeps the bytes of blobs, chunk by chunk (OPFS in a page, a folder in Node). */
+/** ModelStore: where a host keeps the bytes of blobs (OPFS in a page, a folder in Node). */
 import type { Digest } from './contract/names.ts'
 
 /**
  * A store promises nothing about what it gives back: a kill leaves torn chunks and anyone may change files, so every
- * reader checks each chunk against its digest (`loader.ts`).
+ * reader checks what it reads against its digest (`loader.ts`).
  */
 export interface ModelStore {
-  /** Fills `into` with chunk `index` of the blob; false where that chunk is not stored in full. */
+  /** Fills `into` with the 4 MiB chunk `index` of the blob; false where that chunk is not stored in full. */
   readChunk(blob: Digest, index: number, into: Uint8Array): Promise<boolean>
   /** @throws SelvedgeError `STORAGE_FULL` where there is no room; the chunk is then not stored */
   writeChunk(blob: Digest, index: number, chunk: Uint8Array): Promise<void>
+  /** A whole small blob, such as a description, whose size the reader does not know. */
+  readDocument(blob: Digest): Promise<Uint8Array | undefined>
+  /** @throws SelvedgeError `STORAGE_FULL` as above */
+  writeDocument(blob: Digest, bytes: Uint8Array): Promise<void>
 }

@@ -1,0 +1,28 @@
+/** Bytes as text: hexadecimal and base64url (RFC 4648), and the digests that name blobs. */
+import type { Digest } from './contract/names.ts'
+
+export function encodeHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}
+
+export function encodeBase64Url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+}
+
+/** SHA-256 in hexadecimal. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  return encodeHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+}
+
+export async function digestOf(bytes: Uint8Array): Promise<Digest> {
+  return `sha256:${await sha256(bytes)}`
+}
+
+export function randomId(): string {
+  return encodeBase64Url(crypto.getRandomValues(new Uint8Array(16)))
+}

@@ -1,0 +1,93 @@
+/** Reporting what a scorer counted: once an interval, and once more when asked, cumulative per window. */
+import { encodeBase64Url } from './bytes.ts'
+import type { Plan } from './contract/plan.ts'
+import type { TelemetryReport } from './contract/telemetry.ts'
+import type { Tally } from './tally.ts'
+import type { UnitEvent, Units } from './units.ts'
+
+export interface ReporterOptions {
+  plan(): Plan | undefined
+  tally: Tally
+  units: Units
+  /** Rejects where the registry did not take the report; it is then sent again, with what came meanwhile. */
+  post(report: TelemetryReport): Promise<void>
+  /** Told of every report that could not be sent. */
+  failed(error: unknown): void
+}
+
+export interface Reporter {
+  /** Sends what waits; false where something could not be sent and waits on. */
+  flush(): Promise<boolean>
+  /** Ends the interval; flush first. */
+  close(): void
+}
+
+// An exposure takes about 110 bytes, an outcome as many again: both stay well under the 60 KiB of a report.
+const eventsPerReport = 200
+
+export function openReporter({ plan, tally, units, post, failed }: ReporterOptions): Reporter {
+  let seq = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let sending: Promise<boolean> | undefined
+
+  async function sendAll(): Promise<boolean> {
+    const current = plan()
+    if (current === undefined) return true
+    const send = (part: Pick<TelemetryReport, 'window' | 'profiles' | 'exposures' | 'outcomes'>) =>
+      post({ sender: tally.sender, seq: ++seq, endpoint: current.endpoint, revision: current.revision, ...part })
+    try {
+      for (const counts of tally.pending()) {
+        await send({ ...counts, exposures: [], outcomes: [] })
+        tally.acknowledge(counts)
+      }
+      for (let events = units.oldest(eventsPerReport); events.length > 0; events = units.oldest(eventsPerReport)) {
+        const window = minuteOf(events)
+        await send({ window, profiles: [], ...(await hashed(current.salt, events)) })
+        units.forget(events)
+      }
+      return true
+    } catch (error) {
+      // The counts are cumulative and stay in the tally: the next flush sends them.
+      failed(error)
+      return false
+    }
+  }
+
+  async function flush(): Promise<boolean> {
+    // A flush that runs may have read the counts before the caller's last row.
+    await sending
+    sending ??= sendAll().finally(() => {
+      sending = undefined
+    })
+    return await sending
+  }
+
+  function schedule(): void {
+    timer = setTimeout(() => void flush().finally(schedule), plan()?.telemetry.intervalMs ?? 1000)
+  }
+  schedule()
+
+  return { flush, close: () => clearTimeout(timer) }
+}
+
+async function hashed(
+  salt: string,
+  events: readonly UnitEvent[],
+): Promise<Pick<TelemetryReport, 'exposures' | 'outcomes'>> {
+  const encoder = new TextEncoder()
+  const hmac = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', encoder.encode(salt), hmac, false, ['sign'])
+  const exposures: TelemetryReport['exposures'] = []
+  const outcomes: TelemetryReport['outcomes'] = []
+  for (const event of events) {
+    const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(event.unit)))
+    const unit = encodeBase64Url(mac.subarray(0, 16))
+    if (event.kind === 'exposure') exposures.push({ unit, deployment: event.deployment, at: event.at })
+    else outcomes.push({ unit, at: event.at, values: event.values })
+  }
+  return { exposures, outcomes }
+}
+
+function minuteOf([first]: readonly UnitEvent[]): string {
+  return `${(first?.at ?? '').slice(0, 16)}:00.000Z`
+}

@@ -1,0 +1,313 @@
+/**
+ * Scorer: the deployments that a host serves for one endpoint. It assigns a unit to a deployment, runs its session,
+ * counts the rows, and switches to a new plan while the old one answers.
+ */
+import { assign, bucket } from './assignment.ts'
+import { randomId } from './bytes.ts'
+import type { Description } from './contract/description.ts'
+import type { ExecutionProvider } from './contract/names.ts'
+import type { Plan, PlanDeployment } from './contract/plan.ts'
+import type { ProfileReport } from './contract/telemetry.ts'
+import { encodeError, SelvedgeError } from './errors.ts'
+import {
+  decodePredictions,
+  encodeRecords,
+  outputValues,
+  type Prediction,
+  recordValues,
+  tensorValues,
+} from './features.ts'
+import { checkGolden, zeroInputs } from './golden.ts'
+import type { LoadedDeployment } from './loader.ts'
+import type { Queue } from './queue.ts'
+import type { OpenSession, Session } from './session.ts'
+import { checkInputs } from './signature.ts'
+import { openTally, type Row, type Source, type Tally } from './tally.ts'
+import type { Tensors } from './tensor.ts'
+import { openUnits, type Units } from './units.ts'
+
+export interface ScorerOptions {
+  openSession: OpenSession
+  /** In order of preference. */
+  providers: readonly ExecutionProvider[]
+  device: ProfileReport['device']
+  /** Shared by all scorers of one process or device. */
+  queue: Queue
+}
+
+/** Who answered, and how long it took. */
+export interface Answer {
+  deployment: string
+  version: number
+  variant: string
+  provider: ExecutionProvider
+  /** Why this provider, in words. */
+  why: string
+  queueMs: number
+  computeMs: number
+}
+
+interface Target {
+  /** Whom the experiment counts; without it a random one, which is never an exposure. */
+  unit?: string | undefined
+  /** A deployment whatever the split. */
+  deployment?: string | undefined
+  /** A version that is held, whatever the split. */
+  version?: number | undefined
+  /** Frees a request that waits; one that runs goes on. */
+  signal?: AbortSignal | undefined
+}
+
+export interface InferRequest extends Target {
+  inputs: Tensors
+  /** All where absent. */
+  outputs?: readonly string[] | undefined
+}
+
+export interface ScoreRequest extends Target {
+  records: readonly Readonly<Record<string, unknown>>[]
+}
+
+export interface Scorer {
+  readonly plan: Plan | undefined
+  readonly tally: Tally
+  readonly units: Units
+  holds(deployment: PlanDeployment): boolean
+  /**
+   * Switches to a plan. Deployments not yet held are opened, checked against their golden samples and run once before
+   * anything changes; when one fails the plan before goes on.
+   *
+   * @param loaded - every deployment of the plan for which {@link Scorer.holds} is false
+   * @throws {@link SelvedgeError} `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`, `OPERATOR_UNKNOWN`, `GOLDEN_MISMATCH`
+   */
+  serve(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void>
+  /** @throws {@link SelvedgeError} for inputs that do not fit, and `NOT_READY`, `NO_TRAFFIC`, `QUEUE_FULL`, `RUN_FAILED` */
+  infer(request: InferRequest): Promise<Answer & { outputs: Tensors }>
+  /** @throws {@link SelvedgeError} as {@link Scorer.infer}, and `NO_FEATURES`, `FEATURE_UNKNOWN`, `FEATURE_INVALID` */
+  score(request: ScoreRequest): Promise<Answer & { predictions: Prediction[] }>
+  /** Of the named deployment, or of the one with most traffic. */
+  description(deployment?: string): Description
+  close(): Promise<void>
+}
+
+interface Served {
+  deployment: PlanDeployment
+  description: Description
+  source: Source
+  session: Session
+  why: string
+}
+
+export function openScorer(options: ScorerOptions): Scorer {
+  const tally = openTally(options.device)
+  const units = openUnits()
+  let plan: Plan | undefined
+  let served = new Map<string, Served>()
+
+  function held(deployment: PlanDeployment): Served | undefined {
+    return [...served.values()].find((each) => sameVersion(each.deployment, deployment))
+  }
+
+  function choose({ unit, deployment, version }: Target): Served {
+    if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+    if (deployment !== undefined) return named(deployment)
+    if (version !== undefined) {
+      const found = [...served.values()].find((each) => each.deployment.version === version)
+      if (found !== undefined) return found
+      throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${plan.endpoint} serves no version ${version}`, { version })
+    }
+    const assigned = assign(plan, unit ?? randomId())
+    if (assigned === undefined) throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${plan.endpoint} gets traffic`)
+    if (unit !== undefined) units.exposed(unit, assigned)
+    return named(assigned)
+  }
+
+  function named(deployment: string): Served {
+    const found = served.get(deployment)
+    if (found !== undefined) return found
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${plan?.endpoint} has no deployment ${deployment}`, { deployment })
+  }
+
+  function isSampled(unit: string | undefined): boolean {
+    const rate = plan?.telemetry.sampleRate ?? 0
+    if (rate >= 1) return true
+    return bucket(`${plan?.salt}:sample`, unit ?? randomId()) < rate * 1_000_000
+  }
+
+  async function run<Result>(
+    target: Target,
+    request: (to: Served) => { inputs: Tensors; outputs?: readonly string[] | undefined },
+    read: (to: Served, inputs: Tensors, outputs: Tensors) => { result: Result; rows: () => Row[] },
+  ): Promise<Answer & Result> {
+    const to = choose(target)
+    const arrived = performance.now()
+    try {
+      const { inputs, outputs: wanted } = request(to)
+      checkInputs(to.description, inputs)
+      let started = arrived
+      const outputs = await options.queue.run(() => {
+        started = performance.now()
+        return to.session.run(inputs, wanted)
+      }, target.signal)
+      const ended = performance.now()
+      const { result, rows } = read(to, inputs, outputs)
+      if (isSampled(target.unit)) tally.answered(to.source, rows(), ended - arrived)
+      return { ...answer(to), queueMs: started - arrived, computeMs: ended - started, ...result }
+    } catch (error) {
+      tally.failed(to.source, encodeError(error).code)
+      throw error
+    }
+  }
+
+  return {
+    get plan() {
+      return plan
+    },
+    tally,
+    units,
+    holds: (deployment) => held(deployment) !== undefined,
+
+    async serve(next, loaded) {
+      const fresh: Served[] = []
+      const after = new Map<string, Served>()
+      try {
+        for (const deployment of next.deployments) {
+          let entry = held(deployment) ?? fresh.find((each) => sameVersion(each.deployment, deployment))
+          if (entry === undefined) {
+            entry = await open(loadedFor(deployment, loaded), options)
+            fresh.push(entry)
+          }
+          after.set(deployment.name, { ...entry, deployment, source: { ...entry.source, deployment: deployment.name } })
+        }
+      } catch (error) {
+        await Promise.all(fresh.map((entry) => entry.session.close()))
+        throw error
+      }
+      const kept = new Set(Array.from(after.values(), (entry) => entry.session))
+      const gone = new Set(Array.from(served.values(), (entry) => entry.session).filter((each) => !kept.has(each)))
+      plan = next
+      served = after
+      // Behind the requests that already wait for these sessions.
+      for (const session of gone) await options.queue.run(() => session.close())
+    },
+
+    infer: ({ inputs, outputs, ...target }) =>
+      run(
+        target,
+        () => ({ inputs, outputs }),
+        (to, _, result) => ({ result: { outputs: result }, rows: () => inferredRows(to, inputs, result) }),
+      ),
+
+    score: ({ records, ...target }) =>
+      run(
+        target,
+        (to) => ({ inputs: encodeRecords(to.description, records) }),
+        (to, _, outputs) => {
+          const predictions = decodePredictions(to.description, outputs)
+          return { result: { predictions }, rows: () => scoredRows(to, records, predictions) }
+        },
+      ),
+
+    description(deployment) {
+      if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+      return named(deployment ?? mostServed(plan)).description
+    },
+
+    async close() {
+      const sessions = new Set(Array.from(served.values(), (entry) => entry.session))
+      served = new Map()
+      plan = undefined
+      for (const session of sessions) await options.queue.run(() => session.close())
+    },
+  }
+}
+
+async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
+  const { deployment, description, variant, golden, spec } = loaded
+  const passed: string[] = []
+  let last: unknown
+  for (const provider of options.providers.filter((each) => variant.providers.includes(each))) {
+    let session: Session | undefined
+    try {
+      session = await options.openSession(loaded.bytes, provider)
+      await warmUp(session, loaded, options.queue)
+      const source: Source = {
+        deployment: deployment.name,
+        version: deployment.version,
+        variant: variant.id,
+        provider,
+        ...(spec && deployment.spec && { spec: { digest: deployment.spec, document: spec } }),
+      }
+      const why = [`${provider}: ${golden ? 'gives the golden outputs' : 'first that could load it'}`, ...passed].join(
+        '; ',
+      )
+      return { deployment, description, source, session, why }
+    } catch (error) {
+      await session?.close()
+      if (!(error instanceof SelvedgeError)) throw error
+      passed.push(`not ${provider}: ${error.message}`)
+      last = error
+    }
+  }
+  throw last ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
+}
+
+// A first run compiles and allocates; no visitor should wait for it.
+async function warmUp(session: Session, { description, golden }: LoadedDeployment, queue: Queue): Promise<void> {
+  if (golden !== undefined) return await checkGolden(session, golden, queue)
+  const inputs = zeroInputs(description)
+  if (inputs !== undefined) await queue.run(() => session.run(inputs))
+}
+
+function loadedFor(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): LoadedDeployment {
+  const found = loaded.find((each) => sameVersion(each.deployment, deployment))
+  if (found !== undefined) return found
+  throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
+}
+
+function sameVersion(a: PlanDeployment, b: PlanDeployment): boolean {
+  return a.model === b.model && a.version === b.version && a.manifest === b.manifest && a.spec === b.spec
+}
+
+function answer({ deployment, source, why }: Served): Omit<Answer, 'queueMs' | 'computeMs'> {
+  return {
+    deployment: deployment.name,
+    version: deployment.version,
+    variant: source.variant,
+    provider: source.provider,
+    why,
+  }
+}
+
+function mostServed(plan: Plan): string {
+  const ppm = new Map<string, number>()
+  for (const [deployment, from, to] of plan.ranges) ppm.set(deployment, (ppm.get(deployment) ?? 0) + to - from)
+  const [most] = [...ppm].sort(([, a], [, b]) => b - a)
+  const name = most?.[0] ?? plan.deployments[0]?.name
+  if (name === undefined) throw new SelvedgeError('NO_TRAFFIC', `${plan.endpoint} has no deployment`)
+  return name
+}
+
+function scoredRows(
+  { description }: Served,
+  records: readonly Readonly<Record<string, unknown>>[],
+  predictions: readonly Prediction[],
+): Row[] {
+  return records.map((record, i) => {
+    const prediction = predictions[i]
+    return {
+      features: recordValues(description, record),
+      outputs: prediction === undefined ? {} : outputValues(description, prediction),
+    }
+  })
+}
+
+function inferredRows({ description }: Served, inputs: Tensors, outputs: Tensors): Row[] {
+  if (description.features === undefined) return [{ features: {}, outputs: {} }]
+  const named = description.output !== undefined && Object.hasOwn(outputs, description.output.tensor)
+  const predictions = named ? decodePredictions(description, outputs) : []
+  return tensorValues(description, inputs).map((features, i) => {
+    const prediction = predictions[i]
+    return { features, outputs: prediction === undefined ? {} : outputValues(description, prediction) }
+  })
+}

@@ -1,0 +1,165 @@
+/** What one scorer counted, by window, deployment and provider: the integers behind a telemetry report. */
+import { randomId } from './bytes.ts'
+import type { ExecutionProvider } from './contract/names.ts'
+import type { ProfileSpec } from './contract/profile-spec.ts'
+import { latencyEdgesMs, type ProfileReport } from './contract/telemetry.ts'
+import type { ErrorCode } from './errors.ts'
+import { openProfile, type Profile } from './profile.ts'
+
+/** Whose rows are counted together. */
+export interface Source {
+  deployment: string
+  version: number
+  variant: string
+  provider: ExecutionProvider
+  /** What the rows are counted against, and its digest. */
+  spec?: { digest: string; document: ProfileSpec } | undefined
+}
+
+export interface Row {
+  features: Readonly<Record<string, unknown>>
+  outputs: Readonly<Record<string, unknown>>
+}
+
+/** The counts of one window since it began. */
+export interface WindowCounts {
+  /** Start of the window, on a whole minute. */
+  window: string
+  profiles: ProfileReport[]
+}
+
+export interface Tally {
+  /** 16 random bytes in base64url: this life of the host. */
+  readonly sender: string
+  /** Windows dropped because too many waited to be sent. */
+  readonly dropped: number
+  answered(source: Source, rows: readonly Row[], latencyMs: number): void
+  failed(source: Source, code: ErrorCode): void
+  /** Windows that changed since they were last acknowledged, oldest first. */
+  pending(): WindowCounts[]
+  /** Marks counts as received. */
+  acknowledge(counts: WindowCounts): void
+}
+
+const windowMs = 60_000
+const keptWindows = 120
+
+interface Window {
+  cells: Map<string, Cell>
+  changes: number
+  acknowledgedChanges: number
+}
+
+interface Cell {
+  source: Source
+  profile: Profile | undefined
+  rows: number
+  latency: number[]
+  errors: Record<string, number>
+}
+
+export function openTally(device: ProfileReport['device'], now: () => number = Date.now): Tally {
+  const windows = new Map<string, Window>()
+  const changesSent = new WeakMap<WindowCounts, number>()
+  let dropped = 0
+
+  function changedCell(source: Source): Cell {
+    const start = windowStart(now())
+    let window = windows.get(start)
+    if (window === undefined) {
+      window = { cells: new Map(), changes: 0, acknowledgedChanges: 0 }
+      windows.set(start, window)
+      dropOldest()
+    }
+    window.changes++
+    const key = JSON.stringify([source.deployment, source.version, source.variant, source.provider])
+    let cell = window.cells.get(key)
+    if (cell === undefined) {
+      cell = openCell(source)
+      window.cells.set(key, cell)
+    }
+    return cell
+  }
+
+  function dropOldest(): void {
+    for (const start of windows.keys()) {
+      if (windows.size <= keptWindows) return
+      windows.delete(start)
+      dropped++
+    }
+  }
+
+  return {
+    sender: randomId(),
+    get dropped() {
+      return dropped
+    },
+    answered(source, rows, latencyMs) {
+      const cell = changedCell(source)
+      cell.rows += rows.length
+      for (const row of rows) {
+        cell.profile?.countRow(row.features)
+        cell.profile?.countOutput(row.outputs)
+      }
+      const place = latencyCell(latencyMs)
+      cell.latency[place] = (cell.latency[place] ?? 0) + 1
+    },
+    failed(source, code) {
+      const { errors } = changedCell(source)
+      errors[code] = (errors[code] ?? 0) + 1
+    },
+    pending() {
+      const found: WindowCounts[] = []
+      for (const [start, window] of windows) {
+        if (window.changes > window.acknowledgedChanges) {
+          const counts = { window: start, profiles: Array.from(window.cells.values(), (cell) => report(cell, device)) }
+          changesSent.set(counts, window.changes)
+          found.push(counts)
+        } else if (start !== windowStart(now())) windows.delete(start)
+      }
+      return found
+    },
+    acknowledge(counts) {
+      const window = windows.get(counts.window)
+      const changes = changesSent.get(counts)
+      if (window === undefined || changes === undefined) return
+      window.acknowledgedChanges = Math.max(window.acknowledgedChanges, changes)
+    },
+  }
+}
+
+function openCell(source: Source): Cell {
+  return {
+    source,
+    profile: source.spec && openProfile(source.spec.document),
+    rows: 0,
+    latency: new Array(latencyEdgesMs.length + 1).fill(0),
+    errors: {},
+  }
+}
+
+function report({ source, profile, rows, latency, errors }: Cell, device: ProfileReport['device']): ProfileReport {
+  const counted = profile?.counts()
+  return {
+    deployment: source.deployment,
+    version: source.version,
+    variant: source.variant,
+    provider: source.provider,
+    device,
+    ...(source.spec && { spec: source.spec.digest }),
+    rows,
+    counts: counted?.counts ?? {},
+    outputs: counted?.outputs ?? {},
+    latency: [...latency],
+    errors: { ...errors },
+  }
+}
+
+function windowStart(ms: number): string {
+  return new Date(ms - (ms % windowMs)).toISOString()
+}
+
+function latencyCell(ms: number): number {
+  const place = latencyEdgesMs.findIndex((edge) => ms < edge)
+  return place < 0 ? latencyEdgesMs.length : place
+}

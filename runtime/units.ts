@@ -1,0 +1,58 @@
+/** Exposures and outcomes that wait to be reported: bounded, the oldest dropped first and counted. */
+import type { TelemetryReport } from './contract/telemetry.ts'
+
+/** `unit` is the caller's own name for it here; only its HMAC leaves the host (`reporter.ts`). */
+export type UnitEvent =
+  | { kind: 'exposure'; unit: string; at: string; deployment: string }
+  | { kind: 'outcome'; unit: string; at: string; values: TelemetryReport['outcomes'][number]['values'] }
+
+export interface Units {
+  readonly dropped: number
+  /** Once a unit, deployment and UTC day. */
+  exposed(unit: string, deployment: string): void
+  outcome(unit: string, values: TelemetryReport['outcomes'][number]['values']): void
+  /** The oldest events, at most `limit`; they stay until {@link forget}. */
+  oldest(limit: number): UnitEvent[]
+  forget(events: readonly UnitEvent[]): void
+}
+
+const keptEvents = 10_000
+
+export function openUnits(now: () => number = Date.now): Units {
+  let events: UnitEvent[] = []
+  let exposedToday = new Set<string>()
+  let today = ''
+  let dropped = 0
+
+  function add(event: UnitEvent): void {
+    events.push(event)
+    if (events.length <= keptEvents) return
+    events.shift()
+    dropped++
+  }
+
+  return {
+    get dropped() {
+      return dropped
+    },
+    exposed(unit, deployment) {
+      const at = new Date(now()).toISOString()
+      if (at.slice(0, 10) !== today || exposedToday.size >= keptEvents) {
+        today = at.slice(0, 10)
+        exposedToday = new Set()
+      }
+      const key = `${deployment} ${unit}`
+      if (exposedToday.has(key)) return
+      exposedToday.add(key)
+      add({ kind: 'exposure', unit, at, deployment })
+    },
+    outcome(unit, values) {
+      add({ kind: 'outcome', unit, at: new Date(now()).toISOString(), values })
+    },
+    oldest: (limit) => events.slice(0, limit),
+    forget(sent) {
+      const gone = new Set(sent)
+      events = events.filter((event) => !gone.has(event))
+    },
+  }
+}
