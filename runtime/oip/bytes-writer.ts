@@ -1,4 +1,4 @@
-/** Growing bytes: the body of an answer, refused as soon as it passes its limit. */
+/** Growing bytes: a body, refused as soon as it passes its limit. */
 import { SelvedgeError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { floatTextBytes, writeFloat32 } from './float-text.ts'
@@ -13,10 +13,13 @@ export interface BytesWriter {
   take(): Uint8Array<ArrayBuffer>
 }
 
-/** @throws SelvedgeError `OUTPUT_TOO_LARGE` from every write that passes `limits.outputBytes` */
-export function openBytesWriter(): BytesWriter {
+/** @throws SelvedgeError `OUTPUT_TOO_LARGE` or `BODY_TOO_LARGE` from every write that passes the limit of that code */
+export function openBytesWriter(code: 'OUTPUT_TOO_LARGE' | 'BODY_TOO_LARGE'): BytesWriter {
+  const most = code === 'OUTPUT_TOO_LARGE' ? limits.outputBytes : limits.binaryBodyBytes
   let buffer = new Uint8Array(1024)
   let length = 0
+  // Encoding costs by the call, so texts are gathered until bytes follow.
+  let pending = ''
 
   function reserve(more: number): void {
     const wanted = length + more
@@ -27,8 +30,7 @@ export function openBytesWriter(): BytesWriter {
   }
 
   function checkLimit(): void {
-    if (length <= limits.outputBytes) return
-    throw new SelvedgeError('OUTPUT_TOO_LARGE', `the answer passes ${limits.outputBytes} bytes`)
+    if (length > most) throw new SelvedgeError(code, `the tensors pass ${most} bytes`)
   }
 
   function append(bytes: Uint8Array): void {
@@ -38,13 +40,25 @@ export function openBytesWriter(): BytesWriter {
     checkLimit()
   }
 
+  function flush(): void {
+    if (pending !== '') append(encoder.encode(pending))
+    pending = ''
+  }
+
   return {
     get length() {
+      flush()
       return length
     },
-    text: (text) => append(encoder.encode(text)),
-    bytes: append,
+    text(text) {
+      pending += text
+    },
+    bytes(bytes) {
+      flush()
+      append(bytes)
+    },
     float32s(data) {
+      flush()
       for (let start = 0; start < data.length; start += pieceLength) {
         const end = Math.min(data.length, start + pieceLength)
         reserve((end - start) * (floatTextBytes + 1))
@@ -55,7 +69,10 @@ export function openBytesWriter(): BytesWriter {
         checkLimit()
       }
     },
-    take: () => buffer.subarray(0, length),
+    take() {
+      flush()
+      return buffer.subarray(0, length)
+    },
   }
 }
 

@@ -44,11 +44,11 @@ const zero = 48
 const minus = 45
 const point = 46
 
-// 10^-30 … 10^53: what brings the largest and the smallest float32 to nine digits before the point.
-const powers = Float64Array.from({ length: 84 }, (_, i) => Number(`1e${i - 30}`))
+// 10^-45 bounds the smallest float32, 10^53 brings it to nine digits before the point.
+const powers = Float64Array.from({ length: 99 }, (_, i) => Number(`1e${i - 45}`))
 
 function power(exponent: number): number {
-  return powers[exponent + 30] ?? Number.NaN
+  return powers[exponent + 45] ?? Number.NaN
 }
 
 const float32 = new Float32Array(1)

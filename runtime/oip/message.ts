@@ -1,0 +1,53 @@
+/**
+ * The JSON objects of the Open Inference Protocol v2 (inference_rest.md) with the parameters of the binary tensor data
+ * extension. Fields that the protocol leaves open are let through, as it wants; `data` is checked by `json.ts`.
+ */
+import { z } from 'zod'
+import { datatype } from '../contract/datatype.ts'
+import { SelvedgeError } from '../errors.ts'
+
+const tensorName = z.string().min(1).max(512)
+
+const tensorParameters = z.object({ binary_data_size: z.int().min(0).optional() })
+
+const tensorMessage = z.object({
+  name: tensorName,
+  datatype,
+  /** Checked as a shape when the tensor is made. */
+  shape: z.array(z.number()),
+  parameters: tensorParameters.optional(),
+  data: z.unknown().optional(),
+})
+
+export type TensorMessage = z.infer<typeof tensorMessage>
+
+export const inferRequest = z.object({
+  id: z.string().max(1024).optional(),
+  parameters: z.object({ binary_data_output: z.boolean().optional() }).optional(),
+  inputs: z.array(tensorMessage).min(1).max(1000),
+  outputs: z
+    .array(z.object({ name: tensorName, parameters: z.object({ binary_data: z.boolean().optional() }).optional() }))
+    .max(1000)
+    .optional(),
+})
+
+export type InferRequestMessage = z.infer<typeof inferRequest>
+
+export const inferResponse = z.object({
+  model_name: z.string(),
+  model_version: z.string().optional(),
+  id: z.string().optional(),
+  outputs: z.array(tensorMessage),
+})
+
+/** Every error of the protocol. */
+export const errorResponse = z.object({ error: z.string() })
+
+/** @throws SelvedgeError `INVALID_REQUEST` that names the first field which does not fit */
+export function parseMessage<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue?.path.join('.') || 'the body'
+  throw new SelvedgeError('INVALID_REQUEST', `${field}: ${issue?.message}`, { field })
+}
