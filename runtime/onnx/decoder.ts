@@ -16,7 +16,8 @@ export type Message = Record<string, unknown>
 
 /** What the caller hears of; neither is called for what is skipped. */
 export interface Listener {
-  enter(kind: Kind): void
+  /** `field` is that of the parent; absent for the root. */
+  enter(kind: Kind, field?: string): void
   /** Gives what the parent keeps for the message; undefined keeps nothing. */
   leave(kind: Kind, message: Message): unknown
 }
@@ -67,6 +68,7 @@ interface Cursor {
   /** Offset of the window in the whole. */
   start: number
   at: number
+  utf8: { decode(bytes: Uint8Array): string }
 }
 
 /**
@@ -79,7 +81,8 @@ export function* decode(
   root: Kind,
   listener: Listener,
 ): Generator<Need, unknown, Uint8Array> {
-  const cursor: Cursor = { window: new Uint8Array(), start: 0, at: 0 }
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const cursor: Cursor = { window: new Uint8Array(), start: 0, at: 0, utf8 }
   const stack: Frame[] = []
   let kept = 0
   let frame = open(root, size, undefined)
@@ -141,8 +144,7 @@ export function* decode(
       frame.message[field.name] = { bytes: length, head } satisfies Span
       cursor.at = end
     } else if (field.form === 'chunks') {
-      const chunks = frame.message[field.name] as Counted
-      chunks.count++
+      ;(frame.message[field.name] as Counted).count++
       cursor.at = end
     } else {
       yield* countNumbers(cursor, field.form, frame.message[field.name] as Counted, end, size)
@@ -150,7 +152,7 @@ export function* decode(
   }
 
   function open(kind: Kind, end: number, field: Field | undefined): Frame {
-    listener.enter(kind)
+    listener.enter(kind, field?.name)
     return { kind, end, field, message: blank(grammar, kind) }
   }
 
@@ -219,9 +221,7 @@ function fixedLength(cursor: Cursor, wire: number): number {
 function readText(cursor: Cursor, length: number): string {
   const from = cursor.at - cursor.start
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      cursor.window.subarray(from, from + length),
-    )
+    const text = cursor.utf8.decode(cursor.window.subarray(from, from + length))
     cursor.at += length
     return text
   } catch (cause) {

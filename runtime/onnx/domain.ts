@@ -17,6 +17,6 @@ export const newestOpsets: Readonly<Record<string, number>> = {
 }
 
 /** ONNX writes its own domain as the empty text or by its name. */
-export function domainName(domain: string): string {
+export function domainName(domain = ''): string {
   return domain === '' ? onnxDomain : domain
 }
