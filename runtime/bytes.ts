@@ -15,11 +15,11 @@ export function encodeBase64Url(bytes: Uint8Array): string {
 }
 
 /** SHA-256 in hexadecimal. */
-export async function sha256(bytes: Uint8Array): Promise<string> {
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return encodeHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }
 
-export async function digestOf(bytes: Uint8Array): Promise<Digest> {
+export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<Digest> {
   return `sha256:${await sha256(bytes)}`
 }
 

@@ -21,13 +21,17 @@ export interface LoadedDeployment {
   bytes: ModelBytes
 }
 
-export interface LoadOptions {
-  plan: Plan
-  /** In order of preference; the first variant made for one of them is taken. */
-  providers: readonly ExecutionProvider[]
+/** Where bytes come from. */
+export interface Source {
   store: ModelStore
   token?: string | undefined
   signal?: AbortSignal | undefined
+}
+
+export interface LoadOptions extends Source {
+  plan: Plan
+  /** In order of preference; the first variant made for one of them is taken. */
+  providers: readonly ExecutionProvider[]
   /** Bytes of model files there so far, of all; for a progress bar. */
   progress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
@@ -41,7 +45,7 @@ export async function loadDeployment(deployment: PlanDeployment, options: LoadOp
   const base = `${options.plan.blobs}${deployment.model}/blobs/`
   const total = variant.files.reduce((sum, file) => sum + file.size, 0)
   let before = 0
-  const files: Uint8Array[] = []
+  const files: Uint8Array<ArrayBuffer>[] = []
   for (const file of variant.files) {
     const start = before
     files.push(await loadFile(base, file, options, (done) => options.progress?.(start + done, total)))
@@ -62,6 +66,23 @@ export async function loadDeployment(deployment: PlanDeployment, options: LoadOp
   }
 }
 
+/**
+ * A whole blob at once, for what is small or of unknown size.
+ *
+ * @throws {@link SelvedgeError} as {@link loadDeployment}
+ */
+export async function loadBlob(url: string, digest: Digest, options: Source): Promise<Uint8Array<ArrayBuffer>> {
+  const stored = await options.store.readDocument(digest)
+  if (stored !== undefined && (await digestOf(stored)) === digest) return stored
+  const response = await request(url, 0, options)
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  if ((await digestOf(bytes)) !== digest) {
+    throw new SelvedgeError('DIGEST_MISMATCH', `the bytes sent for ${digest} have another digest`)
+  }
+  await keep(options.store.writeDocument(digest, bytes))
+  return bytes
+}
+
 function chooseVariant(deployment: PlanDeployment, providers: readonly ExecutionProvider[]): PlanVariant {
   for (const provider of providers) {
     const variant = deployment.variants.find((candidate) => candidate.providers.includes(provider))
@@ -79,7 +100,7 @@ async function loadFile(
   file: PlanFile,
   options: LoadOptions,
   progress: (doneBytes: number) => void,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(file.size)
   const chunks = file.chunks.map((hex, index) => {
     const from = index * limits.chunkBytes
@@ -99,13 +120,13 @@ async function loadFile(
 interface Chunk {
   hex: string
   index: number
-  bytes: Uint8Array
+  bytes: Uint8Array<ArrayBuffer>
 }
 
 async function fetchChunks(
   base: string,
   file: PlanFile,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   chunks: readonly Chunk[],
   first: number,
   options: LoadOptions,
@@ -148,17 +169,8 @@ async function fetchChunks(
   }
 }
 
-async function loadDocument<T>(base: string, digest: string, schema: z.ZodType<T>, options: LoadOptions): Promise<T> {
-  const name = digest as Digest
-  const stored = await options.store.readDocument(name)
-  if (stored !== undefined && (await digestOf(stored)) === name) return parseDocument(stored, schema, name)
-  const response = await request(base + digest, 0, options)
-  const bytes = new Uint8Array(await response.arrayBuffer())
-  if ((await digestOf(bytes)) !== name) {
-    throw new SelvedgeError('DIGEST_MISMATCH', `the bytes sent for ${digest} have another digest`)
-  }
-  await keep(options.store.writeDocument(name, bytes))
-  return parseDocument(bytes, schema, name)
+async function loadDocument<T>(base: string, digest: string, schema: z.ZodType<T>, options: Source): Promise<T> {
+  return parseDocument(await loadBlob(base + digest, digest as Digest, options), schema, digest as Digest)
 }
 
 function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>, digest: Digest): T {
@@ -168,7 +180,7 @@ function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>, digest: Diges
   throw new SelvedgeError('PLAN_INVALID', `document ${digest}, field ${issue?.path.join('.')}: ${issue?.message}`)
 }
 
-async function request(url: string, from: number, { token, signal }: LoadOptions): Promise<Response> {
+async function request(url: string, from: number, { token, signal }: Source): Promise<Response> {
   const headers: Record<string, string> = {}
   if (token !== undefined) headers.authorization = `Bearer ${token}`
   if (from > 0) headers.range = `bytes=${from}-`

@@ -7,11 +7,11 @@ import type { Digest } from './contract/names.ts'
  */
 export interface ModelStore {
   /** Fills `into` with the 4 MiB chunk `index` of the blob; false where that chunk is not stored in full. */
-  readChunk(blob: Digest, index: number, into: Uint8Array): Promise<boolean>
+  readChunk(blob: Digest, index: number, into: Uint8Array<ArrayBuffer>): Promise<boolean>
   /** @throws SelvedgeError `STORAGE_FULL` where there is no room; the chunk is then not stored */
-  writeChunk(blob: Digest, index: number, chunk: Uint8Array): Promise<void>
+  writeChunk(blob: Digest, index: number, chunk: Uint8Array<ArrayBuffer>): Promise<void>
   /** A whole small blob, such as a description, whose size the reader does not know. */
-  readDocument(blob: Digest): Promise<Uint8Array | undefined>
+  readDocument(blob: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** @throws SelvedgeError `STORAGE_FULL` as above */
-  writeDocument(blob: Digest, bytes: Uint8Array): Promise<void>
+  writeDocument(blob: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<void>
 }

@@ -1,0 +1,108 @@
+/** Builds what a page gets (dist/browser, dist/demo-page) and configures the tests. */
+import { createHash } from 'node:crypto'
+import { cpSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import type { Plugin } from 'vite'
+import { defineConfig } from 'vitest/config'
+
+const require = createRequire(import.meta.url)
+const ortEntry = require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')
+const ortVersion: string = JSON.parse(readFileSync(`${dirname(ortEntry)}/../package.json`, 'utf8')).version
+const wasmFiles = [
+  'ort-wasm-simd-threaded.wasm',
+  'ort-wasm-simd-threaded.jspi.wasm',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+]
+
+const oneFile = (name: string, entry: string) => ({
+  consumer: 'client' as const,
+  define: { ORT_VERSION: JSON.stringify(ortVersion) },
+  build: {
+    outDir: 'dist/browser',
+    emptyOutDir: false,
+    target: 'es2022',
+    minify: true,
+    modulePreload: false as const,
+    rolldownOptions: {
+      input: entry,
+      preserveEntrySignatures: 'strict' as const,
+      output: { entryFileNames: `${name}.js`, codeSplitting: false },
+    },
+  },
+})
+
+export default defineConfig({
+  plugins: [ortInOneFile(), workerDigest(), plainWorkerStart()],
+  environments: {
+    worker: oneFile('worker', 'browser/worker.ts'),
+    page: oneFile('client', 'browser/client.ts'),
+  },
+  builder: {
+    async buildApp(builder) {
+      const { worker, page } = builder.environments
+      if (worker === undefined || page === undefined) throw new Error('an environment of this file is missing')
+      await builder.build(worker)
+      await builder.build(page)
+      for (const file of wasmFiles) cpSync(`${dirname(ortEntry)}/${file}`, `dist/browser/${file}`)
+    },
+  },
+})
+
+/**
+ * ONNX Runtime's bundles in one file that runs from any address, a blob's too: `import.meta.url` is the worker's own,
+ * there is no `process`, and no bundler that meets the file later follows its `import()` (design, section 5).
+ */
+function ortInOneFile(): Plugin {
+  return {
+    name: 'ort-in-one-file',
+    enforce: 'pre',
+    applyToEnvironment: (environment) => environment.name === 'worker',
+    transform(code, id) {
+      if (!id.includes('/onnxruntime-web/dist/')) return
+      return code
+        .replaceAll('import.meta.url', 'self.location.href')
+        .replaceAll('globalThis.process', 'undefined')
+        .replaceAll(/\btypeof process\b/g, '"undefined"')
+    },
+    // After minification, which drops comments.
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type === 'chunk') {
+          file.code = file.code.replaceAll(/\bimport\(/g, 'import(/* webpackIgnore: true *//* @vite-ignore */')
+        }
+      }
+    },
+  }
+}
+
+/** The page checks a worker that it starts from text against the one it was built with. */
+function workerDigest(): Plugin {
+  const id = 'virtual:worker-digest'
+  return {
+    name: 'worker-digest',
+    resolveId: (source) => (source === id ? `\0${id}` : undefined),
+    load(source) {
+      if (source !== `\0${id}`) return
+      const digest = createHash('sha256').update(readFileSync('dist/browser/worker.js')).digest('hex')
+      return `export default ${JSON.stringify(digest)}`
+    },
+  }
+}
+
+/** The minifier writes template literals; applications' bundlers look for the plain form. */
+function plainWorkerStart(): Plugin {
+  const written = /new Worker\(new URL\(`\.\/worker\.js`,\s*(?:``\+)?import\.meta\.url\),\{type:`module`,name:`selvedge`\}\)/
+  return {
+    name: 'plain-worker-start',
+    applyToEnvironment: (environment) => environment.name === 'page',
+    generateBundle(_, bundle) {
+      const chunk = bundle['client.js']
+      if (chunk?.type !== 'chunk' || !written.test(chunk.code)) this.error('client.js does not start worker.js as expected')
+      else {
+        const plain = 'new Worker(new URL("./worker.js",import.meta.url),{type:"module",name:"selvedge"})'
+        chunk.code = chunk.code.replace(written, plain)
+      }
+    },
+  }
+}
