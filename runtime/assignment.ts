@@ -54,8 +54,11 @@ export function parseSplit(percent: Readonly<Record<string, number>>): Map<strin
  */
 export function moveRanges(ranges: readonly Range[], ppm: ReadonlyMap<string, number>): Range[] {
   if (checkSum(ppm) === 0) return []
-  const owned: Piece[] = ranges.map(([deployment, from, to]) => ({ deployment, length: to - from }))
-  const pieces = merge(owned.length > 0 ? owned : [{ deployment: nobody, length: wholePpm }])
+  const pieces = merge(
+    ranges.length > 0
+      ? ranges.map(([deployment, from, to]) => ({ deployment, length: to - from }))
+      : sortedShares(ppm).map(([deployment, length]) => ({ deployment, length })),
+  )
   const surplus = surpluses(pieces, ppm)
   while (true) {
     const move = nextMove(pieces, surplus)
@@ -76,9 +79,6 @@ interface Move {
   to: string
   atStart: boolean
 }
-
-// No deployment has this name: who owns the buckets before the first split.
-const nobody = ''
 
 function parsePercent(deployment: string, percent: number): number {
   const ppm = Math.round(percent * 10_000)
@@ -125,8 +125,13 @@ function nextMove(pieces: readonly Piece[], surplus: ReadonlyMap<string, number>
     if (before !== undefined) return { from, to: before, atStart: true }
   }
   const [giver] = givers
-  const [taker] = [...surplus].filter(([, amount]) => amount < 0).sort(([a], [b]) => (a < b ? -1 : 1))
+  const taker = sortedShares(surplus).find(([, amount]) => amount < 0)
   return giver && taker && { from: giver.from, to: taker[0], atStart: false }
+}
+
+// By name, since the order of keys in a document means nothing.
+function sortedShares(shares: ReadonlyMap<string, number>): [string, number][] {
+  return [...shares].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function handOver(pieces: Piece[], surplus: Map<string, number>, { from, to, atStart }: Move): void {

@@ -1,0 +1,293 @@
+/** Features: records as the tensors of a model, tensors as what a profile counts, and outputs as predictions. */
+import type { Datatype } from './contract/datatype.ts'
+import type { Description, ImageFeature, OutputMeaning } from './contract/description.ts'
+import { SelvedgeError } from './errors.ts'
+import { normalizePixels, type Reductions, readPixels, reduceImage } from './image.ts'
+import { type ColumnFeature, featureWidth, type InputLayout, inputLayouts, type TextLayout } from './layout.ts'
+import { integerRanges, packNumbers, roundNumber, unpackNumbers } from './numbers.ts'
+import { categoryText } from './profile.ts'
+import { createTensor, type Tensor, type Tensors } from './tensor.ts'
+
+type FeatureRecord = Readonly<Record<string, unknown>>
+
+/** What a model says about one record: a class with the scores of all classes by name, or a number. */
+export type Prediction = { class: string; scores: Record<string, number> } | { value: number }
+
+/**
+ * Input tensors with a row for each record.
+ *
+ * A numeric feature that is null or absent becomes NaN. A category that is null, absent or, in `onehot` and `ordinal`,
+ * not among the feature's values becomes all zeros, -1 or ''; numbers and booleans are taken for their text. An image
+ * is what {@link readPixels} takes.
+ *
+ * @throws {@link SelvedgeError} `NO_FEATURES` where an input is not made of features; `FEATURE_UNKNOWN`;
+ * `FEATURE_INVALID` for a value of another kind, a number that the input's datatype cannot hold, or no value where the
+ * datatype has no missing one; `SHAPE_MISMATCH` where the model takes another number of records
+ */
+export function encodeRecords(description: Description, records: readonly FeatureRecord[]): Tensors {
+  const layouts = inputLayouts(description)
+  const bare = description.inputs.find((input) => !layouts.some((layout) => layout.input === input))
+  if (bare !== undefined) throw new SelvedgeError('NO_FEATURES', `input "${bare.name}" has no features`)
+  checkNames(description, records)
+  return Object.fromEntries(layouts.map((layout) => [layout.input.name, encodeInput(layout, records)]))
+}
+
+/** What a profile counts for one record: a value for each feature, and for an image its {@link Reductions}. */
+export function recordValues(description: Description, record: FeatureRecord): Record<string, unknown> {
+  return Object.fromEntries(
+    inputLayouts(description).flatMap((layout) => {
+      if (layout.kind !== 'image') {
+        const { datatype } = layout.input
+        return layout.columns.map((feature) => [
+          feature.name,
+          recordValue(feature, datatype, own(record, feature.name)),
+        ])
+      }
+      const { image, datatype } = layout
+      const tensor = packNumbers(datatype, layout.record, imageNumbers(image, record))
+      return reductionEntries(image.name, reduceImage(image, unpackNumbers(tensor)))
+    }),
+  )
+}
+
+/**
+ * The same for each row of input tensors; empty where the description has no features.
+ *
+ * Counts the same as the record that a row was made of, except that a number that was missing is NaN here, and a
+ * category that was unknown is null.
+ */
+export function tensorValues(description: Description, inputs: Tensors): Record<string, unknown>[] {
+  const rows = inputLayouts(description).map((layout) => layoutRows(layout, own(inputs, layout.input.name) as Tensor))
+  return (rows[0] ?? []).map((_, i) => Object.fromEntries(rows.flatMap((each) => each[i] ?? [])))
+}
+
+/**
+ * One prediction a row of the output that the description names.
+ *
+ * Two classes go by the threshold where there is one: the second class has a score of at least that. Otherwise the
+ * highest score decides, and the first of equals.
+ *
+ * @throws {@link SelvedgeError} `NO_FEATURES` where the description names no output; `NOT_SCORABLE` where the tensor does
+ * not hold a number a class; `RUN_FAILED` where a score is NaN
+ */
+export function decodePredictions(description: Description, outputs: Tensors): Prediction[] {
+  const { output } = description
+  if (output === undefined) throw new SelvedgeError('NO_FEATURES', 'the description does not say what the output means')
+  return scoreRows(output, description, outputs).map((scores, i) => {
+    if (scores.some(Number.isNaN)) {
+      throw new SelvedgeError('RUN_FAILED', `output "${output.tensor}" is NaN for record ${i}`, {
+        output: output.tensor,
+      })
+    }
+    if (output.kind === 'regression') return { value: scores[0] ?? 0 }
+    const name = output.classes[classOf(output, scores)] ?? ''
+    return { class: name, scores: Object.fromEntries(output.classes.map((each, k) => [each, scores[k] ?? 0])) }
+  })
+}
+
+/** What a profile counts for one answer: `value`, or `class` and `score`: that of the second of two classes, else the highest. */
+export function outputValues(description: Description, prediction: Prediction): Record<string, unknown> {
+  if ('value' in prediction) return { value: prediction.value }
+  const { output } = description
+  const second = output?.kind === 'classification' && output.classes.length === 2 ? output.classes[1] : undefined
+  return { class: prediction.class, score: prediction.scores[second ?? prediction.class] }
+}
+
+function checkNames(description: Description, records: readonly FeatureRecord[]): void {
+  const names = new Set(description.features?.map((feature) => feature.name))
+  for (const [i, record] of records.entries()) {
+    const unknown = Object.keys(record).find((name) => !names.has(name))
+    if (unknown === undefined) continue
+    const known = [...names].slice(0, 20).map((name) => `"${name}"`)
+    throw new SelvedgeError(
+      'FEATURE_UNKNOWN',
+      `record ${i} has "${unknown.slice(0, 128)}"; the features are ${known.join(', ')}${names.size > 20 ? ', …' : ''}`,
+      { record: i, feature: unknown.slice(0, 128) },
+    )
+  }
+}
+
+function encodeInput(layout: InputLayout, records: readonly FeatureRecord[]): Tensor {
+  const { input, batch } = layout
+  if (records.length === 0 || (batch !== undefined && records.length !== batch)) {
+    const want = batch === undefined ? 'at least 1' : `${batch} at once`
+    throw new SelvedgeError('SHAPE_MISMATCH', `input "${input.name}": got ${records.length} records, want ${want}`, {
+      input: input.name,
+    })
+  }
+  const shape = layout.hasBatchAxis ? [records.length, ...layout.record] : layout.record
+  if (layout.kind === 'texts') {
+    const texts = records.flatMap((record, i) => textRow(layout, record, i))
+    return createTensor('BYTES', shape, texts)
+  }
+  const numbers = new Float64Array(records.length * layout.width)
+  for (const [i, record] of records.entries()) {
+    const row = numbers.subarray(i * layout.width, (i + 1) * layout.width)
+    if (layout.kind === 'image') row.set(imageNumbers(layout.image, record))
+    else for (const feature of layout.columns) writeColumn(row, feature, layout.datatype, own(record, feature.name), i)
+  }
+  return packNumbers(layout.datatype, shape, numbers)
+}
+
+function imageNumbers(image: ImageFeature, record: FeatureRecord): Float64Array {
+  return normalizePixels(image, readPixels(image, own(record, image.name)))
+}
+
+function textRow({ columns }: TextLayout, record: FeatureRecord, i: number): string[] {
+  const texts: string[] = []
+  for (const feature of columns) texts[feature.index] = parseCategory(feature, own(record, feature.name), i) ?? ''
+  return texts
+}
+
+function writeColumn(row: Float64Array, feature: ColumnFeature, datatype: Datatype, value: unknown, i: number): void {
+  if (feature.kind === 'numeric') {
+    row[feature.index] = parseNumber(feature, datatype, value, i)
+    return
+  }
+  const text = parseCategory(feature, value, i)
+  const place = text === undefined ? -1 : feature.values.indexOf(text)
+  if (feature.encoding === 'onehot') {
+    if (place >= 0) row[feature.index + place] = 1
+    return
+  }
+  if (place < (integerRanges[datatype]?.least ?? -1)) {
+    throw invalid(feature, i, `a missing or unknown category, which ${datatype} has no number for`)
+  }
+  row[feature.index] = place
+}
+
+function parseNumber(feature: ColumnFeature, datatype: Datatype, value: unknown, i: number): number {
+  const range = integerRanges[datatype]
+  if (value === null || value === undefined) {
+    if (range === undefined) return Number.NaN
+    throw invalid(feature, i, `no value, which ${datatype} has no number for`)
+  }
+  const number = numberOf(datatype, value)
+  if (typeof number !== 'number') throw invalid(feature, i, `a ${typeof value}, want a number`)
+  if (range !== undefined) {
+    if (Number.isInteger(number) && number >= range.least && number <= range.most) return number
+    throw invalid(feature, i, `${number}, want an integer from ${range.least} to ${range.most}`)
+  }
+  if (Number.isFinite(number) && !Number.isFinite(roundNumber(datatype, number))) {
+    throw invalid(feature, i, `${number}, beyond the largest number of ${datatype}`)
+  }
+  return number
+}
+
+/** The text of a category; undefined where it is missing. */
+function parseCategory(feature: ColumnFeature, value: unknown, i: number): string | undefined {
+  if (isMissing(feature, value)) return undefined
+  const text = categoryText(value)
+  if (text === undefined)
+    throw invalid(feature, i, `${typeof value === 'number' ? value : `a ${typeof value}`}, want text`)
+  return text
+}
+
+// '' is how the encoding `string` and CSV files write a missing category.
+function isMissing(feature: ColumnFeature, value: unknown): boolean {
+  if (value === null || value === undefined) return true
+  return value === '' && feature.kind === 'categorical' && !feature.values.includes('')
+}
+
+function numberOf(datatype: Datatype, value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  return typeof value === 'boolean' && datatype === 'BOOL' ? Number(value) : value
+}
+
+function recordValue(feature: ColumnFeature, datatype: Datatype, value: unknown): unknown {
+  if (isMissing(feature, value)) return null
+  if (feature.kind === 'categorical') return value
+  const number = numberOf(datatype, value)
+  return typeof number === 'number' ? roundNumber(datatype, number) : number
+}
+
+function layoutRows(layout: InputLayout, tensor: Tensor): [string, unknown][][] {
+  const data = tensor.datatype === 'BYTES' ? tensor.data : unpackNumbers(tensor)
+  const stride = strideOf(layout, tensor.shape)
+  return Array.from({ length: stride === 0 ? 0 : data.length / stride }, (_, i) => {
+    const row = data.slice(i * stride, (i + 1) * stride)
+    if (layout.kind !== 'image') return layout.columns.map((feature) => [feature.name, columnValue(feature, row)])
+    return reductionEntries(layout.image.name, reduceImage(layout.image, row as ArrayLike<number>))
+  })
+}
+
+// A free last axis may be wider than its features.
+function strideOf(layout: InputLayout, shape: readonly number[]): number {
+  if (layout.kind === 'image' || (layout.hasBatchAxis && shape.length === 1)) return layout.width
+  return shape.at(-1) ?? 1
+}
+
+function columnValue(feature: ColumnFeature, row: ArrayLike<number | string>): unknown {
+  const first = row[feature.index]
+  if (feature.kind === 'numeric') return first
+  if (feature.encoding === 'string') return isMissing(feature, first) ? null : first
+  if (feature.encoding === 'ordinal') return first === -1 ? null : (feature.values[Number(first)] ?? noCategory)
+  const cells = Array.from({ length: featureWidth(feature) }, (_, k) => row[feature.index + k])
+  if (cells.every((cell) => cell === 0)) return null
+  const isOneHot = cells.filter((cell) => cell === 1).length === 1 && cells.every((cell) => cell === 0 || cell === 1)
+  return isOneHot ? feature.values[cells.indexOf(1)] : noCategory
+}
+
+// Numbers that encode no category at all are counted as of the wrong type.
+const noCategory = Number.NaN
+
+function reductionEntries(name: string, reductions: Reductions): [string, unknown][] {
+  return Object.entries(reductions).map(([statistic, value]) => [`${name}.${statistic}`, value])
+}
+
+function scoreRows(output: OutputMeaning, description: Description, outputs: Tensors): number[][] {
+  const tensor = own(outputs, output.tensor) as Tensor | undefined
+  const columns = tensor === undefined ? 0 : columnsOf(tensor, description, output.tensor)
+  const isShared = output.kind === 'classification' && output.classes.length === 2 && columns === 1
+  const wanted = output.kind === 'regression' || isShared ? 1 : output.classes.length
+  if (tensor === undefined || tensor.datatype === 'BYTES' || columns !== wanted) {
+    const got = tensor === undefined ? 'nothing' : `${tensor.datatype} [${tensor.shape}]`
+    throw new SelvedgeError('NOT_SCORABLE', `output "${output.tensor}": got ${got}, want ${wanted} numbers a record`, {
+      output: output.tensor,
+    })
+  }
+  const numbers = unpackNumbers(tensor)
+  const activation = output.kind === 'classification' ? output.activation : 'none'
+  return Array.from({ length: numbers.length / columns }, (_, i) => {
+    const row = activate(activation, Array.from(numbers.slice(i * columns, (i + 1) * columns)))
+    return isShared ? row.flatMap((score) => [1 - score, score]) : row
+  })
+}
+
+/** Numbers of one record in an output: its last axis, or 1 where the only axis is the batch. */
+function columnsOf({ shape }: Tensor, { outputs }: Description, name: string): number {
+  if (shape.length > 1) return shape.at(-1) ?? 1
+  const declared = outputs.find((output) => output.name === name)?.shape
+  const isOneRecord = declared?.length === 1 && typeof declared[0] === 'number' && declared[0] > 1
+  return isOneRecord ? (shape[0] ?? 1) : 1
+}
+
+function activate(activation: 'none' | 'softmax' | 'sigmoid', scores: number[]): number[] {
+  if (activation === 'none') return scores
+  // Scores of one column are the second class's logit, of which softmax is the sigmoid.
+  if (activation === 'sigmoid' || scores.length === 1) return scores.map((score) => 1 / (1 + Math.exp(-score)))
+  // Without the largest taken off, exp overflows from 710 on.
+  const largest = Math.max(...scores)
+  const powers = scores.map((score) => Math.exp(score - largest))
+  const sum = powers.reduce((total, power) => total + power, 0)
+  return powers.map((power) => power / sum)
+}
+
+function classOf(output: Extract<OutputMeaning, { kind: 'classification' }>, scores: readonly number[]): number {
+  // Rounded as a profile rounds: the class changes at the edge that the profile has there.
+  if (output.threshold !== undefined && scores.length === 2)
+    return Math.fround(scores[1] ?? 0) >= output.threshold ? 1 : 0
+  return scores.reduce((best, score, k) => (score > (scores[best] ?? 0) ? k : best), 0)
+}
+
+// Object.fromEntries makes own properties of names such as "__proto__", and Object.hasOwn reads no others.
+function own(record: FeatureRecord, name: string): unknown {
+  return Object.hasOwn(record, name) ? record[name] : undefined
+}
+
+function invalid({ name }: ColumnFeature, record: number, got: string): SelvedgeError {
+  return new SelvedgeError('FEATURE_INVALID', `feature "${name}" of record ${record}: got ${got}`, {
+    record,
+    feature: name,
+  })
+}
