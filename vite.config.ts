@@ -33,17 +33,29 @@ const oneFile = (name: string, entry: string) => ({
 })
 
 export default defineConfig({
-  plugins: [ortInOneFile(), workerDigest(), plainWorkerStart()],
+  // The demo page lies under /demo/ of the registry.
+  base: '/demo/',
+  plugins: [ortInOneFile(), workerDigest(), plainWorkerStart(), demoPage()],
   environments: {
     worker: oneFile('worker', 'browser/worker.ts'),
     page: oneFile('client', 'browser/client.ts'),
+    demo: {
+      consumer: 'client',
+      build: {
+        outDir: 'dist/demo-page',
+        emptyOutDir: true,
+        rolldownOptions: { input: 'browser/demo/index.html' },
+      },
+    },
   },
   builder: {
     async buildApp(builder) {
-      const { worker, page } = builder.environments
-      if (worker === undefined || page === undefined) throw new Error('an environment of this file is missing')
+      const { worker, page, demo } = builder.environments
+      if (worker === undefined || page === undefined || demo === undefined)
+        throw new Error('an environment of this file is missing')
       await builder.build(worker)
       await builder.build(page)
+      await builder.build(demo)
       for (const file of wasmFiles) cpSync(`${dirname(ortEntry)}/${file}`, `dist/browser/${file}`)
     },
   },
@@ -92,17 +104,38 @@ function workerDigest(): Plugin {
 
 /** The minifier writes template literals; applications' bundlers look for the plain form. */
 function plainWorkerStart(): Plugin {
-  const written = /new Worker\(new URL\(`\.\/worker\.js`,\s*(?:``\+)?import\.meta\.url\),\{type:`module`,name:`selvedge`\}\)/
+  const written =
+    /new Worker\(new URL\(`\.\/worker\.js`,\s*(?:``\+)?import\.meta\.url\),\{type:`module`,name:`selvedge`\}\)/
   return {
     name: 'plain-worker-start',
     applyToEnvironment: (environment) => environment.name === 'page',
     generateBundle(_, bundle) {
       const chunk = bundle['client.js']
-      if (chunk?.type !== 'chunk' || !written.test(chunk.code)) this.error('client.js does not start worker.js as expected')
+      if (chunk?.type !== 'chunk' || !written.test(chunk.code))
+        this.error('client.js does not start worker.js as expected')
       else {
         const plain = 'new Worker(new URL("./worker.js",import.meta.url),{type:"module",name:"selvedge"})'
         chunk.code = chunk.code.replace(written, plain)
       }
+    },
+  }
+}
+
+/** The demo page takes the page module from the registry, beside the worker, as an application without a bundler does. */
+function demoPage(): Plugin {
+  return {
+    name: 'demo-page',
+    enforce: 'pre',
+    applyToEnvironment: (environment) => environment.name === 'demo',
+    resolveId: (source) =>
+      source === '../client.ts' ? { id: `/runtime/${ortVersion}/client.js`, external: true } : undefined,
+    // Vite lays a page where its source lies.
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const page = bundle['browser/demo/index.html']
+        if (page !== undefined) page.fileName = 'index.html'
+      },
     },
   }
 }

@@ -3,7 +3,7 @@ import { expose } from 'comlink'
 import { splitPercent } from '../runtime/connection.ts'
 import type { Digest } from '../runtime/contract/names.ts'
 import type { Plan } from '../runtime/contract/plan.ts'
-import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
+import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
 import { loadBlob, loadDeployment } from '../runtime/loader.ts'
@@ -27,7 +27,7 @@ interface Opened {
   scorer: Scorer
   follower: Follower
   reporter: Reporter
-  reported: { rows: number; at: string | undefined }
+  reported: { rows: number; at: string | undefined; profiles: readonly ProfileReport[] }
 }
 
 // ONNX Runtime's own threads load this same file under another name.
@@ -95,7 +95,7 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
   const gpu = await openGpu()
   const build = chooseBuild('device' in gpu)
   const providers = options.providers ?? ['webgpu', 'wasm']
-  const reported: Opened['reported'] = { rows: 0, at: undefined }
+  const reported: Opened['reported'] = { rows: 0, at: undefined, profiles: [] }
   let openSession: OpenSession | undefined
 
   const scorer = openScorer({
@@ -125,6 +125,7 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
     await page.forgetReport(key)
     reported.rows += newRows(report)
     reported.at = new Date().toISOString()
+    if (report.profiles.length > 0) reported.profiles = report.profiles
   }
 
   // The rows of a window are reported again with every report of it.

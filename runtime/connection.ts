@@ -1,5 +1,6 @@
 /** Connection: what `connect` gives a page and a Node process alike (design, section 5). */
 import type { ExecutionProvider } from './contract/names.ts'
+import type { ProfileReport } from './contract/telemetry.ts'
 import type { Prediction } from './features.ts'
 import type { Answer } from './scorer.ts'
 import type { Tensors } from './tensor.ts'
@@ -50,6 +51,8 @@ export interface ConnectionState {
     at?: string | undefined
     /** Windows and events that were dropped because too many waited. */
     dropped: number
+    /** The counts in the newest acknowledged report. */
+    profiles: readonly ProfileReport[]
   }
 }
 

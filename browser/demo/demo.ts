@@ -1,0 +1,84 @@
+/** The demo page: a digit is scored while it is drawn; the address carries what `selvedge up --demo` printed. */
+import type { Connection } from '../../runtime/connection.ts'
+import { connect, SelvedgeError } from '../client.ts'
+import { openPad } from './pad.ts'
+import { clearAnswer, element, showAnswer, showState, showStatus } from './panel.ts'
+
+const stateEveryMs = 1000
+
+async function start(): Promise<void> {
+  let digits: Connection | undefined
+  let drawing = false
+  let drawnAgain = false
+
+  const pad = openPad(element('pad') as HTMLCanvasElement, () => void score())
+
+  // One score at a time: what was drawn meanwhile is scored next, as it then is.
+  async function score(): Promise<void> {
+    if (digits === undefined) return
+    if (pad.isEmpty()) return clearAnswer()
+    drawnAgain = drawing
+    if (drawing) return
+    drawing = true
+    try {
+      const scored = await digits.score({ image: pad.image() })
+      if (!pad.isEmpty()) showAnswer(scored)
+    } catch (error) {
+      showError(error)
+    }
+    drawing = false
+    if (drawnAgain) await score()
+  }
+
+  function toggle(id: 'invert' | 'noise'): void {
+    const button = element(id)
+    button.addEventListener('click', () => {
+      pad.shift[id] = !pad.shift[id]
+      button.setAttribute('aria-pressed', String(pad.shift[id]))
+      void score()
+    })
+  }
+
+  async function join(): Promise<void> {
+    await digits?.close()
+    digits = undefined
+    showStatus('Loading the models…')
+    const started = performance.now()
+    digits = await connect(location.origin, 'digits', { ...(await credentials()), unit: crypto.randomUUID() })
+    showStatus(`Ready after ${((performance.now() - started) / 1000).toFixed(1)} s. Draw in the black square.`)
+    await score()
+  }
+
+  async function watch(): Promise<void> {
+    try {
+      if (digits !== undefined) showState(await digits.state())
+    } catch (error) {
+      showError(error)
+    }
+    setTimeout(() => void watch(), stateEveryMs)
+  }
+
+  element('clear').addEventListener('click', () => pad.clear())
+  element('visitor').addEventListener('click', () => void join().catch(showError))
+  toggle('invert')
+  toggle('noise')
+  await join()
+  await watch()
+}
+
+async function credentials(): Promise<{ token?: string | undefined; key: string | readonly string[] }> {
+  const given = new URLSearchParams(location.hash.slice(1))
+  const token = given.get('token') ?? undefined
+  const key = given.get('key')
+  if (key !== null) return { token, key }
+  const response = await fetch('/api/v1/keys')
+  const { keys } = (await response.json()) as { keys: { key: string }[] }
+  return { token, key: keys.map((each) => each.key) }
+}
+
+function showError(error: unknown): void {
+  if (error instanceof SelvedgeError) showStatus(`${error.code}: ${error.message}. ${error.next}`, true)
+  else showStatus(String(error), true)
+}
+
+start().catch(showError)
