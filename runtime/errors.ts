@@ -35,6 +35,7 @@ export const errorTable = {
   },
   NOT_FOUND: { status: 404, next: 'Check the address; `selvedge status` lists what is there.' },
   METHOD_NOT_ALLOWED: { status: 405, next: 'Use a method that the Allow header lists.' },
+  REQUEST_TIMEOUT: { status: 408, next: 'Send the body faster: at least 16 KiB a second for an upload.' },
   BODY_TOO_LARGE: { status: 413, next: 'Send a smaller body; large tensors go in binary form.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, next: 'Send the content type and encoding that the route documents.' },
   HOST_NOT_ALLOWED: { status: 421, next: 'Call the server by the name it listens on, or start it with --host.' },

@@ -1,0 +1,134 @@
+/** HTTP answers as values or errors: the three error bodies of Selvedge read back into the one error class. */
+import { z } from 'zod'
+import { problem } from '../../runtime/contract/control.ts'
+import { type ErrorCode, errorTable, SelvedgeError } from '../../runtime/errors.ts'
+
+export interface Server {
+  /** For messages: `registry` or `scoring server`. */
+  what: 'registry' | 'scoring server'
+  /** Base address, ending in a slash. */
+  base: string
+  token?: string | undefined
+}
+
+const answerMs = 30_000
+
+/**
+ * One request to a path under the server's base.
+ *
+ * @param timeoutMs - until the head of the answer; 0 for none
+ * @throws {@link SelvedgeError} what the server refused with; `REGISTRY_UNREACHABLE` or `SCORING_UNREACHABLE`
+ */
+export async function request(
+  server: Server,
+  path: string,
+  init: RequestInit & { duplex?: 'half' } = {},
+  timeoutMs: number = answerMs,
+): Promise<Response> {
+  const url = new URL(path, server.base)
+  const headers = new Headers(init.headers)
+  // An upload may be sent on to another origin, which the token is not for.
+  if (server.token !== undefined && url.origin === new URL(server.base).origin) {
+    headers.set('authorization', `Bearer ${server.token}`)
+  }
+  const timeout = timeoutMs > 0 ? { signal: AbortSignal.timeout(timeoutMs) } : {}
+  let response: Response
+  try {
+    response = await fetch(url, { ...timeout, ...init, headers })
+  } catch (thrown) {
+    throw unreachable(server, reason(thrown), thrown)
+  }
+  if (!response.ok) throw await parseRefusal(server, response)
+  return response
+}
+
+/** @throws {@link SelvedgeError} as {@link request}, and `…_UNREACHABLE` where what answers is no Selvedge */
+export async function readJson<Schema extends z.ZodType>(
+  server: Server,
+  response: Response,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
+  const body: unknown = await response.json().catch((thrown) => {
+    throw unreachable(server, 'its answer is no JSON', thrown)
+  })
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw unreachable(server, `its answer has another form at "${issue?.path.join('.')}": ${issue?.message}`)
+  }
+  return parsed.data
+}
+
+/** Open Container Initiative, distribution-spec 1.1, "Error Codes". */
+const ociErrors = z.object({ errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1) })
+
+/** Open Inference Protocol v2; the code is ours. */
+const inferenceError = z.object({ error: z.string(), code: z.string().optional() })
+
+async function parseRefusal(server: Server, response: Response): Promise<SelvedgeError> {
+  const text = await response.text().catch(() => '')
+  const body = parseJson(text)
+  const fallback = codeOfStatus(response.status)
+  const ours = problem.safeParse(body)
+  if (ours.success) return new SelvedgeError(asCode(ours.data.type) ?? fallback, ours.data.detail)
+  const oci = ociErrors.safeParse(body)
+  const [first] = oci.success ? oci.data.errors : []
+  if (first !== undefined) {
+    // DENIED means "no access" in the standard and "versions are immutable" in ours: the status tells them apart.
+    const code = response.status === 401 || response.status === 403 ? fallback : asCode(first.code)
+    return new SelvedgeError(code ?? fallback, first.message ?? first.code)
+  }
+  const inference = inferenceError.safeParse(body)
+  if (inference.success) {
+    const { code, error } = inference.data
+    return new SelvedgeError((code === undefined ? undefined : asCode(code)) ?? fallback, error)
+  }
+  return new SelvedgeError(fallback, `the ${server.what} answered with status ${response.status}`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function asCode(text: string): ErrorCode | undefined {
+  return Object.hasOwn(errorTable, text) ? (text as ErrorCode) : undefined
+}
+
+const statusCodes: Readonly<Record<number, ErrorCode>> = {
+  400: 'INVALID_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  412: 'PRECONDITION_FAILED',
+  413: 'BODY_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  421: 'HOST_NOT_ALLOWED',
+  422: 'RUN_FAILED',
+  428: 'PRECONDITION_REQUIRED',
+  429: 'TOO_MANY_REQUESTS',
+  503: 'NOT_READY',
+  504: 'DEADLINE_EXCEEDED',
+  507: 'STORAGE_FULL',
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  return statusCodes[status] ?? 'INTERNAL'
+}
+
+function unreachable(server: Server, why: string, cause?: unknown): SelvedgeError {
+  const code = server.what === 'registry' ? 'REGISTRY_UNREACHABLE' : 'SCORING_UNREACHABLE'
+  return new SelvedgeError(code, `no ${server.what} at ${server.base}: ${why}`, {}, { cause })
+}
+
+function reason(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  if (thrown.name === 'TimeoutError') return `no answer within ${answerMs / 1000} s`
+  // fetch says only "fetch failed"; what happened is its cause.
+  const { code } = (thrown.cause ?? {}) as { code?: unknown }
+  return typeof code === 'string' ? code : thrown.message
+}

@@ -1,0 +1,122 @@
+/** Typed client of the control plane (design, section 7): what a schema of the contract does not allow is no answer. */
+import type { z } from 'zod'
+import {
+  createdToken,
+  type Deployment,
+  deployment,
+  type Endpoint,
+  endpoint,
+  type Host,
+  host,
+  keys,
+  type Model,
+  type ModelVersion,
+  model,
+  modelVersion,
+  type ProfileSum,
+  page,
+  profileSum,
+  type Role,
+  type Token,
+  type Traffic,
+  token,
+  traffic,
+} from '../../runtime/contract/control.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { readJson, request, type Server } from './answers.ts'
+
+/** Every method throws {@link SelvedgeError} with the registry's code, or `REGISTRY_UNREACHABLE`. */
+export interface Client {
+  models(): Promise<Model[]>
+  /** Oldest first; none where the model is unknown. */
+  versions(model: string): Promise<ModelVersion[]>
+  endpoints(): Promise<Endpoint[]>
+  endpoint(name: string): Promise<Endpoint>
+  putDeployment(endpoint: string, deployment: string, body: { model: string; version: number }): Promise<Deployment>
+  traffic(endpoint: string): Promise<{ traffic: Traffic; etag: string }>
+  /** @throws {@link SelvedgeError} `PRECONDITION_FAILED` where it was changed since `etag` was read */
+  putTraffic(endpoint: string, body: Traffic, etag: string): Promise<Traffic>
+  hosts(endpoint: string): Promise<Host[]>
+  /** Sums of the reports since a moment. */
+  profiles(endpoint: string, since: string): Promise<ProfileSum[]>
+  tokens(): Promise<Token[]>
+  createToken(body: { role: Role; name?: string }): Promise<Token & { secret: string }>
+  revokeToken(id: string): Promise<void>
+  /** Keys that sign plans now, `ed25519:…`. */
+  planKeys(): Promise<string[]>
+}
+
+export function openClient(server: Server): Client {
+  const get = async <Schema extends z.ZodType>(path: string, schema: Schema) =>
+    readJson(server, await request(server, `api/v1/${path}`), schema)
+
+  const send = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
+    request(server, `api/v1/${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+
+  async function list<Item extends z.ZodType>(path: string, item: Item): Promise<z.infer<Item>[]> {
+    const schema = page(item)
+    const items: z.infer<Item>[] = []
+    let cursor: string | undefined
+    do {
+      const query = new URLSearchParams({ limit: String(limits.pageSize), ...(cursor && { cursor }) })
+      const answer = await get(`${path}?${query}`, schema)
+      items.push(...(answer.items as z.infer<Item>[]))
+      cursor = answer.nextCursor
+    } while (cursor !== undefined)
+    return items
+  }
+
+  return {
+    models: () => list('models', model),
+    async versions(name) {
+      const items = await list(`models/${part(name)}/versions`, modelVersion).catch(absent('NAME_UNKNOWN', 'NOT_FOUND'))
+      return (items ?? []).sort((a, b) => a.version - b.version)
+    },
+    endpoints: () => list('endpoints', endpoint),
+    endpoint: (name) => get(`endpoints/${part(name)}`, endpoint),
+    async putDeployment(endpointName, name, body) {
+      const response = await send('PUT', `endpoints/${part(endpointName)}/deployments/${part(name)}`, body)
+      return readJson(server, response, deployment)
+    },
+    async traffic(name) {
+      const response = await request(server, `api/v1/endpoints/${part(name)}/traffic`)
+      return { traffic: await readJson(server, response, traffic), etag: response.headers.get('etag') ?? '' }
+    },
+    async putTraffic(name, body, etag) {
+      const response = await send('PUT', `endpoints/${part(name)}/traffic`, body, { 'if-match': etag })
+      return readJson(server, response, traffic)
+    },
+    async hosts(name) {
+      return (await get(`endpoints/${part(name)}/hosts`, page(host))).items
+    },
+    async profiles(name, since) {
+      return (await get(`endpoints/${part(name)}/profiles?${new URLSearchParams({ since })}`, page(profileSum))).items
+    },
+    tokens: () => list('tokens', token),
+    async createToken(body) {
+      return readJson(server, await send('POST', 'tokens', body), createdToken)
+    },
+    async revokeToken(id) {
+      await request(server, `api/v1/tokens/${part(id)}`, { method: 'DELETE' })
+    },
+    async planKeys() {
+      return (await get('keys', keys)).keys.map(({ key }) => key)
+    },
+  }
+}
+
+function part(name: string): string {
+  return encodeURIComponent(name)
+}
+
+function absent(...codes: string[]): (thrown: unknown) => undefined {
+  return (thrown) => {
+    if (thrown instanceof SelvedgeError && codes.includes(thrown.code)) return undefined
+    throw thrown
+  }
+}

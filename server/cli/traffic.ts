@@ -1,0 +1,53 @@
+/** `selvedge traffic`: shows or sets how an endpoint's traffic is split. */
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Endpoint, Traffic } from '../../runtime/contract/control.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { openContext } from './context.ts'
+import { parseName } from './names.ts'
+import { renderTable } from './table.ts'
+
+export function addTraffic(program: Command): void {
+  program
+    .command('traffic')
+    .description('Show or set the split of an endpoint in percent; deployments that are not named get none.')
+    .argument('<endpoint>', 'such as housing', parseName)
+    .argument('[deployment=percent...]', 'such as blue=90 green=10', collectShare)
+    .action(async (endpoint: string, shares: Record<string, number> | [], _, command: Command) => {
+      const { client, output } = openContext(command)
+      const held = await client.traffic(endpoint)
+      const changed = Array.isArray(shares)
+        ? held.traffic
+        : await client.putTraffic(
+            endpoint,
+            { ...held.traffic, split: fullSplit(await client.endpoint(endpoint), shares) },
+            held.etag,
+          )
+      output.result({ endpoint, ...changed }, () => renderTraffic(endpoint, changed))
+    })
+}
+
+export function renderTraffic(endpoint: string, { split, shadow }: Traffic): string {
+  const rows = Object.entries(split).map(([deployment, percent]) => [`${endpoint}/${deployment}`, `${percent} %`])
+  const shadowed = shadow === undefined ? '' : `shadow: ${shadow.percent} % also to ${shadow.deployment}\n`
+  if (rows.length === 0) return `${endpoint} has no deployment.\n${shadowed}`
+  return renderTable([{ title: 'DEPLOYMENT' }, { title: 'TRAFFIC', align: 'right' }], rows) + shadowed
+}
+
+/** Collects `blue=90 green=10`; a decimal number as people write it, its limits are the registry's. */
+export function collectShare(text: string, before: Record<string, number> | undefined): Record<string, number> {
+  const [, deployment = '', percent = ''] = /^([^=]+)=(-?\d+(?:\.\d+)?)%?$/.exec(text) ?? []
+  if (deployment === '') throw new InvalidArgumentError('Want <deployment>=<percent>, such as blue=90.')
+  if (before !== undefined && Object.hasOwn(before, deployment)) {
+    throw new InvalidArgumentError(`"${deployment}" stands there twice.`)
+  }
+  return { ...before, [parseName(deployment)]: Number(percent) }
+}
+
+function fullSplit({ deployments }: Endpoint, shares: Record<string, number>): Record<string, number> {
+  const names = deployments.map(({ name }) => name)
+  const unknown = Object.keys(shares).find((deployment) => !names.includes(deployment))
+  if (unknown !== undefined) {
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `no deployment "${unknown}"; there are: ${names.join(', ')}`)
+  }
+  return { ...Object.fromEntries(names.map((deployment) => [deployment, 0])), ...shares }
+}

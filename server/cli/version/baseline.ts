@@ -1,0 +1,116 @@
+/** The rows that a version was trained on, scored once: its ProfileSpec, and golden samples of the first of them. */
+import { buildProfileSpec } from '../../../runtime/baseline.ts'
+import type { Description } from '../../../runtime/contract/description.ts'
+import type { Golden } from '../../../runtime/contract/golden.ts'
+import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
+import { decodePredictions, encodeRecords, outputValues, recordValues } from '../../../runtime/features.ts'
+import { decodeFloat16 } from '../../../runtime/float16.ts'
+import { inputLayouts } from '../../../runtime/layout.ts'
+import type { Session } from '../../../runtime/session.ts'
+import type { Tensor, Tensors } from '../../../runtime/tensor.ts'
+
+export type Records = readonly Readonly<Record<string, unknown>>[]
+
+const batchRows = 256
+const goldenRows = 8
+
+/**
+ * Outputs for records, in batches as large as the model takes.
+ *
+ * @throws {@link SelvedgeError} `RUN_FAILED` and what `encodeRecords` throws
+ */
+export async function* scoreRecords(
+  session: Session,
+  description: Description,
+  records: Records,
+): AsyncGenerator<{ inputs: Tensors; outputs: Tensors; rows: number }> {
+  const size = inputLayouts(description).find(({ batch }) => batch !== undefined)?.batch ?? batchRows
+  for (let start = 0; start < records.length; start += size) {
+    const batch = records.slice(start, start + size)
+    const last = batch.at(-1)
+    // A model with a fixed batch takes no fewer: its last one is filled up with rows that are then not read.
+    while (size !== batchRows && batch.length < size && last !== undefined) batch.push(last)
+    const inputs = encodeRecords(description, batch)
+    yield { inputs, outputs: await session.run(inputs), rows: Math.min(size, records.length - start) }
+  }
+}
+
+export async function buildBaseline(
+  session: Session,
+  description: Description,
+  records: Records,
+  progress: (rows: number) => void,
+): Promise<ProfileSpec> {
+  const outputs: Record<string, unknown>[] = []
+  if (description.output !== undefined) {
+    for await (const batch of scoreRecords(session, description, records)) {
+      const predictions = decodePredictions(description, batch.outputs).slice(0, batch.rows)
+      for (const prediction of predictions) outputs.push(outputValues(description, prediction))
+      progress(outputs.length)
+    }
+  }
+  return buildProfileSpec({
+    features: description.features ?? [],
+    ...(description.output !== undefined && { output: description.output }),
+    rows: records.map((record) => recordValues(description, record)),
+    outputs,
+  })
+}
+
+/** One sample a row of the first rows, or one of a whole batch where the model's batch is fixed. */
+export async function buildGolden(session: Session, description: Description, records: Records): Promise<Golden> {
+  const fixed = inputLayouts(description).some(({ batch }) => batch !== undefined)
+  const samples: Golden['samples'] = []
+  let largest = 0
+  for (const group of fixed ? [records.slice(0, goldenRows)] : records.slice(0, goldenRows).map((record) => [record])) {
+    for await (const { inputs, outputs } of scoreRecords(session, description, group)) {
+      samples.push({ inputs: encodeTensors(inputs), outputs: encodeTensors(outputs) })
+      for (const tensor of Object.values(outputs)) largest = Math.max(largest, largestSize(tensor))
+    }
+  }
+  // Providers differ in the last bits of a float, and the last bits of a large number are large.
+  return { samples, tolerance: 1e-4 * Math.max(1, largest) }
+}
+
+type GoldenTensor = Golden['samples'][number]['inputs'][number]
+
+function encodeTensors(tensors: Tensors): GoldenTensor[] {
+  return Object.entries(tensors).map(([name, tensor]) => ({
+    name,
+    datatype: tensor.datatype,
+    shape: [...tensor.shape],
+    data: encodeData(tensor),
+  }))
+}
+
+function encodeData(tensor: Tensor): GoldenTensor['data'] {
+  switch (tensor.datatype) {
+    case 'BYTES':
+      return tensor.data
+    case 'INT64':
+    case 'UINT64':
+      return Array.from(tensor.data, String)
+    case 'BOOL':
+      return Array.from(tensor.data, (value) => value !== 0)
+    case 'FP16':
+      return Array.from(tensor.data, (bits) => encodeFloat(decodeFloat16(bits), 5))
+    case 'FP32':
+      return Array.from(tensor.data, (value) => encodeFloat(value, 9))
+    case 'FP64':
+      return Array.from(tensor.data, (value) => encodeFloat(value, 17))
+    default:
+      return Array.from(tensor.data)
+  }
+}
+
+// As many digits as give the same bits back.
+function encodeFloat(value: number, digits: number): number | string {
+  return Number.isFinite(value) ? Number(value.toPrecision(digits)) : String(value)
+}
+
+function largestSize(tensor: Tensor): number {
+  if (tensor.datatype !== 'FP32' && tensor.datatype !== 'FP64') return 0
+  let largest = 0
+  for (const value of tensor.data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value))
+  return largest
+}

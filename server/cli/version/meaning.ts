@@ -1,0 +1,53 @@
+/** What the output of a model means, where its author did not say and the numbers leave no doubt. */
+import type { Description, OutputMeaning, TensorSignature } from '../../../runtime/contract/description.ts'
+import type { Tensors } from '../../../runtime/tensor.ts'
+
+/**
+ * - A float output `[N, c]`, c ≥ 2, whose rows are probabilities (each in 0..1, sum 1): a classification.
+ * - The only output, of floats `[N, 1]` or `[N]`: a regression.
+ *
+ * @param outputs - of a run on real rows
+ * @param classes - names in the order of the columns; without them the columns are called 0, 1, 2, …
+ */
+export function readMeaning(
+  description: Description,
+  outputs: Tensors,
+  classes: readonly string[] | undefined,
+): OutputMeaning | undefined {
+  const floats = description.outputs.filter(({ datatype }) => datatype === 'FP32' || datatype === 'FP64')
+  const probabilities = floats.find((output) => isProbabilities(outputs[output.name]))
+  if (probabilities !== undefined) {
+    const width = outputs[probabilities.name]?.shape[1] ?? 0
+    const names = classes?.length === width ? classes : Array.from({ length: width }, (_, i) => String(i))
+    return { kind: 'classification', tensor: probabilities.name, activation: 'none', classes: [...names] }
+  }
+  const [only, ...others] = description.outputs
+  if (only === undefined || others.length > 0 || !floats.includes(only) || !isColumn(only)) return undefined
+  return { kind: 'regression', tensor: only.name }
+}
+
+/** Classes as scikit-learn, LightGBM and XGBoost order them: the distinct outcomes, numbers by size, text by code point. */
+export function outcomeClasses(outcomes: readonly string[]): string[] {
+  const distinct = [...new Set(outcomes)]
+  const numeric = distinct.every((text) => text.trim() !== '' && Number.isFinite(Number(text)))
+  return distinct.sort((a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : 1))
+}
+
+function isProbabilities(tensor: Tensors[string] | undefined): boolean {
+  if (tensor === undefined || (tensor.datatype !== 'FP32' && tensor.datatype !== 'FP64')) return false
+  const [rows = 0, width = 0] = tensor.shape
+  if (tensor.shape.length !== 2 || width < 2 || rows < 1) return false
+  for (let row = 0; row < rows; row += 1) {
+    let sum = 0
+    for (const value of tensor.data.subarray(row * width, (row + 1) * width)) {
+      if (!(value >= 0 && value <= 1)) return false
+      sum += value
+    }
+    if (Math.abs(sum - 1) > 1e-3) return false
+  }
+  return true
+}
+
+function isColumn({ shape }: TensorSignature): boolean {
+  return shape !== undefined && (shape.length === 1 || (shape.length === 2 && shape[1] === 1))
+}
