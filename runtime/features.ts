@@ -93,6 +93,23 @@ export function outputValues(description: Description, prediction: Prediction): 
   return { class: prediction.class, score: prediction.scores[second ?? prediction.class] }
 }
 
+/**
+ * The same for each row of output tensors; empty where the description names no output or the caller did not ask for it.
+ * A row with a NaN among its scores has no class and NaN for its score.
+ *
+ * @throws {@link SelvedgeError} `NOT_SCORABLE` as {@link decodePredictions}
+ */
+export function outputTensorValues(description: Description, outputs: Tensors): Record<string, unknown>[] {
+  const { output } = description
+  if (output === undefined || !Object.hasOwn(outputs, output.tensor)) return []
+  return scoreRows(output, description, outputs).map((scores) => {
+    if (output.kind === 'regression') return { value: scores[0] }
+    if (scores.some(Number.isNaN)) return { class: null, score: Number.NaN }
+    const best = classOf(output, scores)
+    return { class: output.classes[best], score: scores[scores.length === 2 ? 1 : best] }
+  })
+}
+
 function checkNames(description: Description, records: readonly FeatureRecord[]): void {
   const names = new Set(description.features?.map((feature) => feature.name))
   for (const [i, record] of records.entries()) {
