@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { cpSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
+import { playwright } from '@vitest/browser-playwright'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { chromiumArguments, chromiumPath } from './test/chromium.ts'
 
 const require = createRequire(import.meta.url)
 const ortEntry = require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')
@@ -15,9 +17,16 @@ const wasmFiles = [
   'ort-wasm-simd-threaded.asyncify.wasm',
 ]
 
+const define = { ORT_VERSION: JSON.stringify(ortVersion) }
+
+function executable(): { executablePath?: string } {
+  const path = chromiumPath()
+  return path === undefined ? {} : { executablePath: path }
+}
+
 const oneFile = (name: string, entry: string) => ({
   consumer: 'client' as const,
-  define: { ORT_VERSION: JSON.stringify(ortVersion) },
+  define,
   build: {
     outDir: 'dist/browser',
     emptyOutDir: false,
@@ -44,9 +53,41 @@ export default defineConfig({
       build: {
         outDir: 'dist/demo-page',
         emptyOutDir: true,
-        rolldownOptions: { input: 'browser/demo/index.html' },
+        rolldownOptions: { input: 'browser/demo/index.html', makeAbsoluteExternalsRelative: false },
       },
     },
+  },
+  test: {
+    projects: [
+      {
+        extends: false,
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/browser/**'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: false,
+        define,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { ...executable(), args: chromiumArguments },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
   },
   builder: {
     async buildApp(builder) {

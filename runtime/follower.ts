@@ -40,6 +40,7 @@ export function followPlan(options: FollowOptions): Follower {
   async function adopt(jws: string): Promise<void> {
     const next = await verifyPlan(jws, [...options.keys, ...(plan?.nextKeys ?? [])])
     checkAdoptable(next, options.endpoint, plan, Date.now())
+    if (isSame(next, plan)) return
     await options.adopt(next, jws)
     plan = next
   }
@@ -64,9 +65,11 @@ export function followPlan(options: FollowOptions): Follower {
     let pauseMs = firstPauseMs
     while (!stop.signal.aborted) {
       try {
+        const before = plan
         await poll()
         if (plan !== undefined) first.resolve()
         pauseMs = firstPauseMs
+        if (isSame(plan, before)) await pause(firstPauseMs, stop.signal)
       } catch (thrown) {
         if (stop.signal.aborted) return
         const error = asFailure(thrown, options.registry)
@@ -100,6 +103,11 @@ export function followPlan(options: FollowOptions): Follower {
     },
     close: () => stop.abort(new SelvedgeError('HOST_CLOSED', `following ${options.endpoint} ended`)),
   }
+}
+
+// A registry holds a poll until there is news; a cache in between may answer at once, for ever.
+function isSame(plan: Plan | undefined, before: Plan | undefined): boolean {
+  return plan?.revision === before?.revision && plan?.issuedAt === before?.issuedAt
 }
 
 async function requestPlan(

@@ -75,7 +75,7 @@ export async function loadBlob(url: string, digest: Digest, options: Source): Pr
   const stored = await options.store.readDocument(digest)
   if (stored !== undefined && (await digestOf(stored)) === digest) return stored
   const response = await request(url, 0, options)
-  const bytes = new Uint8Array(await response.arrayBuffer())
+  const bytes = new Uint8Array(await arriving(response.arrayBuffer(), url, options.signal))
   if ((await digestOf(bytes)) !== digest) {
     throw new SelvedgeError('DIGEST_MISMATCH', `the bytes sent for ${digest} have another digest`)
   }
@@ -140,7 +140,7 @@ async function fetchChunks(
   const reader = response.body?.getReader()
   if (reader === undefined) throw new SelvedgeError('REGISTRY_UNREACHABLE', `${file.path}: the answer has no body`)
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await arriving(reader.read(), file.path, options.signal)
     if (value !== undefined) {
       if (filled + value.length > bytes.length) {
         await reader.cancel()
@@ -184,15 +184,18 @@ async function request(url: string, from: number, { token, signal }: Source): Pr
   const headers: Record<string, string> = {}
   if (token !== undefined) headers.authorization = `Bearer ${token}`
   if (from > 0) headers.range = `bytes=${from}-`
-  let response: Response
-  try {
-    response = await fetch(url, { headers, ...(signal && { signal }) })
-  } catch (cause) {
-    signal?.throwIfAborted()
-    throw new SelvedgeError('REGISTRY_UNREACHABLE', `no answer for ${url}`, {}, { cause })
-  }
+  const response = await arriving(fetch(url, { headers, ...(signal && { signal }) }), url, signal)
   if (response.ok) return response
   throw new SelvedgeError('REGISTRY_UNREACHABLE', `${url} was answered with status ${response.status}`)
+}
+
+async function arriving<T>(transfer: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await transfer
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw new SelvedgeError('REGISTRY_UNREACHABLE', `${what} did not arrive whole`, {}, { cause })
+  }
 }
 
 // A full store costs a download at the next start, never an answer now.

@@ -1,0 +1,87 @@
+import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { afterEach, describe, expect, test } from 'vitest'
+import { plan as planSchema } from '../../runtime/contract/plan.ts'
+import { type TelemetryReport, telemetryReport } from '../../runtime/contract/telemetry.ts'
+import { openReporter, type Reporter } from '../../runtime/reporter.ts'
+import { openTally, type Source } from '../../runtime/tally.ts'
+import { openUnits } from '../../runtime/units.ts'
+
+const plan = planSchema.parse(JSON.parse(readFileSync(new URL('../contract/plan.json', import.meta.url), 'utf8')))
+const source: Source = { deployment: 'blue', version: 1, variant: 'fp32', provider: 'cpu' }
+const row = { features: {}, outputs: {} }
+
+describe('reporter', () => {
+  let reporter: Reporter | undefined
+  afterEach(() => reporter?.close())
+
+  function open(post: (report: TelemetryReport) => Promise<void>) {
+    const tally = openTally('server')
+    const units = openUnits()
+    const failures: unknown[] = []
+    reporter = openReporter({ plan: () => plan, tally, units, post, failed: (error) => failures.push(error) })
+    return { tally, units, failures, reporter }
+  }
+
+  test('sends what changed once, in a report that the contract takes', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, reporter } = open(async (report) => void sent.push(report))
+    tally.answered(source, [row, row], 1)
+    expect(await reporter.flush()).toBe(true)
+    expect(await reporter.flush()).toBe(true)
+    expect(sent.map((report) => report.profiles[0]?.rows)).toEqual([2])
+    telemetryReport.parse(sent[0])
+  })
+
+  test('F-31: sends again, with a later sequence, what the registry did not take', async () => {
+    const sent: TelemetryReport[] = []
+    let reachable = false
+    const { tally, failures, reporter } = open(async (report) => {
+      if (!reachable) throw new Error('unreachable')
+      sent.push(report)
+    })
+    tally.answered(source, [row], 1)
+    expect(await reporter.flush()).toBe(false)
+    expect(failures).toEqual([new Error('unreachable')])
+    reachable = true
+    tally.answered(source, [row], 1)
+    expect(await reporter.flush()).toBe(true)
+    expect(sent.map(({ seq, profiles }) => [seq, profiles[0]?.rows])).toEqual([[2, 2]])
+  })
+
+  test('names a unit by the first 16 bytes of its HMAC alone, and an exposure once a day', async () => {
+    const sent: TelemetryReport[] = []
+    const { units, reporter } = open(async (report) => void sent.push(report))
+    units.exposed('ada@example.org', 'blue')
+    units.exposed('ada@example.org', 'blue')
+    units.outcome('ada@example.org', { accepted: true })
+    await reporter.flush()
+    const unit = createHmac('sha256', plan.salt)
+      .update('ada@example.org')
+      .digest()
+      .subarray(0, 16)
+      .toString('base64url')
+    expect(sent).toMatchObject([
+      { exposures: [{ unit, deployment: 'blue' }], outcomes: [{ unit, values: { accepted: true } }], profiles: [] },
+    ])
+    expect(JSON.stringify(sent)).not.toContain('ada')
+    telemetryReport.parse(sent[0])
+  })
+
+  test('sends a thousand exposures in reports under 60 KiB, each once', async () => {
+    const sent: TelemetryReport[] = []
+    const { units, reporter } = open(async (report) => void sent.push(report))
+    for (let i = 0; i < 1000; i++) units.exposed(`unit ${i}`, 'blue')
+    await reporter.flush()
+    expect(new Set(sent.flatMap((report) => report.exposures.map(({ unit }) => unit))).size).toBe(1000)
+    for (const report of sent) expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)
+  })
+
+  test('two flushes at once send nothing twice', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, reporter } = open(async (report) => void sent.push(report))
+    tally.answered(source, [row], 1)
+    await Promise.all([reporter.flush(), reporter.flush(), reporter.flush()])
+    expect(sent).toHaveLength(1)
+  })
+})

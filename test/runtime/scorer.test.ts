@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bucket } from '../../runtime/assignment.ts'
+import type { Golden } from '../../runtime/contract/golden.ts'
+import { type Plan, type PlanDeployment, plan as planSchema, type Range } from '../../runtime/contract/plan.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { LoadedDeployment } from '../../runtime/loader.ts'
+import { openNodeSession } from '../../runtime/providers/node.ts'
+import { openQueue } from '../../runtime/queue.ts'
+import { openScorer, type Scorer } from '../../runtime/scorer.ts'
+import type { OpenSession } from '../../runtime/session.ts'
+import { createTensor } from '../../runtime/tensor.ts'
+import { scaleDescription, scaleModel } from '../fixtures/models.ts'
+
+const base: Plan = planSchema.parse(JSON.parse(readFileSync(new URL('../contract/plan.json', import.meta.url), 'utf8')))
+const x = () => ({ x: createTensor('FP32', [1, 2], Float32Array.of(1, 2)) })
+
+const deployment = (name: string, version: number): PlanDeployment => {
+  const [first] = base.deployments
+  if (first === undefined) throw new Error('the golden plan has no deployment')
+  const { spec: _spec, golden: _golden, ...rest } = first
+  return { ...rest, name, version, manifest: `sha256:${String(version).padStart(64, '0')}` }
+}
+
+const loaded = (of: PlanDeployment, factor: number, golden?: Golden): LoadedDeployment => ({
+  deployment: of,
+  description: scaleDescription,
+  variant: { id: 'fp32', providers: ['webgpu', 'wasm'], files: [] },
+  bytes: { network: scaleModel(factor), externalData: [] },
+  ...(golden && { golden }),
+})
+
+const goldenOf = (outputs: number[]): Golden => ({
+  samples: [
+    {
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [1, 2], data: outputs }],
+    },
+  ],
+  tolerance: 1e-6,
+})
+
+const planOf = (deployments: PlanDeployment[], ranges: Range[]): Plan => ({ ...base, deployments, ranges })
+
+describe('scorer', () => {
+  const blue = deployment('blue', 1)
+  const green = deployment('green', 2)
+  let scorer: Scorer
+  let opened: string[]
+  let closed: number
+
+  const countingSession: OpenSession = async (bytes, provider) => {
+    if (provider === 'webgpu') throw new SelvedgeError('PROVIDER_UNAVAILABLE', 'no adapter')
+    const session = await openNodeSession(bytes, provider)
+    opened.push(provider)
+    return {
+      ...session,
+      close: async () => {
+        closed++
+        await session.close()
+      },
+    }
+  }
+
+  beforeEach(() => {
+    opened = []
+    closed = 0
+    scorer = openScorer({
+      openSession: countingSession,
+      providers: ['webgpu', 'wasm'],
+      device: 'server',
+      queue: openQueue(),
+    })
+  })
+  afterEach(() => scorer.close())
+
+  test('is not ready before a plan, and answers after it with who and why', async () => {
+    await expect(scorer.infer({ inputs: x() })).rejects.toMatchObject({ code: 'NOT_READY' })
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 3, goldenOf([3, 6]))])
+    expect(await scorer.infer({ inputs: x() })).toMatchObject({
+      outputs: { y: { shape: [1, 2], data: Float32Array.of(3, 6) } },
+      deployment: 'blue',
+      version: 1,
+      provider: 'wasm',
+      why: 'wasm: gives the golden outputs; not webgpu: no adapter',
+    })
+  })
+
+  test('sends each unit where the plan assigns it, pinned requests where they ask', async () => {
+    await scorer.serve(
+      planOf(
+        [blue, green],
+        [
+          ['blue', 0, 500_000],
+          ['green', 500_000, 1e6],
+        ],
+      ),
+      [loaded(blue, 1), loaded(green, 2)],
+    )
+    for (let i = 0; i < 40; i++) {
+      const { deployment } = await scorer.infer({ inputs: x(), unit: `unit ${i}` })
+      expect(deployment).toBe(bucket(base.salt, `unit ${i}`) < 500_000 ? 'blue' : 'green')
+    }
+    expect((await scorer.infer({ inputs: x(), deployment: 'green' })).version).toBe(2)
+    expect((await scorer.infer({ inputs: x(), version: 1 })).deployment).toBe('blue')
+    await expect(scorer.infer({ inputs: x(), deployment: 'red' })).rejects.toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' })
+  })
+
+  test('a pinned request or one without a unit is no exposure; an assigned unit is one', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
+    await scorer.infer({ inputs: x() })
+    await scorer.infer({ inputs: x(), unit: 'ada', deployment: 'blue' })
+    expect(scorer.units.oldest(10)).toEqual([])
+    await scorer.infer({ inputs: x(), unit: 'ada' })
+    expect(scorer.units.oldest(10)).toMatchObject([{ kind: 'exposure', unit: 'ada', deployment: 'blue' }])
+  })
+
+  test('moves traffic without opening anything anew, and closes what a plan no longer names', async () => {
+    await scorer.serve(planOf([blue, green], [['blue', 0, 1e6]]), [loaded(blue, 1), loaded(green, 2)])
+    await scorer.serve(planOf([blue, green], [['green', 0, 1e6]]), [])
+    expect((await scorer.infer({ inputs: x() })).deployment).toBe('green')
+    expect([opened.length, closed]).toEqual([2, 0])
+    await scorer.serve(planOf([green], [['green', 0, 1e6]]), [])
+    expect([opened.length, closed]).toEqual([2, 1])
+  })
+
+  test('F-23: a version whose golden outputs differ never answers, and the plan before goes on', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
+    const next = scorer.serve(planOf([green], [['green', 0, 1e6]]), [loaded(green, 2, goldenOf([2, 4.1]))])
+    await expect(next).rejects.toMatchObject({ code: 'GOLDEN_MISMATCH' })
+    expect((await scorer.infer({ inputs: x() })).deployment).toBe('blue')
+    expect([opened.length, closed]).toEqual([2, 1])
+  })
+
+  test('refuses inputs that do not fit and goes on', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
+    const wrong = { x: createTensor('FP32', [1, 3], Float32Array.of(1, 2, 3)) }
+    await expect(scorer.infer({ inputs: wrong })).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' })
+    await expect(scorer.score({ records: [{ c: 1 }] })).rejects.toMatchObject({ code: 'FEATURE_UNKNOWN' })
+    expect((await scorer.infer({ inputs: x() })).outputs.y?.data).toEqual(Float32Array.of(1, 2))
+    expect(scorer.tally.pending()[0]?.profiles[0]).toMatchObject({
+      rows: 1,
+      errors: { SHAPE_MISMATCH: 1, FEATURE_UNKNOWN: 1 },
+    })
+  })
+
+  test('scores records by feature and names the class', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 2)])
+    const { predictions } = await scorer.score({
+      records: [
+        { a: 0.25, b: 0.5 },
+        { a: 0.5, b: 0.25 },
+      ],
+    })
+    expect(predictions).toEqual([
+      { class: 'second', scores: { first: 0.5, second: 1 } },
+      { class: 'first', scores: { first: 1, second: 0.5 } },
+    ])
+  })
+
+  test('SC-17: 64 parallel calls with distinct inputs each get the answer to their own', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 2)])
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, (_, i) =>
+        scorer.infer({ inputs: { x: createTensor('FP32', [1, 2], Float32Array.of(i, -i)) } }),
+      ),
+    )
+    for (const [i, { outputs }] of answers.entries()) expect(outputs.y?.data).toEqual(Float32Array.of(2 * i, -2 * i))
+  })
+
+  test('a split of nothing refuses every request until there is traffic', async () => {
+    await scorer.serve(planOf([blue], []), [loaded(blue, 1)])
+    await expect(scorer.infer({ inputs: x() })).rejects.toMatchObject({ code: 'NO_TRAFFIC' })
+  })
+})

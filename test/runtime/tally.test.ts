@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { latencyEdgesMs, profileReport } from '../../runtime/contract/telemetry.ts'
+import { openTally, type Source } from '../../runtime/tally.ts'
+
+const blue: Source = {
+  deployment: 'blue',
+  version: 1,
+  variant: 'fp32',
+  provider: 'wasm',
+  spec: {
+    digest: `sha256:${'0'.repeat(64)}`,
+    document: {
+      features: [{ name: 'age', kind: 'numeric', edges: [10, 20], points: [], counts: [0, 0, 0, 0, 0, 0, 0] }],
+      outputs: [],
+    },
+  },
+}
+
+const row = (age: unknown) => ({ features: { age }, outputs: {} })
+
+describe('tally', () => {
+  test('counts rows, cells, latency and errors apart by deployment, version, variant and provider', () => {
+    const tally = openTally('server')
+    tally.answered(blue, [row(5), row(15), row(null)], 0.1)
+    tally.answered({ ...blue, version: 2 }, [row(25)], 1e9)
+    tally.failed(blue, 'RUN_FAILED')
+    const [counts] = tally.pending()
+    expect(counts?.profiles).toMatchObject([
+      { version: 1, rows: 3, counts: { age: [1, 1, 0, 1, 0, 0, 0] }, errors: { RUN_FAILED: 1 } },
+      { version: 2, rows: 1, counts: { age: [0, 0, 1, 0, 0, 0, 0] }, errors: {} },
+    ])
+    expect(counts?.profiles[0]?.latency[0]).toBe(1)
+    expect(counts?.profiles[1]?.latency[latencyEdgesMs.length]).toBe(1)
+    for (const profile of counts?.profiles ?? []) profileReport.parse(profile)
+  })
+
+  test('reports a window again, whole, after every change, and not at all without one', () => {
+    const tally = openTally('server')
+    tally.answered(blue, [row(5)], 1)
+    const [first] = tally.pending()
+    if (first === undefined) throw new Error('nothing is pending')
+    tally.answered(blue, [row(5)], 1)
+    tally.acknowledge(first)
+    const [second] = tally.pending()
+    expect(second?.profiles[0]?.rows).toBe(2)
+    if (second !== undefined) tally.acknowledge(second)
+    expect(tally.pending()).toEqual([])
+  })
+
+  test('starts anew with each minute and keeps the minute before until it is acknowledged', () => {
+    let now = Date.parse('2026-11-24T10:00:59.999Z')
+    const tally = openTally('server', () => now)
+    tally.answered(blue, [row(5)], 1)
+    now += 1
+    tally.answered(blue, [row(5), row(5)], 1)
+    const pending = tally.pending()
+    expect(pending.map(({ window, profiles }) => [window, profiles[0]?.rows])).toEqual([
+      ['2026-11-24T10:00:00.000Z', 1],
+      ['2026-11-24T10:01:00.000Z', 2],
+    ])
+    for (const counts of pending) tally.acknowledge(counts)
+    expect(tally.pending()).toEqual([])
+  })
+
+  test('F-30: keeps two hours without a registry, then drops the oldest window and counts it', () => {
+    let now = Date.parse('2026-11-24T10:00:00Z')
+    const tally = openTally('desktop' as const, () => now)
+    for (let minute = 0; minute < 125; minute++, now += 60_000) tally.answered(blue, [row(5)], 1)
+    expect(tally.pending()).toHaveLength(120)
+    expect(tally.dropped).toBe(5)
+  })
+
+  test('whatever is acknowledged when, the last report of each window holds every row', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 40 }), (steps) => {
+        const tally = openTally('server', () => 0)
+        let rows = 0
+        let reported = 0
+        for (const acknowledges of steps) {
+          tally.answered(blue, [row(1)], 1)
+          rows++
+          const [counts] = tally.pending()
+          reported = counts?.profiles[0]?.rows ?? reported
+          if (counts !== undefined && acknowledges) tally.acknowledge(counts)
+        }
+        expect(reported).toBe(rows)
+      }),
+    )
+  })
+})
