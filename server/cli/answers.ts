@@ -62,8 +62,8 @@ export async function readJson<Schema extends z.ZodType>(
 /** Open Container Initiative, distribution-spec 1.1, "Error Codes". */
 const ociErrors = z.object({ errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1) })
 
-/** Open Inference Protocol v2; the code is ours. */
-const inferenceError = z.object({ error: z.string(), code: z.string().optional() })
+/** Open Inference Protocol v2, "Inference Response JSON Error Object"; the code stands in a header of ours. */
+const inferenceError = z.object({ error: z.string() })
 
 async function parseRefusal(server: Server, response: Response): Promise<SelvedgeError> {
   const text = await response.text().catch(() => '')
@@ -80,8 +80,7 @@ async function parseRefusal(server: Server, response: Response): Promise<Selvedg
   }
   const inference = inferenceError.safeParse(body)
   if (inference.success) {
-    const { code, error } = inference.data
-    return new SelvedgeError((code === undefined ? undefined : asCode(code)) ?? fallback, error)
+    return new SelvedgeError(asCode(response.headers.get('selvedge-error') ?? '') ?? fallback, inference.data.error)
   }
   return new SelvedgeError(fallback, `the ${server.what} answered with status ${response.status}`)
 }
@@ -129,6 +128,6 @@ function reason(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown)
   if (thrown.name === 'TimeoutError') return `no answer within ${answerMs / 1000} s`
   // fetch says only "fetch failed"; what happened is its cause.
-  const { code } = (thrown.cause ?? {}) as { code?: unknown }
-  return typeof code === 'string' ? code : thrown.message
+  const { code, message } = (thrown.cause ?? {}) as { code?: unknown; message?: unknown }
+  return [code, message].find((each) => typeof each === 'string') ?? thrown.message
 }

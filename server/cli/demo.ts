@@ -3,8 +3,9 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { name } from '../../runtime/contract/names.ts'
+import { profileSpec } from '../../runtime/contract/profile-spec.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { readSamples, type Sample } from '../demo/sample.ts'
 import type { Context } from './context.ts'
 import { demoFolder } from './servers.ts'
 import { pushVersion } from './version/push.ts'
@@ -15,64 +16,46 @@ export interface Demo {
   example: { endpoint: string; record: Record<string, unknown> }
 }
 
-/** `index.json` of the demo folder, as `server/demo/make` writes it. */
-const demoIndex = z.object({
-  models: z.array(
-    z.object({
-      model: name,
-      version: z.int().min(1),
-      folder: z.string().min(1),
-      endpoint: name,
-      tags: z.record(z.string(), z.string()).optional(),
-      why: z.string().optional(),
-    }),
-  ),
-})
+const folder = fileURLToPath(demoFolder)
 
-type DemoVersion = z.infer<typeof demoIndex>['models'][number]
-
-/** Deployments of an endpoint in the order of its versions, and how its traffic is split at first. */
+/** Deployments of an endpoint in the order of its versions, and the first split where there are two. */
 const deploymentNames = ['blue', 'green', 'violet']
-const splits: Readonly<Record<number, readonly number[]>> = { 1: [100], 2: [90, 10] }
+const firstSplit = { blue: 90, green: 10 }
 
 /** @throws {@link SelvedgeError} `REFUSED_TO_START` where the sample models were not made */
 export async function openDemo(context: Context<unknown>, data: string): Promise<Demo> {
-  const versions = await readIndex()
-  for (const endpoint of new Set(versions.map((version) => version.endpoint))) {
-    await serveVersions(
+  const samples = await readList(folder)
+  for (const endpoint of new Set(samples.map((sample) => sample.endpoint))) {
+    await serveSamples(
       context,
       endpoint,
-      versions.filter((version) => version.endpoint === endpoint),
+      samples.filter((sample) => sample.endpoint === endpoint),
     )
   }
-  return { pageToken: await pageToken(context, data), example: { endpoint: '', record: {} } }
+  return { pageToken: await pageToken(context, data), example: await findExample(samples) }
 }
 
-async function readIndex(): Promise<DemoVersion[]> {
-  let text: string
+async function readList(folder: string): Promise<Sample[]> {
   try {
-    text = await readFile(new URL('index.json', demoFolder), 'utf8')
+    return (await readSamples(folder)).samples
   } catch (cause) {
     throw new SelvedgeError('REFUSED_TO_START', 'no sample models: run `node server/demo/make.ts` first', {}, { cause })
   }
-  return demoIndex.parse(JSON.parse(text)).models.sort((a, b) => a.version - b.version)
 }
 
-// What a user changed at an endpoint stays: only an endpoint that is not there is made.
-async function serveVersions(context: Context<unknown>, endpoint: string, versions: readonly DemoVersion[]) {
+// What a user changed at an endpoint stays: deployments that are there keep their version, a split is set once.
+async function serveSamples(context: Context<unknown>, endpoint: string, samples: readonly Sample[]) {
   const { client } = context
-  const known = (await client.endpoints()).some(({ name }) => name === endpoint)
-  for (const [i, { model, folder, tags = {}, why }] of versions.entries()) {
-    const path = fileURLToPath(new URL(`${folder}/`, demoFolder))
-    const { version } = await pushVersion(context, model, path, { tags, why })
-    if (!known) await client.putDeployment(endpoint, deploymentNames[i] ?? `v${version}`, { model, version })
+  const known = (await client.endpoints()).find(({ name }) => name === endpoint)
+  for (const [i, { model, folder: name, tags, why }] of samples.entries()) {
+    const { version } = await pushVersion(context, model, join(folder, name), { tags, why })
+    const deployment = deploymentNames[i] ?? `v${version}`
+    if (known?.deployments.some((each) => each.name === deployment)) continue
+    await client.putDeployment(endpoint, deployment, { model, version })
   }
-  if (known || versions.length < 2) return
+  if (known !== undefined || samples.length !== 2) return
   const { traffic, etag } = await client.traffic(endpoint)
-  const split = Object.fromEntries(
-    versions.map((_, i) => [deploymentNames[i] ?? '', splits[versions.length]?.[i] ?? 0]),
-  )
-  await client.putTraffic(endpoint, { ...traffic, split }, etag)
+  await client.putTraffic(endpoint, { ...traffic, split: firstSplit }, etag)
 }
 
 const savedToken = z.object({ id: z.string(), secret: z.string() })
@@ -86,4 +69,18 @@ async function pageToken({ client }: Context<unknown>, data: string): Promise<st
   await writeFile(file, `${JSON.stringify({ id, secret })}\n`, { mode: 0o600 })
   await chmod(file, 0o600)
   return secret
+}
+
+/** A typical row of the first sample that takes columns: middles of its bins, first values of its vocabularies. */
+async function findExample(samples: readonly Sample[]): Promise<Demo['example']> {
+  for (const { endpoint, folder: name } of samples) {
+    const profile = profileSpec.parse(JSON.parse(await readFile(join(folder, name, 'profile.json'), 'utf8')))
+    if (profile.features.some((feature) => feature.kind === 'numeric' && feature.reduction !== undefined)) continue
+    const record = profile.features.map((feature) => [
+      feature.name,
+      feature.kind === 'numeric' ? feature.edges[Math.floor(feature.edges.length / 2)] : feature.values[0],
+    ])
+    return { endpoint, record: Object.fromEntries(record) }
+  }
+  throw new SelvedgeError('REFUSED_TO_START', 'no sample model takes columns')
 }

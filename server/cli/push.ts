@@ -1,5 +1,6 @@
 /** `selvedge push`: makes a version of a model from an .onnx file or a folder. */
 import { type Command, Option } from 'commander'
+import { SelvedgeError } from '../../runtime/errors.ts'
 import { openContext } from './context.ts'
 import { collectTag, parseList, parseName } from './names.ts'
 import { renderBytes } from './table.ts'
@@ -26,6 +27,9 @@ export function addPush(program: Command): void {
     .action(async (model: string, path: string, _, command: Command) => {
       const context = openContext<Flags>(command)
       const { tag: tags = {}, ...options } = context.options
+      if (options.outcome !== undefined && options.baseline === undefined) {
+        throw new SelvedgeError('USAGE', '--outcome names a column of --baseline, which is missing')
+      }
       const pushed = await pushVersion(context, model, path, { ...options, tags })
       const has = { profile: pushed.hasProfile, golden: pushed.hasGolden, baseline: options.baseline !== undefined }
       const lacks = findLacks(pushed.description, has, `selvedge push ${model} ${path}`)

@@ -1,0 +1,221 @@
+/** Preparing a version: read, complete and try everything before a byte is sent. */
+import { createReadStream } from 'node:fs'
+import { type Description, description as descriptionSchema } from '../../../runtime/contract/description.ts'
+import { golden as goldenSchema } from '../../../runtime/contract/golden.ts'
+import { profileSpec } from '../../../runtime/contract/profile-spec.ts'
+import { SelvedgeError } from '../../../runtime/errors.ts'
+import { checkGolden, zeroInputs } from '../../../runtime/golden.ts'
+import { openQueue } from '../../../runtime/queue.ts'
+import type { Session } from '../../../runtime/session.ts'
+import { readTable, type Table, tableRecords } from '../csv.ts'
+import type { Blob } from '../oci.ts'
+import { buildBaseline, buildGolden, type Records, scoreRecords } from './baseline.ts'
+import { chooseFeatures } from './columns.ts'
+import { mergeDescription, writtenDescription } from './description.ts'
+import { encodeJson, type Layer } from './manifest.ts'
+import { outcomeClasses, readMeaning } from './meaning.ts'
+import { openSession, readNetworks } from './network.ts'
+import { describeBytes, describeFile, readDocument, readSource, type Source } from './source.ts'
+
+export interface PrepareOptions {
+  baseline?: string | undefined
+  outcome?: string | undefined
+  features?: readonly string[] | undefined
+  /** Files that take the place of those in a folder. */
+  description?: string | undefined
+  golden?: string | undefined
+}
+
+export interface PreparedVersion {
+  layers: Layer[]
+  description: Description
+  hasProfile: boolean
+  hasGolden: boolean
+  /** What could not be tried or is not part of it, in words. */
+  remarks: string[]
+}
+
+/**
+ * @param progress - told now and then, with the rows of the baseline that were scored
+ * @throws {@link SelvedgeError} what is wrong with the version
+ */
+export async function prepareVersion(
+  path: string,
+  options: PrepareOptions,
+  progress: (rows?: number) => void,
+): Promise<PreparedVersion> {
+  const source = await readSource(path)
+  if (options.description !== undefined) source.description = options.description
+  if (options.golden !== undefined) source.golden = options.golden
+  const written =
+    source.description === undefined
+      ? {}
+      : await readDocument(source.description, writtenDescription, 'DESCRIPTION_INVALID')
+  source.golden ??= namedFile(source, 'golden', written.golden)
+  source.profile ??= namedFile(source, 'profile', written.profile)
+  const table =
+    options.baseline === undefined ? undefined : await readTable(await openFile(options.baseline), 'BASELINE_INVALID')
+  const networks = await readNetworks(source, written)
+  const [first, ...others] = networks
+  if (first === undefined) throw new SelvedgeError('DESCRIPTION_INVALID', 'no variant is described')
+
+  let description = mergeDescription(written, first.description)
+  if (description.features !== undefined && options.features !== undefined) {
+    throw new SelvedgeError(
+      'DESCRIPTION_INVALID',
+      'features stand in selvedge.json and in --features: give one of them',
+    )
+  }
+  const features =
+    description.features ?? chooseFeatures(description.inputs, table, { ...options, names: options.features })
+  if (features !== undefined) description = mergeDescription({ ...written, features }, first.description)
+
+  const session = await openSession(first.bytes)
+  try {
+    for (const other of others) await (await openSession(other.bytes)).close()
+    const documents = await makeDocuments(session, description, source, table, options, progress)
+    const layers: Layer[] = []
+    for (const file of new Set(networks.flatMap(({ paths }) => paths))) {
+      const from = source.models.get(file) ?? source.others.get(file) ?? ''
+      layers.push({ path: file, kind: 'weight', blob: await describeFile(from) })
+    }
+    layers.push({
+      path: 'selvedge.json',
+      kind: 'weightConfig',
+      blob: describeBytes(encodeJson(documents.description)),
+    })
+    if (documents.golden) layers.push({ path: 'golden.json', kind: 'weightConfig', blob: documents.golden })
+    if (documents.profile) layers.push({ path: 'profile.json', kind: 'weightConfig', blob: documents.profile })
+    for (const [file, from] of source.docs) layers.push({ path: file, kind: 'doc', blob: await describeFile(from) })
+    const unused = [...source.models.keys(), ...source.others.keys()].filter(
+      (file) => !layers.some((layer) => layer.path === file),
+    )
+    return {
+      layers,
+      description: documents.description,
+      hasProfile: documents.profile !== undefined,
+      hasGolden: documents.golden !== undefined,
+      remarks: [...documents.remarks, ...(unused.length > 0 ? [`not part of the version: ${unused.join(', ')}`] : [])],
+    }
+  } finally {
+    await session.close()
+  }
+}
+
+function namedFile(source: Source, what: 'golden' | 'profile', path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  const file = source.others.get(path)
+  if (file === undefined) throw new SelvedgeError('DESCRIPTION_INVALID', `${what}: no file "${path}" beside the model`)
+  source.others.delete(path)
+  return file
+}
+
+interface Documents {
+  description: Description
+  golden?: Blob
+  profile?: Blob
+  remarks: string[]
+}
+
+async function makeDocuments(
+  session: Session,
+  before: Description,
+  source: Source,
+  table: Table | undefined,
+  options: PrepareOptions,
+  progress: (rows?: number) => void,
+): Promise<Documents> {
+  const remarks: string[] = []
+  let description = before
+  let golden: Blob | undefined
+  let profile: Blob | undefined
+
+  if (source.golden !== undefined) {
+    const given = await readDocument(source.golden, goldenSchema, 'GOLDEN_MISMATCH')
+    await checkGolden(session, given, openQueue())
+    golden = describeBytes(encodeJson(given))
+  }
+  if (source.profile !== undefined) {
+    profile = describeBytes(encodeJson(await readDocument(source.profile, profileSpec, 'BASELINE_INVALID')))
+  }
+  if (table !== undefined) {
+    const records = baselineRecords(table, description)
+    if (description.output === undefined) {
+      description = await withMeaning(session, description, records, baselineOutcomes(table, options.outcome))
+    }
+    const spec = await buildBaseline(session, description, records, progress)
+    profile = describeBytes(encodeJson(profileSpec.parse(spec)))
+    if (golden === undefined) golden = describeBytes(encodeJson(await buildGolden(session, description, records)))
+  } else if (golden === undefined) {
+    const remark = await tryZeros(session, description)
+    if (remark !== undefined) remarks.push(remark)
+  }
+  return {
+    // Parsed once more for the order of its keys: the same description has the same bytes, wherever it came from.
+    description: descriptionSchema.parse({
+      ...description,
+      ...(golden !== undefined && { golden: 'golden.json' }),
+      ...(profile !== undefined && { profile: 'profile.json' }),
+    }),
+    ...(golden !== undefined && { golden }),
+    ...(profile !== undefined && { profile }),
+    remarks,
+  }
+}
+
+function baselineRecords(table: Table, description: Description): Records {
+  if (description.features === undefined) {
+    throw new SelvedgeError(
+      'BASELINE_INVALID',
+      'the model has no features that columns could fill: name them in a selvedge.json',
+    )
+  }
+  if (table.rows.length === 0) throw new SelvedgeError('BASELINE_INVALID', 'the CSV file has a header and no rows')
+  return tableRecords(table, description.features, 'BASELINE_INVALID')
+}
+
+function baselineOutcomes(table: Table, outcome: string | undefined): string[] | undefined {
+  if (outcome === undefined) return undefined
+  const at = table.columns.indexOf(outcome)
+  if (at < 0) {
+    const header = table.columns.join(', ')
+    throw new SelvedgeError('BASELINE_INVALID', `no column "${outcome}" for --outcome; the header has: ${header}`)
+  }
+  return table.rows.map((row) => row[at] ?? '')
+}
+
+async function withMeaning(
+  session: Session,
+  description: Description,
+  records: Records,
+  outcomes: readonly string[] | undefined,
+): Promise<Description> {
+  const { value: batch } = await scoreRecords(session, description, records).next()
+  if (batch === undefined) return description
+  const output = readMeaning(description, batch.outputs, outcomes && outcomeClasses(outcomes))
+  return output === undefined ? description : { ...description, output }
+}
+
+// Zeros are no data: a network may refuse them and still be good, but it has been loaded.
+async function tryZeros(session: Session, description: Description): Promise<string | undefined> {
+  const inputs = zeroInputs(description)
+  if (inputs === undefined) return 'loaded, not run: its inputs have sizes that only its author knows'
+  try {
+    await session.run(inputs)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof SelvedgeError && thrown.code === 'RUN_FAILED') {
+      return 'loaded, but it refused a row of zeros'
+    }
+    throw thrown
+  }
+}
+
+async function openFile(file: string) {
+  const stream = createReadStream(file)
+  await new Promise((resolve, reject) => {
+    stream.once('open', resolve)
+    stream.once('error', () => reject(new SelvedgeError('USAGE', `"${file}" is not there or cannot be read`)))
+  })
+  return stream
+}
