@@ -3,8 +3,15 @@ import type { Datatype } from './contract/datatype.ts'
 import type { Description, ImageFeature, OutputMeaning } from './contract/description.ts'
 import { SelvedgeError } from './errors.ts'
 import { normalizePixels, type Reductions, readPixels, reduceImage } from './image.ts'
-import { type ColumnFeature, featureWidth, type InputLayout, inputLayouts, type TextLayout } from './layout.ts'
-import { integerRanges, packNumbers, roundNumber, unpackNumbers } from './numbers.ts'
+import {
+  type ColumnFeature,
+  featureWidth,
+  type ImageLayout,
+  type InputLayout,
+  inputLayouts,
+  type TextLayout,
+} from './layout.ts'
+import { integerRanges, type NumericTensor, packNumbers, roundNumber, unpackNumbers } from './numbers.ts'
 import { categoryText } from './profile.ts'
 import { createTensor, type Tensor, type Tensors } from './tensor.ts'
 
@@ -32,20 +39,28 @@ export function encodeRecords(description: Description, records: readonly Featur
   return Object.fromEntries(layouts.map((layout) => [layout.input.name, encodeInput(layout, records)]))
 }
 
-/** What a profile counts for one record: a value for each feature, and for an image its {@link Reductions}. */
-export function recordValues(description: Description, record: FeatureRecord): Record<string, unknown> {
+/**
+ * What a profile counts for one record: a value for each feature, and for an image its {@link Reductions}.
+ *
+ * @param encoded - the tensors and the row that {@link encodeRecords} made of it, where they are at hand: an image is
+ * then not read a second time
+ */
+export function recordValues(
+  description: Description,
+  record: FeatureRecord,
+  encoded?: { inputs: Tensors; row: number },
+): Record<string, unknown> {
   return Object.fromEntries(
     inputLayouts(description).flatMap((layout) => {
-      if (layout.kind !== 'image') {
-        const { datatype } = layout.input
-        return layout.columns.map((feature) => [
-          feature.name,
-          recordValue(feature, datatype, own(record, feature.name)),
-        ])
+      if (layout.kind === 'image') {
+        const { image } = layout
+        const numbers = encoded
+          ? imageRow(layout, own(encoded.inputs, layout.input.name) as NumericTensor, encoded.row)
+          : unpackNumbers(packNumbers(layout.datatype, layout.record, imageNumbers(image, record)))
+        return reductionEntries(image.name, reduceImage(image, numbers))
       }
-      const { image, datatype } = layout
-      const tensor = packNumbers(datatype, layout.record, imageNumbers(image, record))
-      return reductionEntries(image.name, reduceImage(image, unpackNumbers(tensor)))
+      const { datatype } = layout.input
+      return layout.columns.map((feature) => [feature.name, recordValue(feature, datatype, own(record, feature.name))])
     }),
   )
 }
@@ -148,6 +163,10 @@ function encodeInput(layout: InputLayout, records: readonly FeatureRecord[]): Te
 
 function imageNumbers(image: ImageFeature, record: FeatureRecord): Float64Array {
   return normalizePixels(image, readPixels(image, own(record, image.name)))
+}
+
+function imageRow({ width }: ImageLayout, tensor: NumericTensor, row: number): ArrayLike<number> {
+  return unpackNumbers(tensor).subarray(row * width, (row + 1) * width)
 }
 
 function textRow({ columns }: TextLayout, record: FeatureRecord, i: number): string[] {

@@ -107,8 +107,13 @@ function bitmapChannels(feature: ImageFeature, { width, height, data }: Bitmap):
     const red = pixelOf(feature, data[4 * i])
     const green = pixelOf(feature, data[4 * i + 1])
     const blue = pixelOf(feature, data[4 * i + 2])
-    if (feature.channels === 1) channels[i] = 0.299 * red + 0.587 * green + 0.114 * blue
-    else channels.set([red, green, blue], 3 * i)
+    if (feature.channels === 1) {
+      channels[i] = 0.299 * red + 0.587 * green + 0.114 * blue
+    } else {
+      channels[3 * i] = red
+      channels[3 * i + 1] = green
+      channels[3 * i + 2] = blue
+    }
   }
   return channels
 }
@@ -138,12 +143,12 @@ function resizeRows(pixels: Float64Array, rows: number, from: number, to: number
   for (let x = 0; x < to; x++) {
     const { first, weights } = from > to ? areaWeights(x, from, to) : linearWeights(x, from, to)
     for (let y = 0; y < rows; y++) {
-      for (let c = 0; c < channels; c++) {
-        let sum = 0
-        for (const [i, weight] of weights.entries()) {
-          sum += weight * (pixels[(y * from + first + i) * channels + c] ?? 0)
+      for (let i = 0; i < weights.length; i++) {
+        const weight = weights[i] ?? 0
+        for (let c = 0; c < channels; c++) {
+          const at = (y * to + x) * channels + c
+          resized[at] = (resized[at] ?? 0) + weight * (pixels[(y * from + first + i) * channels + c] ?? 0)
         }
-        resized[(y * to + x) * channels + c] = sum
       }
     }
   }

@@ -246,9 +246,10 @@ describe('the reductions of an image', () => {
     fc.assert(
       fc.property(values, values, (first, second) => {
         const images = [{ image: grey(6, ...first) }, { image: grey(5, ...second) }]
-        expect(tensorValues(model, encodeRecords(model, images))).toEqual(
-          images.map((each) => recordValues(model, each)),
-        )
+        const inputs = encodeRecords(model, images)
+        const reduced = images.map((each) => recordValues(model, each))
+        expect(tensorValues(model, inputs)).toEqual(reduced)
+        expect(images.map((each, row) => recordValues(model, each, { inputs, row }))).toEqual(reduced)
       }),
     )
   })
