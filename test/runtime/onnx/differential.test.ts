@@ -2,8 +2,10 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
 import { onnx } from 'onnx-proto'
 import { describe, expect, test } from 'vitest'
+import { SelvedgeError } from '../../../runtime/errors.ts'
 import { onnxDatatypes } from '../../../runtime/onnx/datatype.ts'
 import { readModel } from '../../../runtime/onnx/reader.ts'
 
@@ -22,6 +24,26 @@ describe('the reader beside protobufjs', () => {
     compare(readFileSync(silero))
   })
 })
+
+test('RT-14 1,000 mutations of a real model give a model or an error with a code', () => {
+  const bytes = new Uint8Array(readFileSync(silero))
+  const overwrite = fc.record({ at: fc.nat(bytes.length - 1), value: fc.nat(255) })
+  fc.assert(
+    fc.property(fc.array(overwrite, { minLength: 1, maxLength: 8 }), (overwrites) => {
+      const before = overwrites.map(({ at }) => bytes[at] as number)
+      for (const { at, value } of overwrites) bytes[at] = value
+      try {
+        readModel(bytes)
+      } catch (error) {
+        expect(error).toBeInstanceOf(SelvedgeError)
+      } finally {
+        // Backwards, since one place may have been written twice.
+        for (const [i, { at }] of [...overwrites.entries()].reverse()) bytes[at] = before[i] as number
+      }
+    }),
+    { numRuns: 1000, seed: 20261124 },
+  )
+}, 60_000)
 
 function compare(bytes: Uint8Array): void {
   const model = readModel(bytes)
