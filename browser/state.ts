@@ -11,6 +11,7 @@ export interface PageState {
   forgetReport(key: ReportKey): Promise<void>
   /** Of earlier visits, too; oldest first. */
   waitingReports(): Promise<{ key: ReportKey; url: string; report: TelemetryReport }[]>
+  close(): void
 }
 
 export type ReportKey = string
@@ -58,6 +59,7 @@ export async function openPageState(): Promise<PageState> {
       const kept = await db.getAllFromIndex('reports', 'keptAt')
       return kept.flatMap(({ url, report }, i) => (keys[i] === undefined ? [] : [{ key: keys[i], url, report }]))
     },
+    close: () => db.close(),
   }
 }
 

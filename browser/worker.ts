@@ -27,6 +27,7 @@ interface Opened {
   scorer: Scorer
   follower: Follower
   reporter: Reporter
+  page: PageState
   reported: { rows: number; at: string | undefined; profiles: readonly ProfileReport[] }
 }
 
@@ -76,11 +77,12 @@ function start(): void {
     },
     report: () => connected().reporter.flush(),
     async close() {
-      const { follower, reporter, scorer } = connected()
+      const { follower, reporter, scorer, page } = connected()
       follower.close()
       reporter.close()
       await reporter.flush()
       await scorer.close()
+      page.close()
       opened = undefined
     },
     ping: async () => undefined,
@@ -154,7 +156,7 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
     failed: warn,
   })
   void sendWaiting(page, options.token).catch(warn)
-  return { options, scorer, follower, reporter, reported }
+  return { options, scorer, follower, reporter, page, reported }
 }
 
 async function openStore(): Promise<ModelStore> {
