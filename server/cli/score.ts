@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { openContext } from './context.ts'
 import { parseName } from './names.ts'
 import { readRows } from './records.ts'
-import { readFeatures, type ScoredRow, scoreRecords } from './scoring.ts'
+import { readEndpoint, type ScoredRow, scoreRecords } from './scoring.ts'
 import { renderNumber, renderTable } from './table.ts'
 
 interface Flags {
@@ -23,7 +23,7 @@ export function addScore(program: Command): void {
     .option('--csv', 'write CSV')
     .action(async (endpoint: string, source: string, _, command: Command) => {
       const { options, output, scoring } = openContext<Flags>(command)
-      const features = await readFeatures(scoring, endpoint)
+      const { features, batch } = await readEndpoint(scoring, endpoint)
       const { records, units, leftOut } = await readRows(source, features, options.unitColumn)
       const others = leftOut.filter((column) => column !== options.unitColumn)
       if (others.length > 0) output.note(`not sent, no features of ${endpoint}: ${others.join(', ')}`)
@@ -32,6 +32,7 @@ export function addScore(program: Command): void {
       const rows = await scoreRecords(scoring, endpoint, records, {
         units,
         deployment,
+        batch,
         progress: progress.update,
       }).finally(progress.end)
       output.result(rows.map(encodeRow), () => (options.csv ? renderCsv(rows) : renderScores(rows)))

@@ -14,8 +14,18 @@ export interface ScoredRow {
   provider: string
 }
 
+export interface EndpointFacts {
+  /** Undefined where it takes tensors alone. */
+  features: Feature[] | undefined
+  /** Records that it takes at once; undefined where any number. */
+  batch: number | undefined
+}
+
 /** Open Inference Protocol v2, "Model Metadata"; the features are ours. */
-const metadata = z.object({ parameters: z.object({ features: z.array(feature).optional() }).optional() })
+const metadata = z.object({
+  inputs: z.array(z.object({ shape: z.array(z.int()) })),
+  features: z.array(feature).optional(),
+})
 
 const scores = z.object({
   predictions: z.array(
@@ -27,15 +37,18 @@ const scores = z.object({
 })
 
 /** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN`, `NOT_READY`, `SCORING_UNREACHABLE` */
-export async function readFeatures(server: Server, endpoint: string): Promise<Feature[] | undefined> {
-  const answer = await readJson(server, await request(server, `v2/models/${encodeURIComponent(endpoint)}`), metadata)
-  return answer.parameters?.features
+export async function readEndpoint(server: Server, endpoint: string): Promise<EndpointFacts> {
+  const response = await request(server, `v2/models/${encodeURIComponent(endpoint)}`)
+  const { inputs, features } = await readJson(server, response, metadata)
+  const sizes = inputs.map(({ shape }) => shape[0]).filter((size) => size !== undefined && size > 0)
+  return { features, batch: sizes[0] }
 }
 
 export interface ScoreOptions {
   /** One a record; records of one unit are sent together. */
   units?: readonly string[] | undefined
   deployment?: string | undefined
+  batch?: number | undefined
   progress(done: number, total: number): void
 }
 
@@ -49,10 +62,10 @@ export async function scoreRecords(
   server: Server,
   endpoint: string,
   records: readonly Readonly<Record<string, unknown>>[],
-  { units, deployment, progress }: ScoreOptions,
+  { units, deployment, batch: size, progress }: ScoreOptions,
 ): Promise<ScoredRow[]> {
   const rows: ScoredRow[] = new Array(records.length)
-  const batches = splitBatches(records, units)
+  const batches = splitBatches(records, units, size ?? batchRows)
   let done = 0
 
   async function work(): Promise<void> {
@@ -84,7 +97,11 @@ export async function scoreRecords(
     }
   }
 
-  await Promise.all(Array.from({ length: parallel }, work))
+  const giveUp = (thrown: unknown) => {
+    batches.length = 0
+    throw thrown
+  }
+  await Promise.all(Array.from({ length: parallel }, () => work().catch(giveUp)))
   return rows
 }
 
@@ -95,7 +112,7 @@ interface Batch {
   unit: string | undefined
 }
 
-function splitBatches(records: readonly unknown[], units: readonly string[] | undefined): Batch[] {
+function splitBatches(records: readonly unknown[], units: readonly string[] | undefined, most: number): Batch[] {
   const batches: Batch[] = []
   const open = new Map<string | undefined, { batch: Batch; bytes: number }>()
   for (const [place, record] of records.entries()) {
@@ -103,7 +120,7 @@ function splitBatches(records: readonly unknown[], units: readonly string[] | un
     const body = JSON.stringify(record)
     const bytes = Buffer.byteLength(body)
     let current = open.get(unit)
-    if (current === undefined || current.bytes + bytes > batchBytes || current.batch.places.length === batchRows) {
+    if (current === undefined || current.bytes + bytes > batchBytes || current.batch.places.length === most) {
       current = { batch: { bodies: [], places: [], unit }, bytes: 0 }
       open.set(unit, current)
       batches.push(current.batch)

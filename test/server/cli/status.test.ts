@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
+import { renderStatus, type Status } from '../../../server/cli/status.ts'
+
+const now = Date.parse('2026-11-24T10:00:00Z')
+const at = '2026-11-24T09:57:00.000Z'
+
+const status: Status = {
+  registry: 'http://127.0.0.1:4400/',
+  scoring: { url: 'http://127.0.0.1:4401/', ready: false, why: 'NOT_READY: nothing to serve yet' },
+  models: [{ name: 'digits', createdAt: at, tags: { team: 'vision', '\x1b[2J': 'x' }, latestVersion: 2 }],
+  endpoints: [
+    {
+      endpoint: {
+        name: 'digits',
+        createdAt: at,
+        salt: 'digits:1',
+        revision: 7,
+        deployments: [
+          { name: 'blue', model: 'digits', version: 1, createdAt: at },
+          { name: 'green', model: 'digits', version: 2, createdAt: at },
+        ],
+        traffic: { split: { blue: 90, green: 10 } },
+        ranges: [],
+      },
+      hosts: [
+        {
+          sender: 'AAAAAAAAAAAAAAAAAAAAAA',
+          endpoint: 'digits',
+          revision: 7,
+          firstSeenAt: at,
+          lastSeenAt: at,
+          providers: ['webgpu', 'wasm'],
+          device: 'desktop',
+          rows: 42,
+        },
+      ],
+      profiles: [
+        {
+          deployment: 'blue',
+          version: 1,
+          variant: 'fp32',
+          provider: 'wasm',
+          device: 'desktop',
+          rows: 42,
+          counts: {},
+          outputs: {},
+          latency: new Array(latencyEdgesMs.length + 1).fill(0),
+          errors: { RUN_FAILED: 2, DEADLINE_EXCEEDED: 1 },
+          senders: 1,
+        },
+      ],
+    },
+  ],
+}
+
+describe('status', () => {
+  test('shows models, deployments with their share, hosts and why scoring is not ready', () => {
+    expect(renderStatus(status, false, now)).toBe(`registry  http://127.0.0.1:4400/
+scoring   http://127.0.0.1:4401/  not ready (NOT_READY: nothing to serve yet)
+
+MODEL   VERSION  TAGS                MADE
+digits        2  team=vision \ufffd[2J=x  3 min ago
+
+DEPLOYMENT    SERVES    TRAFFIC  ROWS/DAY  ERRORS
+digits/blue   digits@1     90 %        42       3
+digits/green  digits@2     10 %         0       0
+
+HOST      ENDPOINT  DEVICE   PROVIDERS     ROWS  SEEN
+AAAAAAAA  digits    desktop  webgpu, wasm    42  3 min ago
+`)
+  })
+
+  test('of one endpoint shows who counted what', () => {
+    const [, , , profiles] = renderStatus(status, true, now).split('\n\n')
+    expect(profiles).toBe(
+      [
+        'DEPLOYMENT  VERSION  VARIANT  PROVIDER  DEVICE   SENDERS  ROWS  ERRORS',
+        'blue              1  fp32     wasm      desktop        1    42  RUN_FAILED 2, DEADLINE_EXCEEDED 1',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  test('without anything says what to do first', () => {
+    const empty: Status = { ...status, scoring: { url: 'http://x/', ready: true }, models: [], endpoints: [] }
+    expect(renderStatus(empty, false, now)).toBe(`registry  http://127.0.0.1:4400/
+scoring   http://x/  ready
+
+No models. → selvedge push <model> <model.onnx>
+
+No endpoints. → selvedge deploy <endpoint>/<deployment> --model <model>
+
+No host has reported within the last day.
+`)
+  })
+})
