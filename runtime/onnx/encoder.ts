@@ -14,19 +14,6 @@ export function encode(grammar: Grammar, kind: Kind, message: Readonly<Record<st
   return concat(parts)
 }
 
-/** Of a signed 64-bit integer that a double holds exactly. */
-export function encodeVarint(value: number): Uint8Array {
-  if (value >= 0 && value < 0x80) return Uint8Array.of(value)
-  const bytes: number[] = []
-  let rest = BigInt.asUintN(64, BigInt(value))
-  while (rest > 0x7fn) {
-    bytes.push(Number(rest & 0x7fn) | 0x80)
-    rest >>= 7n
-  }
-  bytes.push(Number(rest))
-  return Uint8Array.from(bytes)
-}
-
 function encodeField(grammar: Grammar, number: number, field: Field, value: unknown, parts: Uint8Array[]): void {
   const delimited = (bytes: Uint8Array): void => {
     parts.push(encodeVarint(number * 8 + 2), encodeVarint(bytes.length), bytes)
@@ -66,6 +53,19 @@ function encodeField(grammar: Grammar, number: number, field: Field, value: unkn
     case 'messages':
       for (const one of value as unknown[]) delimited(child(one))
   }
+}
+
+/** Of a signed 64-bit integer that a double holds exactly. */
+function encodeVarint(value: number): Uint8Array {
+  if (value >= 0 && value < 0x80) return Uint8Array.of(value)
+  const bytes: number[] = []
+  let rest = BigInt.asUintN(64, BigInt(value))
+  while (rest > 0x7fn) {
+    bytes.push(Number(rest & 0x7fn) | 0x80)
+    rest >>= 7n
+  }
+  bytes.push(Number(rest))
+  return Uint8Array.from(bytes)
 }
 
 function encodeFloats(values: readonly number[]): Uint8Array {

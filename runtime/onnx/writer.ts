@@ -5,7 +5,7 @@ import { onnxNumbers } from './datatype.ts'
 import { encode } from './encoder.ts'
 import { grammar } from './grammar.ts'
 
-export type Attribute =
+type Attribute =
   | { integer: number }
   | { float: number }
   | { text: string }
@@ -25,7 +25,7 @@ export interface NodeToWrite {
   attributes?: Readonly<Record<string, Attribute>>
 }
 
-export interface GraphToWrite {
+interface GraphToWrite {
   name: string
   nodes: readonly NodeToWrite[]
   initializers?: Tensors

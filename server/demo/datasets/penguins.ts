@@ -39,8 +39,8 @@ const rows = z.array(
 
 /** The rows of each species follow one another: shuffle before use. */
 export function readPenguins(): Penguins {
-  const entry = createRequire(import.meta.url).resolve('vega-datasets')
-  const file = join(dirname(entry), '..', 'data', 'penguins.json')
+  const require = createRequire(import.meta.url)
+  const file = join(dirname(require.resolve('vega-datasets')), '..', 'data', 'penguins.json')
   const read = rows.parse(JSON.parse(readFileSync(file, 'utf8')))
   return {
     labels: read.map((row) => species.indexOf(row.Species)),
