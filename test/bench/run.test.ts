@@ -1,0 +1,177 @@
+/** The runner with real processes: small programs that print what a variant prints. */
+import { describe, expect, test } from 'vitest'
+import { type Round, runScenario } from '../../bench/harness/run.ts'
+import type { Scenario, Variant } from '../../bench/harness/scenario.ts'
+import { resultTable, roundLine } from '../../bench/harness/table.ts'
+
+const options = { rounds: 2, seed: 1, timeoutMs: 20_000 }
+
+function program(name: string, code: string): Variant {
+  return { name, command: [process.execPath, '-e', code] }
+}
+
+function printing(name: string, samples: readonly number[], answer: unknown = 42): Variant {
+  return program(name, `console.log('${JSON.stringify({ unit: 'ms', samples, answer })}')`)
+}
+
+function scenarioOf(...variants: Variant[]): Scenario {
+  return {
+    name: 'small',
+    question: 'Which is faster?',
+    baseline: 'bare',
+    variants,
+    check: (answer, baseline) => (answer === baseline ? undefined : `got ${answer}, want ${baseline}`),
+  }
+}
+
+describe('a scenario', () => {
+  test('is run in rounds of fresh processes and gives times, ratios and the absent', async () => {
+    const rounds: Round[] = []
+    const scenario = scenarioOf(printing('bare', [1, 2, 3]), printing('ours', [4, 5, 6]), {
+      ...printing('gpu', [1]),
+      absent: () => 'no adapter',
+    })
+    const result = await runScenario(scenario, { ...options, onRound: (round) => rounds.push(round) })
+    expect(result).toEqual({
+      scenario: 'small',
+      question: 'Which is faster?',
+      baseline: 'bare',
+      seed: 1,
+      rounds,
+      variants: [
+        {
+          name: 'bare',
+          times: { median: 2, p10: 1, p90: 3 },
+          ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
+        },
+        {
+          name: 'ours',
+          times: { median: 5, p10: 4, p90: 6 },
+          ratio: { median: 2.5, least: 2.5, most: 2.5, confidence: 0.5 },
+        },
+      ],
+      absent: [{ name: 'gpu', why: 'no adapter' }],
+    })
+    expect(rounds.map(({ number, samples }) => ({ number, samples }))).toEqual([
+      { number: 1, samples: { bare: [1, 2, 3], ours: [4, 5, 6] } },
+      { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] } },
+    ])
+    expect(rounds[1]?.order).toEqual(rounds[0]?.order.toReversed())
+  })
+
+  test('takes the last line that a variant prints', async () => {
+    const chatty = program(
+      'bare',
+      `console.log('loading'); console.log('{"unit":"ms","samples":[1],"answer":1}'); console.error('done')`,
+    )
+    expect((await runScenario(scenarioOf(chatty), options)).variants[0]?.times.median).toBe(1)
+  })
+
+  test.each([
+    [
+      'gives a wrong answer',
+      printing('ours', [1], 43),
+      'variant "ours" of "small" gave a wrong answer: got 43, want 42',
+    ],
+    [
+      'fails',
+      program('ours', `console.error('no model'); process.exit(3)`),
+      'variant "ours" ended with code 3: no model',
+    ],
+    ['is killed', program('ours', `process.kill(process.pid, 'SIGKILL')`), 'variant "ours" ended with SIGKILL: '],
+    ['prints nothing', program('ours', ''), 'variant "ours" printed no measurement: '],
+    [
+      'measured nothing',
+      printing('ours', []),
+      'variant "ours" printed no measurement: {"unit":"ms","samples":[],"answer":42}',
+    ],
+    [
+      'took no time',
+      printing('ours', [0]),
+      'variant "ours" printed no measurement: {"unit":"ms","samples":[0],"answer":42}',
+    ],
+    ['is no program', { name: 'ours', command: ['./no-such-program'] } as Variant, 'spawn ./no-such-program ENOENT'],
+  ])('ends with an error where a variant %s', async (_, variant, message) => {
+    await expect(runScenario(scenarioOf(printing('bare', [1]), variant), options)).rejects.toThrow(message)
+  })
+
+  test('ends with an error where its baseline is absent', async () => {
+    const scenario = scenarioOf({ ...printing('bare', [1]), absent: () => 'not installed' }, printing('ours', [1]))
+    await expect(runScenario(scenario, options)).rejects.toThrow('baseline "bare" of "small" cannot run: not installed')
+  })
+
+  // What a variant starts shares its output here, and the run waits for the end of that: it ends when both are dead.
+  const startsAnother = `
+    require('node:child_process')
+      .spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: ['ignore', 'inherit', 'ignore'] })
+      .unref()`
+
+  test('kills a variant that hangs, and what that started', async () => {
+    const hanging = program('bare', `${startsAnother}; setInterval(() => {}, 1000)`)
+    await expect(runScenario(scenarioOf(hanging), { ...options, timeoutMs: 1500 })).rejects.toThrow(
+      'variant "bare" did not end within 1500 ms',
+    )
+  })
+
+  test('leaves no process of a variant behind, although that ended well', async () => {
+    const leaving = program('bare', `${startsAnother}; console.log('{"unit":"ms","samples":[1],"answer":1}')`)
+    const result = await runScenario(scenarioOf(leaving), { ...options, rounds: 1 })
+    expect(result.variants[0]?.times.median).toBe(1)
+  })
+
+  test('stops at once when it is told to', async () => {
+    const stop = new AbortController()
+    const hanging = program('bare', 'setInterval(() => {}, 1000)')
+    const running = runScenario(scenarioOf(hanging), { ...options, signal: stop.signal })
+    stop.abort(new Error('enough'))
+    await expect(running).rejects.toThrow('enough')
+  })
+})
+
+describe('a table', () => {
+  const result = {
+    scenario: 'small',
+    question: 'Which is faster?',
+    baseline: 'bare',
+    seed: 1,
+    rounds: [
+      { number: 1, order: ['ours', 'bare'], samples: { bare: [0.05], ours: [0.1] } },
+      { number: 2, order: ['bare', 'ours'], samples: { bare: [0.05], ours: [1500] } },
+    ],
+    variants: [
+      {
+        name: 'bare',
+        times: { median: 0.05, p10: 0.05, p90: 0.05 },
+        ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
+      },
+      {
+        name: 'ours',
+        times: { median: 750, p10: 0.1, p90: 1500 },
+        ratio: { median: 15_001, least: 2, most: 30_000, confidence: 0.5 },
+      },
+    ],
+    absent: [{ name: 'gpu', why: 'no adapter' }],
+  }
+
+  test('has a row a variant, with those that are slower and those that are absent', () => {
+    expect(resultTable(result)).toBe(
+      [
+        '| variant | median  | p10 to p90         | times as long as bare |',
+        '|---------|---------|--------------------|-----------------------|',
+        '| bare    | 50.0 µs | 50.0 µs to 50.0 µs | 1                     |',
+        '| ours    | 750 ms  | 0.100 ms to 1.50 s | 15001 (2.00 to 30000) |',
+        '| gpu     | absent  |                    | no adapter            |',
+        '',
+        '2 rounds, each variant in a fresh process; the interval of a ratio is the least and the greatest round, which ' +
+          'holds the median in 50.0 % of runs.',
+      ].join('\n'),
+    )
+  })
+
+  test('is preceded by a line a round, in the order of the round', () => {
+    expect(result.rounds.map(roundLine)).toEqual([
+      'round 1: ours 0.100 ms, bare 50.0 µs',
+      'round 2: bare 50.0 µs, ours 1.50 s',
+    ])
+  })
+})

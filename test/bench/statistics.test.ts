@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import { median, pairedRatio, quantile, spread } from '../../bench/harness/statistics.ts'
+
+describe('quantiles', () => {
+  test('are interpolated as in R, type 7', () => {
+    // R: quantile(c(1, 2, 4, 8), c(0, .1, .5, .9, 1)) gives 1, 1.3, 3, 6.8, 8.
+    const samples = [8, 1, 4, 2]
+    expect([0, 0.1, 0.5, 0.9, 1].map((q) => quantile(samples, q))).toEqual([
+      1,
+      expect.closeTo(1.3, 12),
+      3,
+      expect.closeTo(6.8, 12),
+      8,
+    ])
+  })
+
+  test('leave the samples in their order', () => {
+    const samples = [3, 1, 2]
+    expect(median(samples)).toBe(2)
+    expect(samples).toEqual([3, 1, 2])
+  })
+
+  test('of one sample are the sample', () => {
+    expect(spread([5])).toEqual({ median: 5, p10: 5, p90: 5 })
+  })
+
+  test('sort by value and not by text', () => {
+    expect(median([100, 9, 20])).toBe(20)
+  })
+})
+
+describe('the ratio of paired rounds', () => {
+  test('is the median of the ratios within rounds, with the least and the greatest', () => {
+    // The second round ran on a machine at half speed; its ratio is what counts.
+    expect(pairedRatio([2, 4, 3], [1, 2, 1])).toEqual({ median: 2, least: 2, most: 3, confidence: 0.75 })
+  })
+
+  test('is sure to 1 - 2 / 2^n', () => {
+    expect(pairedRatio([1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]).confidence).toBe(0.96875)
+    expect(pairedRatio([1], [1]).confidence).toBe(0)
+  })
+})
