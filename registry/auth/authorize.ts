@@ -1,0 +1,74 @@
+/** Who calls, and whether the route lets them: deny by default. */
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Role } from '../../runtime/contract/control.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { AppEnv, Caller } from '../http/env.ts'
+import type { Store } from '../store/store.ts'
+import { mayCall, routeOf } from './policy.ts'
+import { hashSecret, parseAuthorization, sameHash } from './tokens.ts'
+
+export function authorize(store: Store): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    if (c.req.matchedRoutes.some(({ method }) => method !== 'ALL')) {
+      const route = routeOf(c)
+      if (route === undefined) throw new SelvedgeError('FORBIDDEN', 'no role may call this route')
+      const caller = await identify(c, store)
+      c.set('caller', caller)
+      if (route.role !== 'open') demand(caller, route.role)
+    }
+    await next()
+  }
+}
+
+function demand(caller: Caller | undefined, least: Role): void {
+  if (caller === undefined) throw new SelvedgeError('UNAUTHENTICATED', `this route needs a token of role ${least}`)
+  if (mayCall(caller.role, least)) return
+  throw new SelvedgeError('FORBIDDEN', `this route needs role ${least}, the token has role ${caller.role}`, {
+    role: least,
+  })
+}
+
+async function identify(c: Context<AppEnv>, store: Store): Promise<Caller | undefined> {
+  const header = c.req.header('authorization')
+  if (header !== undefined) return await byToken(header, store)
+  const role = ambientRole(c)
+  if (role === undefined) return undefined
+  // Page tokens are made for pages: they alone do not lock the operator of this machine out.
+  const { page: _, ...others } = await store.tokens.tally()
+  return Object.keys(others).length === 0 ? { role } : undefined
+}
+
+async function byToken(header: string, store: Store): Promise<Caller> {
+  const hash = hashSecret(parseAuthorization(header))
+  const found = await store.tokens.byHash(hash)
+  if (found === undefined || !sameHash(found.hash, hash)) {
+    throw new SelvedgeError('UNAUTHENTICATED', 'this token is unknown or revoked')
+  }
+  return { role: found.role, token: found.id }
+}
+
+/**
+ * What being on this machine is worth. A web page that the operator happens to look at is on this machine too: a page of
+ * a foreign site gets nothing, one of a local development server what a page token gets. Behind a proxy on this machine
+ * the whole world is.
+ */
+function ambientRole(c: Context<AppEnv>): Role | undefined {
+  const address = c.env?.incoming?.socket.remoteAddress
+  if (address !== undefined && !isLoopback(address)) return undefined
+  if (['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => c.req.header(name) !== undefined))
+    return undefined
+  const origin = c.req.header('origin')
+  if (origin === undefined) return 'admin'
+  if (!URL.canParse(origin)) return undefined
+  const { host, hostname } = new URL(origin)
+  if (host === (c.req.header('host') ?? new URL(c.req.url).host)) return 'admin'
+  return isLoopbackName(hostname) ? 'page' : undefined
+}
+
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address)
+}
+
+export function isLoopbackName(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}

@@ -1,0 +1,90 @@
+/**
+ * Who may call what: every route of the registry has a row here, and a route without one is refused.
+ *
+ * The role is the least one. `page` may do no more than its rows say, though every other role may do them too; `open`
+ * needs no token.
+ */
+import type { Context } from 'hono'
+import type { Role } from '../../runtime/contract/control.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { AppEnv } from '../http/env.ts'
+
+export interface RoutePolicy {
+  method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  role: Role | 'open'
+  /** Pages of other origins call it. */
+  crossOrigin?: true
+  /** Most bytes of its JSON body; absent where it takes none. */
+  jsonBytes?: number
+}
+
+const json = { jsonBytes: limits.controlBodyBytes }
+const crossOrigin = { crossOrigin: true } as const
+
+export const policy: readonly RoutePolicy[] = [
+  { method: 'GET', path: '/healthz', role: 'open' },
+  { method: 'GET', path: '/readyz', role: 'open' },
+  { method: 'GET', path: '/openapi.json', role: 'open' },
+  { method: 'GET', path: '/docs', role: 'open' },
+  { method: 'GET', path: '/', role: 'reader' },
+  { method: 'GET', path: '/runtime/:ort/:file', role: 'open', ...crossOrigin },
+  { method: 'GET', path: '/demo', role: 'open' },
+  { method: 'GET', path: '/demo/*', role: 'open' },
+
+  { method: 'GET', path: '/v2', role: 'reader' },
+  { method: 'GET', path: '/v2/', role: 'reader' },
+  { method: 'GET', path: '/v2/:name{.+}/blobs/:digest', role: 'page', ...crossOrigin },
+  { method: 'DELETE', path: '/v2/:name{.+}/blobs/:digest', role: 'writer' },
+  { method: 'POST', path: '/v2/:name{.+}/blobs/uploads/', role: 'writer' },
+  { method: 'POST', path: '/v2/:name{.+}/blobs/uploads', role: 'writer' },
+  { method: 'GET', path: '/v2/:name{.+}/blobs/uploads/:upload', role: 'writer' },
+  { method: 'PUT', path: '/v2/:name{.+}/blobs/uploads/:upload', role: 'writer' },
+  { method: 'PATCH', path: '/v2/:name{.+}/blobs/uploads/:upload', role: 'writer' },
+  { method: 'DELETE', path: '/v2/:name{.+}/blobs/uploads/:upload', role: 'writer' },
+  { method: 'GET', path: '/v2/:name{.+}/manifests/:reference', role: 'reader' },
+  { method: 'PUT', path: '/v2/:name{.+}/manifests/:reference', role: 'writer' },
+  { method: 'DELETE', path: '/v2/:name{.+}/manifests/:reference', role: 'writer' },
+  { method: 'GET', path: '/v2/:name{.+}/tags/list', role: 'reader' },
+  { method: 'GET', path: '/v2/:name{.+}/referrers/:digest', role: 'reader' },
+
+  { method: 'GET', path: '/api/v1/keys', role: 'open', ...crossOrigin },
+  { method: 'GET', path: '/api/v1/models', role: 'reader' },
+  { method: 'GET', path: '/api/v1/models/:model', role: 'reader' },
+  { method: 'GET', path: '/api/v1/models/:model/versions', role: 'reader' },
+  { method: 'GET', path: '/api/v1/models/:model/versions/:version', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint', role: 'reader' },
+  { method: 'PUT', path: '/api/v1/endpoints/:endpoint', role: 'operator', ...json },
+  { method: 'DELETE', path: '/api/v1/endpoints/:endpoint', role: 'operator' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/deployments/:deployment', role: 'reader' },
+  { method: 'PUT', path: '/api/v1/endpoints/:endpoint/deployments/:deployment', role: 'operator', ...json },
+  { method: 'DELETE', path: '/api/v1/endpoints/:endpoint/deployments/:deployment', role: 'operator' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/traffic', role: 'reader' },
+  { method: 'PUT', path: '/api/v1/endpoints/:endpoint/traffic', role: 'operator', ...json },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/plan', role: 'page', ...crossOrigin },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/profiles', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/hosts', role: 'reader' },
+  { method: 'POST', path: '/api/v1/telemetry', role: 'page', ...crossOrigin, jsonBytes: limits.telemetryBytes },
+  { method: 'GET', path: '/api/v1/tokens', role: 'admin' },
+  { method: 'POST', path: '/api/v1/tokens', role: 'admin', ...json },
+  { method: 'DELETE', path: '/api/v1/tokens/:token', role: 'admin' },
+]
+
+const ranks: Readonly<Record<Role, number>> = { page: 0, reader: 1, writer: 2, operator: 3, admin: 4 }
+
+export function mayCall(role: Role, least: Role): boolean {
+  return ranks[role] >= ranks[least]
+}
+
+const byRoute = new Map(policy.map((row) => [`${row.method} ${row.path}`, row]))
+
+export function policyOf(method: string, path: string): RoutePolicy | undefined {
+  return byRoute.get(`${method} ${path}`)
+}
+
+/** The row of the route that will answer this request, found by the route and never by the address as it was written. */
+export function routeOf(c: Context<AppEnv>): RoutePolicy | undefined {
+  const route = c.req.matchedRoutes.find(({ method }) => method !== 'ALL')
+  return route && policyOf(route.method, route.path)
+}

@@ -1,0 +1,67 @@
+/** The plan over HTTP: at once, or when there is news (long poll). And the keys that sign it. */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { keys } from '../../runtime/contract/control.ts'
+import { name } from '../../runtime/contract/names.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { AppEnv, Services } from '../http/env.ts'
+import { jsonAnswer } from '../http/openapi.ts'
+import type { SignedPlan } from './plans.ts'
+
+const getPlan = createRoute({
+  method: 'get',
+  path: '/api/v1/endpoints/{endpoint}/plan',
+  summary: 'The signed plan; with wait and after, answered when a newer one is there or with 304',
+  request: {
+    params: z.object({ endpoint: name }),
+    query: z.strictObject({
+      wait: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(limits.longPollMs / 1000)
+        .default(0)
+        .describe('seconds'),
+      after: z.coerce.number().int().min(0).optional().describe('revision that the caller has'),
+    }),
+  },
+  responses: {
+    200: { description: 'Compact JWS, EdDSA', content: { 'application/jose': { schema: z.string() } } },
+    304: { description: 'Nothing newer' },
+  },
+})
+
+const getKeys = createRoute({
+  method: 'get',
+  path: '/api/v1/keys',
+  summary: 'Keys that sign plans now, to pin in hosts',
+  responses: { 200: jsonAnswer(keys) },
+})
+
+export function planRoutes(app: OpenAPIHono<AppEnv>, { plans, key, baseOf }: Services): void {
+  app.openapi(getKeys, (c) => c.json({ keys: [{ kid: key.kid, key: key.pin }] }, 200))
+
+  app.openapi(getPlan, async (c) => {
+    const { endpoint } = c.req.valid('param')
+    const { wait, after } = c.req.valid('query')
+    const base = baseOf(c.req.url)
+    const held = heldBy(c.req.header('if-none-match'), after)
+    let plan = await plans.signed(endpoint, base)
+    if (held(plan) && wait > 0) {
+      await plans.wait(endpoint, wait * 1000, c.req.raw.signal)
+      plan = await plans.signed(endpoint, base)
+    }
+    c.header('etag', plan.etag)
+    c.header('cache-control', wait > 0 ? 'no-store' : 'max-age=5, stale-while-revalidate=60')
+    if (held(plan)) return c.body(null, 304)
+    return c.body(plan.jws, 200, { 'content-type': 'application/jose' })
+  })
+}
+
+// A plan that was signed anew has the revision that the caller has, and another ETag.
+function heldBy(etag: string | undefined, after: number | undefined): (plan: SignedPlan) => boolean {
+  if (etag !== undefined) {
+    const held = etag.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+    return (plan) => held.includes(plan.etag)
+  }
+  return (plan) => after !== undefined && plan.revision <= after
+}

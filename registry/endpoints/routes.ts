@@ -1,0 +1,210 @@
+/** Endpoints, their deployments and traffic over HTTP. */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import {
+  type Deployment,
+  deployment,
+  deploymentBody,
+  type Endpoint,
+  endpoint,
+  page,
+  traffic,
+} from '../../runtime/contract/control.ts'
+import { name } from '../../runtime/contract/names.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { AppEnv, Services } from '../http/env.ts'
+import { invalidRequest } from '../http/errors.ts'
+import { jsonAnswer, jsonRequest, pageOf, pageQuery } from '../http/openapi.ts'
+import type { EndpointState } from '../store/store.ts'
+import { findDeployment, putDeployment, refuseServing, removeDeployment, setTraffic, trafficOf } from './rules.ts'
+
+const endpointPath = '/api/v1/endpoints/{endpoint}'
+const params = z.object({ endpoint: name })
+const deploymentParams = z.object({ endpoint: name, deployment: name })
+
+const list = createRoute({
+  method: 'get',
+  path: '/api/v1/endpoints',
+  summary: 'Endpoints by name',
+  request: { query: pageQuery },
+  responses: { 200: jsonAnswer(page(endpoint)) },
+})
+
+const get = createRoute({
+  method: 'get',
+  path: endpointPath,
+  summary: 'One endpoint',
+  request: { params },
+  responses: { 200: jsonAnswer(endpoint) },
+})
+
+const put = createRoute({
+  method: 'put',
+  path: endpointPath,
+  summary: 'Make an endpoint',
+  request: { params, body: jsonRequest(z.strictObject({})) },
+  responses: { 200: jsonAnswer(endpoint, 'It was there'), 201: jsonAnswer(endpoint, 'Made') },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: endpointPath,
+  summary: 'Remove an endpoint that serves nothing',
+  request: { params },
+  responses: { 204: { description: 'Removed' } },
+})
+
+const getDeployment = createRoute({
+  method: 'get',
+  path: `${endpointPath}/deployments/{deployment}`,
+  summary: 'One deployment',
+  request: { params: deploymentParams },
+  responses: { 200: jsonAnswer(deployment) },
+})
+
+const putDeploymentRoute = createRoute({
+  method: 'put',
+  path: `${endpointPath}/deployments/{deployment}`,
+  summary: 'Deploy a version; makes the endpoint, and the first deployment takes all traffic',
+  request: { params: deploymentParams, body: jsonRequest(deploymentBody) },
+  responses: { 200: jsonAnswer(deployment, 'It was there'), 201: jsonAnswer(deployment, 'Made') },
+})
+
+const deleteDeployment = createRoute({
+  method: 'delete',
+  path: `${endpointPath}/deployments/{deployment}`,
+  summary: 'Remove a deployment that gets no traffic',
+  request: { params: deploymentParams },
+  responses: { 204: { description: 'Removed' } },
+})
+
+const getTraffic = createRoute({
+  method: 'get',
+  path: `${endpointPath}/traffic`,
+  summary: 'The split in percent; its ETag is what a change needs',
+  request: { params },
+  responses: { 200: jsonAnswer(traffic) },
+})
+
+const putTraffic = createRoute({
+  method: 'put',
+  path: `${endpointPath}/traffic`,
+  summary: 'Move the split; needs If-Match',
+  request: { params, body: jsonRequest(traffic) },
+  responses: { 200: jsonAnswer(traffic) },
+})
+
+export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
+  const { store, now } = services
+
+  app.openapi(list, async (c) => {
+    const { cursor, limit } = c.req.valid('query')
+    const states = await store.endpoints.endpoints({ after: cursor, limit: limit + 1 })
+    return c.json(
+      pageOf(states.map(toEndpoint), limit, (last) => last.name),
+      200,
+    )
+  })
+  app.openapi(get, async (c) => {
+    const state = await findEndpoint(services, c.req.valid('param').endpoint)
+    return c.json(toEndpoint(state), 200, { etag: etagOf(state) })
+  })
+  app.openapi(put, async (c) => {
+    const { state, made } = await store.endpoints.create(c.req.valid('param').endpoint, now())
+    services.changed(state.name)
+    return c.json(toEndpoint(state), made ? 201 : 200, { etag: etagOf(state) })
+  })
+  app.openapi(remove, async (c) => {
+    const { endpoint } = c.req.valid('param')
+    await store.endpoints.remove(endpoint, now(), refuseServing)
+    services.changed(endpoint)
+    return c.body(null, 204)
+  })
+  app.openapi(getDeployment, async (c) => {
+    const { endpoint, deployment } = c.req.valid('param')
+    return c.json(findDeployment(await findEndpoint(services, endpoint), deployment), 200)
+  })
+  app.openapi(putDeploymentRoute, async (c) => {
+    const { endpoint, deployment: name } = c.req.valid('param')
+    const { model, version } = c.req.valid('json')
+    await refuseUnknownVersion(services, model, version)
+    const at = now()
+    await store.endpoints.create(endpoint, at)
+    let made = true
+    const wanted: Deployment = { name, model, version, createdAt: new Date(at).toISOString() }
+    const state = await store.endpoints.change(endpoint, at, (before) => {
+      made = !before.deployments.some((held) => held.name === name)
+      return putDeployment(before, wanted)
+    })
+    services.changed(endpoint)
+    return c.json(findDeployment(state, name), made ? 201 : 200)
+  })
+  app.openapi(deleteDeployment, async (c) => {
+    const { endpoint, deployment } = c.req.valid('param')
+    await store.endpoints.change(endpoint, now(), (state) => removeDeployment(state, deployment))
+    services.changed(endpoint)
+    return c.body(null, 204)
+  })
+  app.openapi(getTraffic, async (c) => {
+    const state = await findEndpoint(services, c.req.valid('param').endpoint)
+    return c.json(trafficOf(state), 200, { etag: etagOf(state) })
+  })
+  app.openapi(
+    putTraffic,
+    async (c) => {
+      const { endpoint } = c.req.valid('param')
+      const wanted = c.req.valid('json')
+      const state = await store.endpoints.change(endpoint, now(), (before) => {
+        demandMatch(c, before)
+        return setTraffic(before, wanted)
+      })
+      services.changed(endpoint)
+      return c.json(trafficOf(state), 200, { etag: etagOf(state) })
+    },
+    (result) => {
+      if (result.success) return
+      const [first] = result.error.issues[0]?.path ?? []
+      if (result.target !== 'json' || (first !== 'split' && first !== 'shadow')) {
+        throw invalidRequest(result.target, result.error)
+      }
+      throw new SelvedgeError('TRAFFIC_INVALID', invalidRequest('traffic', result.error).message)
+    },
+  )
+}
+
+/** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN` */
+export async function findEndpoint({ store }: Services, endpoint: string): Promise<EndpointState> {
+  const state = await store.endpoints.endpoint(endpoint)
+  if (state !== undefined) return state
+  throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${endpoint}`, { endpoint })
+}
+
+async function refuseUnknownVersion({ store }: Services, model: string, version: number): Promise<void> {
+  if ((await store.models.version(model, version)) !== undefined) return
+  if ((await store.models.model(model)) === undefined) {
+    throw new SelvedgeError('NAME_UNKNOWN', `there is no model ${model}`, { model })
+  }
+  throw new SelvedgeError('NOT_FOUND', `model ${model} has no version ${version}`, { model, version })
+}
+
+// RFC 9110, 13.1.1: strong comparison; "*" means whatever is there.
+function demandMatch(c: Context<AppEnv>, state: EndpointState): void {
+  const header = c.req.header('if-match')
+  if (header === undefined) throw new SelvedgeError('PRECONDITION_REQUIRED', 'traffic is changed with If-Match alone')
+  const accepted = header.split(',').map((tag) => tag.trim())
+  if (accepted.includes('*') || accepted.includes(etagOf(state))) return
+  throw new SelvedgeError(
+    'PRECONDITION_FAILED',
+    `traffic of ${state.name} is now ${etagOf(state)}, If-Match says ${header}`,
+  )
+}
+
+// The revision, not a digest of the split: a split that was changed and changed back was still changed.
+function etagOf({ revision }: EndpointState): string {
+  return `"${revision}"`
+}
+
+function toEndpoint(state: EndpointState): Endpoint {
+  const { name, createdAt, salt, revision, deployments, ranges } = state
+  return { name, createdAt, salt, revision, deployments, traffic: trafficOf(state), ranges }
+}

@@ -1,0 +1,100 @@
+/** What changes an endpoint: pure rules from its state to the next, or a refusal that changes nothing. */
+
+import { moveRanges, parseSplit } from '../../runtime/assignment.ts'
+import type { Traffic } from '../../runtime/contract/control.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { DeploymentState, EndpointState } from '../store/store.ts'
+
+// As many as a plan may name.
+const maxDeployments = 64
+
+/** The first deployment takes all traffic, a later one none; one that is there keeps its share when its version changes. */
+export function putDeployment(state: EndpointState, deployment: DeploymentState): EndpointState {
+  const held = state.deployments.find(({ name }) => name === deployment.name)
+  if (held?.model === deployment.model && held.version === deployment.version) return state
+  if (held !== undefined) {
+    return { ...state, deployments: state.deployments.map((each) => (each === held ? deployment : each)) }
+  }
+  if (state.deployments.length === maxDeployments) {
+    throw new SelvedgeError('IN_USE', `endpoint ${state.name} has ${maxDeployments} deployments, the most there can be`)
+  }
+  const deployments = [...state.deployments, deployment].sort((a, b) => (a.name < b.name ? -1 : 1))
+  if (state.deployments.length > 0) return { ...state, deployments }
+  return { ...state, deployments, ranges: moveRanges([], new Map([[deployment.name, 1_000_000]])) }
+}
+
+/** @throws {@link SelvedgeError} `DEPLOYMENT_UNKNOWN`, `IN_USE` while it gets traffic or shadow traffic */
+export function removeDeployment(state: EndpointState, name: string): EndpointState {
+  findDeployment(state, name)
+  const share = sharesOf(state).get(name) ?? 0
+  if (share > 0) {
+    throw new SelvedgeError(
+      'IN_USE',
+      `deployment ${name} of ${state.name} gets ${share / 10_000} percent of the traffic`,
+    )
+  }
+  if (state.shadow?.deployment === name) {
+    throw new SelvedgeError('IN_USE', `deployment ${name} of ${state.name} gets shadow traffic`)
+  }
+  return { ...state, deployments: state.deployments.filter((deployment) => deployment.name !== name) }
+}
+
+/** @throws {@link SelvedgeError} `IN_USE` while any of its deployments gets traffic */
+export function refuseServing(state: EndpointState): void {
+  const serving = [...sharesOf(state).keys()]
+  if (serving.length === 0) return
+  throw new SelvedgeError('IN_USE', `endpoint ${state.name} sends traffic to ${serving.join(', ')}`, { serving })
+}
+
+/**
+ * Moves only the buckets that it must.
+ *
+ * @throws {@link SelvedgeError} `TRAFFIC_INVALID`, also for a deployment that the endpoint does not have
+ */
+export function setTraffic(state: EndpointState, { split, shadow }: Traffic): EndpointState {
+  const ppm = parseSplit(split)
+  const { shadow: _, ...rest } = state
+  for (const name of [...ppm.keys(), ...(shadow ? [shadow.deployment] : [])]) {
+    if (state.deployments.some((deployment) => deployment.name === name)) continue
+    throw new SelvedgeError('TRAFFIC_INVALID', `endpoint ${state.name} has no deployment ${name}`, { deployment: name })
+  }
+  const next: EndpointState = {
+    ...rest,
+    ranges: moveRanges(state.ranges, ppm),
+    ...(shadow && { shadow: { deployment: shadow.deployment, ppm: parseShadow(shadow.percent) } }),
+  }
+  const same =
+    JSON.stringify([state.ranges, state.shadow ?? null]) === JSON.stringify([next.ranges, next.shadow ?? null])
+  return same ? state : next
+}
+
+/** The split in percent, every deployment named. */
+export function trafficOf(state: EndpointState): Traffic {
+  const shares = sharesOf(state)
+  return {
+    split: Object.fromEntries(state.deployments.map(({ name }) => [name, (shares.get(name) ?? 0) / 10_000])),
+    ...(state.shadow && { shadow: { deployment: state.shadow.deployment, percent: state.shadow.ppm / 10_000 } }),
+  }
+}
+
+/** @throws {@link SelvedgeError} `DEPLOYMENT_UNKNOWN` */
+export function findDeployment(state: EndpointState, name: string): DeploymentState {
+  const found = state.deployments.find((deployment) => deployment.name === name)
+  if (found !== undefined) return found
+  throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `endpoint ${state.name} has no deployment ${name}`, {
+    deployment: name,
+  })
+}
+
+/** Parts per million of each deployment that has any. */
+function sharesOf({ ranges }: EndpointState): Map<string, number> {
+  const shares = new Map<string, number>()
+  for (const [name, from, to] of ranges) shares.set(name, (shares.get(name) ?? 0) + to - from)
+  return shares
+}
+
+function parseShadow(percent: number): number {
+  const ppm = Math.round(percent * 10_000)
+  if (ppm / 10_000 === percent && ppm >= 0 && ppm <= 1_000_000) return ppm
+  throw new SelvedgeError('TRAFFIC_INVALID', `shadow: got ${percent} percent, want 0 to 100 with at most 4 decimals`)
+}

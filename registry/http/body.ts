@@ -1,0 +1,100 @@
+/** Request bodies: never more of them than allowed, never slower than allowed. */
+import type { Context, MiddlewareHandler } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { routeOf } from '../auth/policy.ts'
+import type { AppEnv } from './env.ts'
+import { checkedText } from './json.ts'
+
+// design, section 11: an upload has no total deadline, but a least rate.
+const leastRate = { bytesPerSecond: 16 * 1024, overMs: 30_000 }
+
+/** Reads the JSON of routes that take it, within the limit of the route, before anything parses it. */
+export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const limit = routeOf(c)?.jsonBytes
+  if (limit !== undefined) {
+    const text = checkedText(await readBody(c, limit))
+    // Hono's validators parse what is kept here; its type says text where it holds a promise of it.
+    Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
+  }
+  await next()
+}
+
+/**
+ * The whole body.
+ *
+ * @throws {@link SelvedgeError} `BODY_TOO_LARGE` from the byte after the limit on, `REQUEST_TIMEOUT`
+ */
+export async function readBody(c: Context<AppEnv>, limit: number): Promise<Uint8Array> {
+  refuseEncoding(c)
+  const announced = Number(c.req.header('content-length') ?? 0)
+  if (announced > limit) throw tooLarge(limit)
+  const deadline = Date.now() + limits.jsonTimeoutMs
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of bodyParts(c, () => deadline - Date.now())) {
+    size += part.length
+    if (size > limit) throw tooLarge(limit)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+/** The body in pieces, as long as it keeps coming at 16 KiB/s, averaged over 30 s. */
+export async function* streamBody(c: Context<AppEnv>): AsyncGenerator<Uint8Array> {
+  refuseEncoding(c)
+  let windowEnd = Date.now() + leastRate.overMs
+  let received = 0
+  for await (const part of bodyParts(c, () => windowEnd - Date.now())) {
+    received += part.length
+    if (received >= (leastRate.bytesPerSecond * leastRate.overMs) / 1000) {
+      windowEnd = Date.now() + leastRate.overMs
+      received = 0
+    }
+    yield part
+  }
+}
+
+async function* bodyParts(c: Context<AppEnv>, leftMs: () => number): AsyncGenerator<Uint8Array> {
+  const reader = c.req.raw.body?.getReader()
+  if (reader === undefined) return
+  let done = false
+  try {
+    for (;;) {
+      const part = await within(reader.read(), leftMs())
+      if (part.done) break
+      yield part.value
+    }
+    done = true
+  } finally {
+    // Who sends on after a refusal is not listened to any more; an aborted stream has nothing to cancel.
+    if (!done) await reader.cancel().catch(() => undefined)
+  }
+}
+
+// A reader that rejects: the client went away in the middle.
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SelvedgeError('REQUEST_TIMEOUT', 'the body came too slowly')), Math.max(ms, 0))
+  })
+  try {
+    return await Promise.race([promise, late])
+  } catch (thrown) {
+    if (thrown instanceof SelvedgeError) throw thrown
+    throw new SelvedgeError('SIZE_INVALID', 'the body ended before its announced length', {}, { cause: thrown })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+// A few KiB of gzip hold gigabytes; what the registry takes is small or compressed already.
+function refuseEncoding(c: Context<AppEnv>): void {
+  const encoding = c.req.header('content-encoding')
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+  throw new SelvedgeError('UNSUPPORTED_MEDIA_TYPE', 'the registry takes no content-encoding')
+}
+
+function tooLarge(limit: number): SelvedgeError {
+  return new SelvedgeError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`, { limit })
+}

@@ -1,0 +1,36 @@
+/** What every route of the registry can reach. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Role } from '../../runtime/contract/control.ts'
+import type { Blobs } from '../blobs/blobs.ts'
+import type { PlanKey } from '../endpoints/key.ts'
+import type { Plans } from '../endpoints/plans.ts'
+import type { Store } from '../store/store.ts'
+import type { Intake } from '../telemetry/intake.ts'
+
+/** Who asks. On loopback an operator needs no token while none but page tokens exist. */
+export interface Caller {
+  role: Role
+  /** Absent for the operator on loopback. */
+  token?: string
+}
+
+export interface Services {
+  store: Store
+  blobs: Blobs
+  plans: Plans
+  key: PlanKey
+  intake: Intake
+  /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
+  changed(endpoint: string): void
+  /** Where the caller of this address reaches the registry, ending in a slash. */
+  baseOf(url: string): string
+  /** ms since 1970. */
+  now(): number
+  log(entry: Record<string, unknown>): void
+}
+
+export interface AppEnv {
+  /** Absent, whatever the type says, where the app is called without a port. */
+  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse }
+  Variables: { caller: Caller | undefined }
+}

@@ -1,0 +1,25 @@
+/** The names by which the registry may be called: a web page must not reach it by a name of its own (DNS rebinding). */
+import { isIP } from 'node:net'
+import type { MiddlewareHandler } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { isLoopbackName } from '../auth/authorize.ts'
+import type { AppEnv } from './env.ts'
+
+/** @param names - host names without port that are served besides loopback's and literal addresses */
+export function allowHosts(names: readonly string[]): MiddlewareHandler<AppEnv> {
+  const allowed = new Set(names.map((name) => name.toLowerCase()))
+  return async (c, next) => {
+    const header = c.req.header('host') ?? new URL(c.req.url).host
+    const sent = c.env?.incoming?.rawHeaders.filter((_, i, all) => i % 2 === 0 && all[i]?.toLowerCase() === 'host')
+    const hostname = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.exec(header)?.[1]?.toLowerCase()
+    if (hostname === undefined || (sent !== undefined && sent.length > 1) || !isAllowed(hostname, allowed)) {
+      throw new SelvedgeError('HOST_NOT_ALLOWED', 'the registry is not called by this Host')
+    }
+    await next()
+  }
+}
+
+// A literal address cannot be rebound: there is no name to point elsewhere.
+function isAllowed(hostname: string, allowed: ReadonlySet<string>): boolean {
+  return isLoopbackName(hostname) || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || allowed.has(hostname)
+}

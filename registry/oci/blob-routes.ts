@@ -1,0 +1,94 @@
+/** Pulling blobs: OCI Distribution 1.1, "Pulling blobs". */
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { readChecked } from '../blobs/checked.ts'
+import type { AppEnv, Services } from '../http/env.ts'
+import type { BlobRecord } from '../store/store.ts'
+import { parseDigest, parseRepository } from './names.ts'
+import { parseRange } from './range.ts'
+
+export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
+  app.get('/v2/:name{.+}/blobs/:digest', async (c) => {
+    const name = parseRepository(c.req.param('name'))
+    const digest = parseDigest(c.req.param('digest'))
+    // A page gets what its plans name and cannot tell the rest from what does not exist.
+    if (c.get('caller')?.role === 'page' && !(await services.plans.names(name, digest))) throw unknownBlob(name, digest)
+    const record = await findBlob(services, name, digest)
+    return await answer(c, services, record)
+  })
+  app.delete('/v2/:name{.+}/blobs/:digest', () => {
+    throw new SelvedgeError('UNSUPPORTED', 'blobs are not deleted through this interface')
+  })
+}
+
+/** @throws {@link SelvedgeError} `BLOB_UNKNOWN`, `BLOB_CORRUPT` for one that was found corrupt before */
+export async function findBlob({ store }: Services, repository: string, digest: string): Promise<BlobRecord> {
+  const record = await store.repositories.blob(repository, digest)
+  if (record === undefined) throw unknownBlob(repository, digest)
+  if (record.corrupt)
+    throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are not those of its digest`)
+  return record
+}
+
+async function answer(c: Context<AppEnv>, services: Services, record: BlobRecord): Promise<Response> {
+  const { digest, size } = record
+  const etag = `"${digest}"`
+  c.header('etag', etag)
+  c.header('docker-content-digest', digest)
+  c.header('accept-ranges', 'bytes')
+  c.header('cache-control', 'private, max-age=31536000, immutable')
+  c.header('content-security-policy', 'sandbox')
+  c.header('content-disposition', 'attachment')
+  if (c.req.header('if-none-match')?.includes(etag)) return c.body(null, 304)
+  const ifRange = c.req.header('if-range')
+  const range = ifRange === undefined || ifRange === etag ? parseRange(c.req.header('range'), size) : undefined
+  if (range === 'unsatisfiable') return c.body(null, 416, { 'content-range': `bytes */${size}` })
+  const { start, end } = range ?? { start: 0, end: size }
+  const headers = {
+    'content-type': 'application/octet-stream',
+    'content-length': String(end - start),
+    ...(range && { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
+  }
+  const status = range ? 206 : 200
+  if (c.req.method === 'HEAD') return c.body(null, status, headers)
+  return c.body(await openBody(services, record, start, end), status, headers)
+}
+
+// The first chunk is proven before the status is sent, so that most corruption is a clean 500; after that only breaking
+// the connection off can say it.
+async function openBody(services: Services, record: BlobRecord, start: number, end: number): Promise<ReadableStream> {
+  const parts = readBlob(services, record, start, end)
+  const first = await parts.next()
+  return ReadableStream.from(prepend(first, parts))
+}
+
+async function* prepend(first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>) {
+  try {
+    if (first.done) return
+    yield first.value
+    yield* rest
+  } finally {
+    await rest.return(undefined)
+  }
+}
+
+async function* readBlob({ store, blobs, now }: Services, record: BlobRecord, start: number, end: number) {
+  const { digest } = record
+  const stored = await blobs.open(digest)
+  if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are gone`)
+  try {
+    yield* readChecked(stored, record, start, end)
+  } catch (thrown) {
+    if (thrown instanceof SelvedgeError && thrown.code === 'BLOB_CORRUPT') {
+      await store.repositories.markCorrupt(digest, new Date(now()).toISOString())
+    }
+    throw thrown
+  } finally {
+    await stored.close()
+  }
+}
+
+function unknownBlob(repository: string, digest: string): SelvedgeError {
+  return new SelvedgeError('BLOB_UNKNOWN', `repository ${repository} holds no blob ${digest}`, { digest })
+}

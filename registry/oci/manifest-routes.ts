@@ -1,0 +1,133 @@
+/** Pulling and pushing manifests, listing tags: OCI Distribution 1.1. A model's manifest registers a version. */
+import { createHash } from 'node:crypto'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { readBody } from '../http/body.ts'
+import type { AppEnv, Services } from '../http/env.ts'
+import { registerVersion } from '../models/register.ts'
+import type { ManifestRecord } from '../store/store.ts'
+import { type Manifest, modelOf, parseManifest } from './manifest.ts'
+import { isModelName, parseReference, parseRepository, parseTarget } from './names.ts'
+
+const manifestPath = '/v2/:name{.+}/manifests/:reference'
+
+export function manifestRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
+  const { store } = services
+
+  app.get(manifestPath, async (c) => {
+    const repository = parseRepository(c.req.param('name'))
+    const reference = parseReference(c.req.param('reference'))
+    const manifest = await store.repositories.manifest(repository, reference)
+    if (manifest === undefined) throw unknownManifest(repository, c.req.param('reference'))
+    const headers = {
+      'content-type': manifest.mediaType,
+      'docker-content-digest': manifest.digest,
+      etag: `"${manifest.digest}"`,
+      'content-length': String(manifest.bytes.length),
+      'cache-control': 'private, no-cache',
+    }
+    if (c.req.method === 'HEAD') return c.body(null, 200, headers)
+    return c.body(new Uint8Array(manifest.bytes), 200, headers)
+  })
+
+  app.put(manifestPath, async (c) => {
+    const repository = parseRepository(c.req.param('name'))
+    const reference = parseReference(c.req.param('reference'))
+    const bytes = await readBody(c, limits.manifestBytes)
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    if ('digest' in reference && reference.digest !== digest) {
+      throw new SelvedgeError('DIGEST_INVALID', `the manifest sent has the digest ${digest}`)
+    }
+    const manifest = parseManifest(bytes, c.req.header('content-type'))
+    await demandParts(services, repository, manifest)
+    const record = { digest, mediaType: manifest.mediaType, bytes }
+    return await put(c, services, repository, reference, manifest, record)
+  })
+
+  app.delete(manifestPath, () => {
+    throw new SelvedgeError('UNSUPPORTED', 'manifests are not deleted through this interface')
+  })
+
+  app.get('/v2/:name{.+}/tags/list', async (c) => {
+    const repository = parseRepository(c.req.param('name'))
+    const limit = parseCount(c.req.query('n'))
+    const last = c.req.query('last')
+    const tags = await store.repositories.tags(repository, { last, limit: limit + 1 })
+    if (tags === undefined) throw new SelvedgeError('NAME_UNKNOWN', `there is no repository ${repository}`)
+    const page = tags.slice(0, limit)
+    const next = page.at(-1)
+    if (tags.length > limit && next !== undefined) {
+      c.header('link', `</v2/${repository}/tags/list?n=${limit}&last=${encodeURIComponent(next)}>; rel="next"`)
+    }
+    return c.json({ name: repository, tags: page })
+  })
+
+  app.get('/v2/:name{.+}/referrers/:digest', () => {
+    throw new SelvedgeError('UNSUPPORTED', 'referrers are not listed here yet')
+  })
+}
+
+async function put(
+  c: Context<AppEnv>,
+  services: Services,
+  repository: string,
+  reference: { digest: string } | { tag: string },
+  manifest: Manifest,
+  record: ManifestRecord,
+): Promise<Response> {
+  const { store, now } = services
+  const at = new Date(now()).toISOString()
+  c.header('location', `/v2/${repository}/manifests/${record.digest}`)
+  c.header('docker-content-digest', record.digest)
+  const model = modelOf(manifest)
+  if (model !== undefined && isModelName(repository) && 'tag' in reference) {
+    const target = parseTarget(reference.tag)
+    const version = await registerVersion(services, { model: repository, target, manifest: model, record, now: at })
+    c.header('selvedge-version', String(version))
+  } else {
+    const tag = 'tag' in reference ? reference.tag : undefined
+    if (tag !== undefined && isModelName(repository)) await demandFreeNumber(services, repository, tag)
+    await store.repositories.addManifest(repository, record, tag, at)
+  }
+  return c.body(null, 201)
+}
+
+// The same answer for a blob that is nowhere and for one that only another repository holds.
+async function demandParts({ store }: Services, repository: string, manifest: Manifest): Promise<void> {
+  if (manifest.kind === 'index') {
+    for (const { digest } of manifest.index.manifests) {
+      const found = await store.repositories.manifest(repository, { digest })
+      if (found === undefined) throw missingPart(repository, digest)
+    }
+    return
+  }
+  for (const { digest, size } of [manifest.image.config, ...manifest.image.layers]) {
+    const found = await store.repositories.blob(repository, digest)
+    if (found === undefined) throw missingPart(repository, digest)
+    if (found.size === size) continue
+    throw new SelvedgeError('MANIFEST_INVALID', `the manifest gives ${digest} ${size} bytes, it has ${found.size}`)
+  }
+}
+
+async function demandFreeNumber({ store }: Services, repository: string, tag: string): Promise<void> {
+  const target = /^[0-9]+$/.test(tag) ? parseTarget(tag) : undefined
+  if (target === undefined || !('version' in target)) return
+  if ((await store.models.version(repository, target.version)) === undefined) return
+  throw new SelvedgeError('DENIED', `${repository}: version ${tag} is a model, and versions are immutable`)
+}
+
+function parseCount(text: string | undefined): number {
+  if (text === undefined) return limits.pageSize
+  if (/^\d{1,9}$/.test(text)) return Math.min(Number(text), limits.pageSize)
+  throw new SelvedgeError('INVALID_REQUEST', `query n: got "${text.slice(0, 20)}", want a number of tags`)
+}
+
+function missingPart(repository: string, digest: string): SelvedgeError {
+  return new SelvedgeError('MANIFEST_BLOB_UNKNOWN', `repository ${repository} does not hold ${digest}`, { digest })
+}
+
+function unknownManifest(repository: string, reference: string): SelvedgeError {
+  return new SelvedgeError('MANIFEST_UNKNOWN', `repository ${repository} has no manifest ${reference}`)
+}

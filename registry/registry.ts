@@ -1,0 +1,97 @@
+/** A registry over one data folder: opened, asked as an HTTP app, closed. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Role } from '../runtime/contract/control.ts'
+import { type App, createApp } from './app.ts'
+import { readFiles } from './assets/files.ts'
+import { ortVersion } from './assets/routes.ts'
+import { openFolderBlobs } from './blobs/folder.ts'
+import { openPlanKey } from './endpoints/key.ts'
+import { openPlans } from './endpoints/plans.ts'
+import type { Services } from './http/env.ts'
+import { openSqliteStore } from './store/sqlite/open.ts'
+import { openIntake } from './telemetry/intake.ts'
+
+export interface RegistryOptions {
+  /** Made where it is missing; holds the database, the blobs and the key that signs plans. */
+  dataDir: string
+  /** Folder with the worker, the page client and the `.wasm` files that browsers load. Default: none is served. */
+  assetsDir?: string | undefined
+  /** Folder of the demo page. Default: none is served. */
+  demoDir?: string | undefined
+  /** Where the outside reaches this registry, as in `https://models.example/`. Default: the address of each request. */
+  publicUrl?: string | undefined
+  /** Further host names by which it is called. */
+  hostNames?: readonly string[] | undefined
+  /** Shown on the pages. Default: `http://127.0.0.1:4401`. */
+  scoringUrl?: string | undefined
+  /** How often hosts report, at least 100. Default: 60,000. */
+  telemetryIntervalMs?: number | undefined
+  /** From a plan's signature to its expiry; it is signed anew at half of that. Default: 24 hours. */
+  planLifeMs?: number | undefined
+  /** ms since 1970. Default: the clock. */
+  now?: (() => number) | undefined
+  /** Default: entries are dropped. */
+  log?: ((entry: Record<string, unknown>) => void) | undefined
+}
+
+export interface Registry {
+  app: App
+  /** What hosts pin: `ed25519:<base64url>`. */
+  key: string
+  /** Tokens in force by role. */
+  tokens(): Promise<Partial<Record<Role, number>>>
+  /** Answers whoever waits for a plan; no one waits from now on. */
+  drain(): void
+  /** After {@link drain}: settles once all that was acknowledged is on disk and the data folder is free. */
+  close(): Promise<void>
+}
+
+/** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START` */
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { dataDir, now = Date.now, log = () => undefined, publicUrl } = options
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const key = await openPlanKey(dataDir)
+  const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
+  const runtime = await readFiles(options.assetsDir)
+  const demo = await readFiles(options.demoDir)
+  const store = openSqliteStore(join(dataDir, 'registry.db'))
+  const plans = openPlans({
+    store,
+    key,
+    runtime: { ort: ortVersion, files: Object.fromEntries([...runtime].map(([name, { digest }]) => [name, digest])) },
+    telemetryIntervalMs: options.telemetryIntervalMs ?? 60_000,
+    lifeMs: options.planLifeMs ?? 24 * 3600_000,
+    now,
+  })
+  const intake = openIntake(store, now)
+  const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
+  const services: Services = {
+    store,
+    blobs,
+    plans,
+    key,
+    intake,
+    changed(endpoint) {
+      intake.changed(endpoint)
+      plans.changed(endpoint)
+    },
+    baseOf: (url) => base ?? `${new URL(url).origin}/`,
+    now,
+    log,
+  }
+  const hostNames = [...(options.hostNames ?? []), ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])]
+  const assets = { runtime, demo, scoringUrl: options.scoringUrl ?? 'http://127.0.0.1:4401' }
+  return {
+    app: createApp({ services, assets, hostNames }),
+    key: key.pin,
+    tokens: () => store.tokens.tally(),
+    drain: () => plans.close(),
+    async close() {
+      plans.close()
+      await intake.close()
+      await blobs.close()
+      await store.close()
+    },
+  }
+}

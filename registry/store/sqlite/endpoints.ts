@@ -1,0 +1,155 @@
+/** Endpoints in SQLite: one row each, changed by pure rules inside a transaction. */
+import type { Kysely } from 'kysely'
+import { SelvedgeError } from '../../../runtime/errors.ts'
+import type { EndpointState, Endpoints } from '../store.ts'
+import type { Row, Tables } from './tables.ts'
+
+export function openEndpoints(db: Kysely<Tables>): Endpoints {
+  return {
+    async create(name, now) {
+      return await db.transaction().execute(async (tx) => {
+        const row = await selectEndpoint(tx, name)
+        if (row !== undefined && row.removed_at === null) return { state: toState(row), made: false }
+        const made: Row<'endpoints'> = {
+          name,
+          number: (row?.number ?? 0) + 1,
+          created_at: new Date(now).toISOString(),
+          removed_at: null,
+          revision: nextRevision(row?.revision ?? 0, now),
+          issued_at: now,
+          deployments: '[]',
+          ranges: '[]',
+          shadow: null,
+        }
+        await tx
+          .insertInto('endpoints')
+          .values(made)
+          .onConflict((conflict) => conflict.column('name').doUpdateSet(made))
+          .execute()
+        return { state: toState(made), made: true }
+      })
+    },
+    async change(name, now, rule) {
+      return await db.transaction().execute(async (tx) => {
+        const before = toState(await takeEndpoint(tx, name))
+        const after = rule(before)
+        if (after === before) return before
+        const state = { ...after, revision: nextRevision(before.revision, now), issuedAt: now }
+        await tx.updateTable('endpoints').set(toRow(state)).where('name', '=', name).execute()
+        await recordServed(tx, state, now)
+        return state
+      })
+    },
+    async reissue(name, before, now) {
+      await db
+        .updateTable('endpoints')
+        .set({ issued_at: now })
+        .where('name', '=', name)
+        .where('issued_at', '=', before)
+        .execute()
+    },
+    async remove(name, now, rule) {
+      await db.transaction().execute(async (tx) => {
+        const row = await takeEndpoint(tx, name)
+        rule(toState(row))
+        // The row stays: a new endpoint of this name counts its salt and its revisions on from here.
+        await tx
+          .updateTable('endpoints')
+          .set({ removed_at: new Date(now).toISOString(), revision: nextRevision(row.revision, now) })
+          .where('name', '=', name)
+          .execute()
+      })
+    },
+    async endpoint(name) {
+      const row = await selectEndpoint(db, name)
+      return row?.removed_at === null ? toState(row) : undefined
+    },
+    async endpoints({ after, limit }) {
+      const rows = await db
+        .selectFrom('endpoints')
+        .selectAll()
+        .where('removed_at', 'is', null)
+        .where('name', '>', after ?? '')
+        .orderBy('name')
+        .limit(limit)
+        .execute()
+      return rows.map(toState)
+    },
+    async served(name) {
+      const rows = await db
+        .selectFrom('served')
+        .innerJoin('versions', (join) =>
+          join.onRef('versions.model', '=', 'served.model').onRef('versions.version', '=', 'served.version'),
+        )
+        .leftJoin('profile_specs', 'profile_specs.digest', 'versions.spec')
+        .select([
+          'served.deployment',
+          'served.model',
+          'served.version',
+          'versions.plan',
+          'profile_specs.digest',
+          'profile_specs.spec',
+        ])
+        .where('served.endpoint', '=', name)
+        .execute()
+      return rows.map((row) => ({
+        deployment: row.deployment,
+        model: row.model,
+        version: row.version,
+        variants: (JSON.parse(row.plan) as { variants: { id: string }[] }).variants.map((variant) => variant.id),
+        ...(row.digest !== null && row.spec !== null && { spec: { digest: row.digest, spec: JSON.parse(row.spec) } }),
+      }))
+    },
+  }
+}
+
+// A registry restored from an old copy still moves forward, since its clock did.
+function nextRevision(last: number, now: number): number {
+  return Math.max(last + 1, now)
+}
+
+async function selectEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'endpoints'> | undefined> {
+  return await db.selectFrom('endpoints').selectAll().where('name', '=', name).executeTakeFirst()
+}
+
+async function takeEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'endpoints'>> {
+  const row = await selectEndpoint(db, name)
+  if (row === undefined || row.removed_at !== null) {
+    throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${name}`, { endpoint: name })
+  }
+  return row
+}
+
+async function recordServed(db: Kysely<Tables>, state: EndpointState, now: number): Promise<void> {
+  const since = new Date(now).toISOString()
+  for (const { name, model, version } of state.deployments) {
+    await db
+      .insertInto('served')
+      .values({ endpoint: state.name, deployment: name, model, version, since })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+}
+
+function toState(row: Row<'endpoints'>): EndpointState {
+  return {
+    name: row.name,
+    createdAt: row.created_at,
+    salt: `${row.name}:${row.number}`,
+    revision: row.revision,
+    issuedAt: row.issued_at,
+    deployments: JSON.parse(row.deployments),
+    ranges: JSON.parse(row.ranges),
+    ...(row.shadow !== null && { shadow: JSON.parse(row.shadow) }),
+  }
+}
+
+function toRow(state: EndpointState) {
+  return {
+    revision: state.revision,
+    issued_at: state.issuedAt,
+    deployments: JSON.stringify(state.deployments),
+    ranges: JSON.stringify(state.ranges),
+    shadow: state.shadow === undefined ? null : JSON.stringify(state.shadow),
+  }
+}

@@ -1,0 +1,177 @@
+/** Models and versions in SQLite. */
+import type { Kysely } from 'kysely'
+import type { Model } from '../../../runtime/contract/control.ts'
+import { SelvedgeError } from '../../../runtime/errors.ts'
+import type { Models, NewVersion, VersionRecord } from '../store.ts'
+import { insertManifest, moveAlias } from './repositories.ts'
+import type { Row, Tables } from './tables.ts'
+
+export function openModels(db: Kysely<Tables>): Models {
+  return {
+    async registerVersion(version, now) {
+      return await db.transaction().execute((tx) => registerVersion(tx, version, now))
+    },
+    async versionOf(model, manifest) {
+      return await newestOf(db, model, manifest)
+    },
+    async models({ after, limit }) {
+      return await selectModels(db)
+        .where('models.name', '>', after ?? '')
+        .limit(limit)
+        .execute()
+        .then((rows) => rows.map(toModel))
+    },
+    async model(model) {
+      const row = await selectModels(db).where('models.name', '=', model).executeTakeFirst()
+      return row && toModel(row)
+    },
+    async versions(model, { before, limit }) {
+      const rows = await db
+        .selectFrom('versions')
+        .selectAll()
+        .where('model', '=', model)
+        .where('version', '<', before ?? Number.MAX_SAFE_INTEGER)
+        .orderBy('version', 'desc')
+        .limit(limit)
+        .execute()
+      return rows.map(toVersion)
+    },
+    async version(model, version) {
+      const row = await db
+        .selectFrom('versions')
+        .selectAll()
+        .where('model', '=', model)
+        .where('version', '=', version)
+        .executeTakeFirst()
+      return row && toVersion(row)
+    },
+  }
+}
+
+async function registerVersion(
+  db: Kysely<Tables>,
+  version: NewVersion,
+  now: string,
+): Promise<{ version: number; registered: boolean }> {
+  const { model, manifest, target } = version
+  const { number, registered } = await decideNumber(db, version)
+  if (registered) {
+    await insertManifest(db, model, manifest, now)
+    await insertVersion(db, version, number, now)
+  }
+  if ('alias' in target) {
+    await moveAlias(db, model, { alias: target.alias, manifest: manifest.digest, version: number }, now)
+  }
+  return { version: number, registered }
+}
+
+async function decideNumber(
+  db: Kysely<Tables>,
+  { model, manifest, target }: NewVersion,
+): Promise<{ number: number; registered: boolean }> {
+  const { latest } = await db
+    .selectFrom('versions')
+    .select((select) => select.fn.max('version').as('latest'))
+    .where('model', '=', model)
+    .executeTakeFirstOrThrow()
+  const next = (latest ?? 0) + 1
+  if ('alias' in target) {
+    const existing = await newestOf(db, model, manifest.digest)
+    return existing === undefined ? { number: next, registered: true } : { number: existing, registered: false }
+  }
+  if (target.version === next) return { number: next, registered: true }
+  const held = await db
+    .selectFrom('versions')
+    .select('manifest')
+    .where('model', '=', model)
+    .where('version', '=', target.version)
+    .executeTakeFirst()
+  if (held?.manifest === manifest.digest) return { number: target.version, registered: false }
+  const found = held === undefined ? 'is not the next' : 'holds another manifest'
+  throw new SelvedgeError('DENIED', `${model}: version ${target.version} ${found}; the next version is ${next}`, {
+    next,
+  })
+}
+
+async function insertVersion(
+  db: Kysely<Tables>,
+  { model, manifest, facts }: NewVersion,
+  version: number,
+  now: string,
+): Promise<void> {
+  await db
+    .insertInto('models')
+    .values({ name: model, created_at: now, tags: '{}' })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  if (facts.spec !== undefined) {
+    await db
+      .insertInto('profile_specs')
+      .values({ digest: facts.spec.digest, spec: JSON.stringify(facts.spec.spec) })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+  await db
+    .insertInto('versions')
+    .values({
+      model,
+      version,
+      manifest: manifest.digest,
+      size_bytes: facts.sizeBytes,
+      created_at: now,
+      tags: JSON.stringify(facts.tags),
+      why: facts.why ?? null,
+      description: JSON.stringify(facts.description),
+      plan: JSON.stringify(facts.plan),
+      spec: facts.spec?.digest ?? null,
+    })
+    .execute()
+}
+
+async function newestOf(db: Kysely<Tables>, model: string, manifest: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('versions')
+    .select('version')
+    .where('model', '=', model)
+    .where('manifest', '=', manifest)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.version
+}
+
+function selectModels(db: Kysely<Tables>) {
+  return db
+    .selectFrom('models')
+    .innerJoin('versions', 'versions.model', 'models.name')
+    .select((select) => [
+      'models.name',
+      'models.created_at',
+      'models.tags',
+      select.fn.max('versions.version').as('latest'),
+    ])
+    .groupBy('models.name')
+    .orderBy('models.name')
+}
+
+function toModel(row: Row<'models'> & { latest: number }): Model {
+  return { name: row.name, createdAt: row.created_at, tags: JSON.parse(row.tags), latestVersion: row.latest }
+}
+
+function toVersion(row: Row<'versions'>): VersionRecord {
+  const { model, version, manifest } = row
+  const plan = JSON.parse(row.plan)
+  return {
+    model,
+    version,
+    manifest,
+    sizeBytes: row.size_bytes,
+    createdAt: row.created_at,
+    tags: JSON.parse(row.tags),
+    ...(row.why !== null && { why: row.why }),
+    description: JSON.parse(row.description),
+    hasProfile: plan.spec !== undefined,
+    hasGolden: plan.golden !== undefined,
+    plan: { model, version, manifest, ...plan },
+  }
+}

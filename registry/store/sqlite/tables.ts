@@ -1,0 +1,74 @@
+/** Rows as SQLite has them; JSON is text here and is parsed where it is read. */
+import type { Selectable } from 'kysely'
+
+export interface Tables {
+  blobs: { digest: string; size: number; chunks: string; created_at: string; corrupt_at: string | null }
+  repository_blobs: { repository: string; digest: string; created_at: string }
+  uploads: { id: string; repository: string; token: string | null; created_at: string }
+  manifests: { repository: string; digest: string; media_type: string; bytes: Uint8Array; created_at: string }
+  aliases: { repository: string; alias: string; manifest: string; version: number | null; moved_at: string }
+  models: { name: string; created_at: string; tags: string }
+  profile_specs: { digest: string; spec: string }
+  versions: {
+    model: string
+    version: number
+    manifest: string
+    size_bytes: number
+    created_at: string
+    tags: string
+    why: string | null
+    description: string
+    plan: string
+    spec: string | null
+  }
+  endpoints: {
+    name: string
+    number: number
+    created_at: string
+    removed_at: string | null
+    revision: number
+    issued_at: number
+    deployments: string
+    ranges: string
+    shadow: string | null
+  }
+  served: { endpoint: string; deployment: string; model: string; version: number; since: string }
+  reports: {
+    endpoint: string
+    sender: string
+    window: string
+    seq: number
+    revision: number
+    first_received_at: string
+    received_at: string
+  }
+  profiles: {
+    endpoint: string
+    window: string
+    sender: string
+    deployment: string
+    version: number
+    variant: string
+    provider: string
+    device: string
+    /** Empty where the version has no spec: a key has no NULL. */
+    spec: string
+    rows: number
+    counts: string
+    outputs: string
+    latency: string
+    errors: string
+  }
+  exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
+  outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
+  tokens: {
+    id: string
+    name: string | null
+    role: string
+    hash: string
+    created_at: string
+    revoked_at: string | null
+  }
+}
+
+export type Row<Table extends keyof Tables> = Selectable<Tables[Table]>

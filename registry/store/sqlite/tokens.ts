@@ -1,0 +1,62 @@
+/** Tokens in SQLite. */
+import type { Kysely } from 'kysely'
+import type { Role, Token } from '../../../runtime/contract/control.ts'
+import type { Tokens } from '../store.ts'
+import type { Row, Tables } from './tables.ts'
+
+export function openTokens(db: Kysely<Tables>): Tokens {
+  return {
+    async create({ id, name, role, hash }, now) {
+      const row = { id, name: name ?? null, role, hash, created_at: now, revoked_at: null }
+      await db.insertInto('tokens').values(row).execute()
+      return toToken(row)
+    },
+    async byHash(hash) {
+      const row = await db
+        .selectFrom('tokens')
+        .select(['id', 'role', 'hash'])
+        .where('hash', '=', hash)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst()
+      return row && { id: row.id, role: row.role as Role, hash: row.hash }
+    },
+    async revoke(id, now) {
+      const result = await db
+        .updateTable('tokens')
+        .set({ revoked_at: now })
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    },
+    async tokens({ after, limit }) {
+      const rows = await db
+        .selectFrom('tokens')
+        .selectAll()
+        .where('revoked_at', 'is', null)
+        .where('id', '>', after ?? '')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toToken)
+    },
+    async tally() {
+      const rows = await db
+        .selectFrom('tokens')
+        .select((select) => ['role', select.fn.countAll<number>().as('number')])
+        .where('revoked_at', 'is', null)
+        .groupBy('role')
+        .execute()
+      return Object.fromEntries(rows.map((row) => [row.role, row.number]))
+    },
+  }
+}
+
+function toToken(row: Row<'tokens'>): Token {
+  return {
+    id: row.id,
+    ...(row.name !== null && { name: row.name }),
+    role: row.role as Role,
+    createdAt: row.created_at,
+  }
+}

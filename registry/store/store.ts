@@ -1,0 +1,171 @@
+/**
+ * Store: what the registry remembers, in the words of the domain. The port that `sqlite/` implements; asynchronous, and
+ * every method is one transaction: it happens whole or not at all.
+ */
+import type { Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
+import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
+import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+
+export interface Store {
+  readonly repositories: Repositories
+  readonly models: Models
+  readonly endpoints: Endpoints
+  readonly telemetry: Telemetry
+  readonly tokens: Tokens
+  close(): Promise<void>
+}
+
+export interface BlobRecord {
+  digest: string
+  size: number
+  /** SHA-256 of each 4 MiB of it, in order. */
+  chunks: string[]
+}
+
+export interface ManifestRecord {
+  digest: string
+  mediaType: string
+  bytes: Uint8Array
+}
+
+export interface Upload {
+  id: string
+  repository: string
+  /** Whose upload it is; absent for the operator on loopback. */
+  token?: string | undefined
+}
+
+/** What OCI Distribution knows: blobs and manifests that repositories hold, tags, open uploads. */
+export interface Repositories {
+  /** A blob that this repository holds; others' blobs do not exist for it. */
+  blob(repository: string, digest: string): Promise<(BlobRecord & { corrupt: boolean }) | undefined>
+  /** The repository holds the blob from now on; a blob marked as corrupt is sound again. */
+  addBlob(repository: string, blob: BlobRecord, now: string): Promise<void>
+  markCorrupt(digest: string, now: string): Promise<void>
+  openUpload(upload: Upload, now: string): Promise<void>
+  /** False for another repository's or another token's upload, too. */
+  hasUpload(upload: Upload): Promise<boolean>
+  closeUpload(upload: Upload): Promise<void>
+  /** A manifest that registers no version; `tag` then names it. */
+  addManifest(repository: string, manifest: ManifestRecord, tag: string | undefined, now: string): Promise<void>
+  manifest(repository: string, reference: { digest: string } | { tag: string }): Promise<ManifestRecord | undefined>
+  /** Version numbers and aliases in lexical order after `last`; undefined for a repository that holds nothing. */
+  tags(repository: string, page: { last?: string | undefined; limit: number }): Promise<string[] | undefined>
+}
+
+/** What a plan says of a version. */
+export type PlanFacts = Omit<PlanDeployment, 'name'>
+
+export interface VersionRecord extends ModelVersion {
+  plan: PlanFacts
+}
+
+export interface NewVersion {
+  model: string
+  manifest: ManifestRecord
+  /** The number that was pushed to, or the alias that moves to it. */
+  target: { version: number } | { alias: string }
+  /** All but the number. */
+  facts: Omit<VersionRecord, 'model' | 'version' | 'manifest' | 'createdAt' | 'plan'> & {
+    plan: Omit<PlanFacts, 'model' | 'version' | 'manifest'>
+    spec?: { digest: string; spec: ProfileSpec } | undefined
+  }
+}
+
+export interface Models {
+  /**
+   * Registers the next version, or finds the one that the same manifest made, and moves the alias.
+   *
+   * @throws SelvedgeError `DENIED` for a number that is neither the next nor one with this manifest
+   */
+  registerVersion(version: NewVersion, now: string): Promise<{ version: number; registered: boolean }>
+  /** The version that a manifest made, the newest where several. */
+  versionOf(model: string, manifest: string): Promise<number | undefined>
+  models(page: { after?: string | undefined; limit: number }): Promise<Model[]>
+  model(model: string): Promise<Model | undefined>
+  versions(model: string, page: { before?: number | undefined; limit: number }): Promise<VersionRecord[]>
+  version(model: string, version: number): Promise<VersionRecord | undefined>
+}
+
+export interface DeploymentState {
+  name: string
+  model: string
+  version: number
+  createdAt: string
+}
+
+export interface EndpointState {
+  name: string
+  createdAt: string
+  /** `<endpoint>:<n>`, n counts how often an endpoint of this name was made. */
+  salt: string
+  revision: number
+  /** When the plan in force was signed, in ms since 1970. */
+  issuedAt: number
+  deployments: DeploymentState[]
+  ranges: Range[]
+  shadow?: { deployment: string; ppm: number } | undefined
+}
+
+export interface Endpoints {
+  /** Makes the endpoint unless it is there; `made` tells which. */
+  create(name: string, now: number): Promise<{ state: EndpointState; made: boolean }>
+  /**
+   * Applies a rule to the endpoint; what the rule gives takes effect with revision max(last + 1, now), unless it gives
+   * its argument back. A rule that throws changes nothing.
+   *
+   * @throws SelvedgeError `ENDPOINT_UNKNOWN`
+   */
+  change(name: string, now: number, rule: (state: EndpointState) => EndpointState): Promise<EndpointState>
+  /** Signed anew with the same revision, unless someone else did it since `before`. */
+  reissue(name: string, before: number, now: number): Promise<void>
+  /** As {@link change}, for a rule that may refuse. */
+  remove(name: string, now: number, rule: (state: EndpointState) => void): Promise<void>
+  endpoint(name: string): Promise<EndpointState | undefined>
+  endpoints(page: { after?: string | undefined; limit: number }): Promise<EndpointState[]>
+  /** Every (deployment, model, version) that ever stood in a plan of the endpoint, with what it may report. */
+  served(name: string): Promise<Served[]>
+}
+
+export interface Served {
+  deployment: string
+  model: string
+  version: number
+  variants: string[]
+  spec?: { digest: string; spec: ProfileSpec } | undefined
+}
+
+/** A report whose names and cells were checked against what the endpoint served. */
+export type CheckedReport = TelemetryReport & { receivedAt: string }
+
+export interface HostRecord {
+  sender: string
+  revision: number
+  firstSeenAt: string
+  lastSeenAt: string
+  providers: string[]
+  device: string
+  rows: number
+}
+
+export interface Telemetry {
+  /** True for each report that was counted; false where it or a later one of its sender and window was counted before. */
+  fold(reports: readonly CheckedReport[]): Promise<boolean[]>
+  /** Exact sums over the windows that start at `since` or later. */
+  sums(endpoint: string, since: string): Promise<ProfileSum[]>
+  /** Hosts heard at `since` or later, the latest first. */
+  hosts(endpoint: string, since: string, limit: number): Promise<HostRecord[]>
+  counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
+}
+
+export interface Tokens {
+  create(token: { id: string; name?: string | undefined; role: Role; hash: string }, now: string): Promise<Token>
+  /** By the SHA-256 of the secret in hexadecimal; a revoked token is not found. */
+  byHash(hash: string): Promise<{ id: string; role: Role; hash: string } | undefined>
+  /** False where there is no such token. */
+  revoke(id: string, now: string): Promise<boolean>
+  tokens(page: { after?: string | undefined; limit: number }): Promise<Token[]>
+  /** How many are not revoked, by role. */
+  tally(): Promise<Partial<Record<Role, number>>>
+}

@@ -1,0 +1,119 @@
+/** Whether a report speaks of what its endpoint served, in the cells of the right spec, within the clock's window. */
+
+import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import type { ProfileReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { cellCount } from '../../runtime/profile.ts'
+import type { CheckedReport, Served } from '../store/store.ts'
+
+// More rows than any host scores in a minute; sums of nine million such counts are still exact.
+const maxCount = 1_000_000_000
+
+/**
+ * The report with names that its spec does not have left out, and features that it did not count at 0.
+ *
+ * @throws {@link SelvedgeError} `TELEMETRY_REFUSED`
+ */
+export function checkReport(report: TelemetryReport, served: readonly Served[], now: number): CheckedReport {
+  const window = parseWindow(report.window, now)
+  const keys = new Set<string>()
+  const profiles = report.profiles.map((profile) => {
+    const key = JSON.stringify([
+      profile.deployment,
+      profile.version,
+      profile.variant,
+      profile.provider,
+      profile.device,
+      profile.spec,
+    ])
+    if (keys.has(key)) throw refuse(`deployment ${profile.deployment} is reported twice for one variant and provider`)
+    keys.add(key)
+    return checkProfile(profile, served)
+  })
+  for (const { deployment } of report.exposures) {
+    if (!served.some((each) => each.deployment === deployment)) throw refuse(`no deployment ${deployment} was served`)
+  }
+  return {
+    ...report,
+    window,
+    profiles,
+    exposures: report.exposures.filter(({ at }) => isWithin(at, now)).map((each) => ({ ...each, at: utc(each.at) })),
+    outcomes: report.outcomes.filter(({ at }) => isWithin(at, now)).map((each) => ({ ...each, at: utc(each.at) })),
+    receivedAt: new Date(now).toISOString(),
+  }
+}
+
+function parseWindow(window: string, now: number): string {
+  const start = Date.parse(window)
+  if (start % 60_000 !== 0) throw refuse(`window ${window} does not start on a whole minute`)
+  if (!isWithin(window, now)) throw refuse(`window ${window} is too old or in the future`)
+  return utc(window)
+}
+
+function isWithin(at: string, now: number): boolean {
+  const time = Date.parse(at)
+  return time >= now - limits.telemetryPastMs && time <= now + limits.telemetryFutureMs
+}
+
+// One spelling of a moment, since text is what is compared and counted once.
+function utc(at: string): string {
+  return new Date(at).toISOString()
+}
+
+function checkProfile(profile: ProfileReport, served: readonly Served[]): ProfileReport {
+  const { deployment, version, variant, spec: digest } = profile
+  const what = `deployment ${deployment}, version ${version}`
+  const versions = served.filter((each) => each.deployment === deployment && each.version === version)
+  if (versions.length === 0) throw refuse(`${what} was never served`)
+  const source = versions.find((each) => each.spec?.digest === digest)
+  if (source === undefined) throw refuse(`${what} is not counted against the spec ${digest ?? 'that is missing'}`)
+  if (!source.variants.includes(variant)) throw refuse(`${what} has no variant ${variant}`)
+  checkSizes(profile, what)
+  const spec = source.spec?.spec
+  return {
+    ...profile,
+    counts: keepCells(profile.counts, spec, 'features', what),
+    outputs: keepCells(profile.outputs, spec, 'outputs', what),
+    errors: keepErrors(profile.errors),
+  }
+}
+
+function checkSizes({ rows, counts, outputs, latency, errors }: ProfileReport, what: string): void {
+  const vectors = [[rows], latency, Object.values(errors), ...Object.values(counts), ...Object.values(outputs)]
+  if (vectors.some((vector) => vector.some((count) => count > maxCount))) {
+    throw refuse(`${what} counts more than ${maxCount} in one window`)
+  }
+}
+
+function keepCells(
+  cells: Readonly<Record<string, number[]>>,
+  spec: ProfileSpec | undefined,
+  side: 'features' | 'outputs',
+  what: string,
+): Record<string, number[]> {
+  if (spec === undefined) return {}
+  return Object.fromEntries(spec[side].map((feature) => [feature.name, cellsOf(cells, feature, what)]))
+}
+
+function cellsOf(cells: Readonly<Record<string, number[]>>, feature: ProfileFeature, what: string): number[] {
+  const want = cellCount(feature)
+  const found = Object.hasOwn(cells, feature.name) ? cells[feature.name] : undefined
+  if (found === undefined) return new Array<number>(want).fill(0)
+  if (found.length === want) return found
+  throw refuse(`${what}, "${feature.name}": got ${found.length} cells, want ${want}`)
+}
+
+// Codes that nobody knows are one code, or a host could make up names without end.
+function keepErrors(errors: Readonly<Record<string, number>>): Record<string, number> {
+  const kept: Record<string, number> = {}
+  for (const [code, count] of Object.entries(errors)) {
+    const known = Object.hasOwn(errorTable, code) ? code : 'INTERNAL'
+    kept[known] = (kept[known] ?? 0) + count
+  }
+  return kept
+}
+
+function refuse(message: string): SelvedgeError {
+  return new SelvedgeError('TELEMETRY_REFUSED', message)
+}

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest'
+import {
+  bytesOf,
+  digestOf,
+  linearDescription,
+  linearFiles,
+  linearModel,
+  linearSpec,
+  modelManifest,
+  openFixture,
+  pushModel,
+  putManifest,
+} from '../fixture.ts'
+
+describe('pushing a model', () => {
+  test('registers version 1 with its description, tags and reason', async () => {
+    await using fixture = await openFixture()
+    const answer = await pushModel(fixture, 'a', '1', linearFiles(), {
+      'selvedge.why': 'first try',
+      'selvedge.tag.team': 'risk',
+    })
+    expect(answer.status).toBe(201)
+    expect(answer.headers.get('selvedge-version')).toBe('1')
+    const version = await (await fixture.request('/api/v1/models/a/versions/1')).json()
+    const manifest = await modelManifest(fixture, 'a', linearFiles(), {
+      'selvedge.why': 'first try',
+      'selvedge.tag.team': 'risk',
+    })
+    expect(version).toEqual({
+      model: 'a',
+      version: 1,
+      manifest: digestOf(manifest),
+      sizeBytes: expect.any(Number),
+      createdAt: expect.any(String),
+      tags: { team: 'risk' },
+      why: 'first try',
+      description: linearDescription,
+      hasProfile: true,
+      hasGolden: false,
+    })
+  })
+
+  test('without selvedge.json describes the version from the .onnx file', async () => {
+    await using fixture = await openFixture()
+    const answer = await pushModel(fixture, 'a', '1', { 'net.onnx': linearModel([1, 2]) })
+    expect(answer.status).toBe(201)
+    const { description } = (await (await fixture.request('/api/v1/models/a/versions/1')).json()) as {
+      description: unknown
+    }
+    expect(description).toEqual({
+      inputs: linearDescription.inputs,
+      outputs: linearDescription.outputs,
+      variants: [{ id: 'fp32', file: 'net.onnx', providers: ['webgpu', 'wasm', 'cpu', 'cuda'] }],
+    })
+  })
+
+  test('UP-17 to a version that is there answers 201 for the same bytes and 409 for others', async () => {
+    await using fixture = await openFixture()
+    await pushModel(fixture, 'a', '1')
+    expect((await pushModel(fixture, 'a', '1')).status).toBe(201)
+    const other = await pushModel(fixture, 'a', '1', linearFiles([5, 6]))
+    expect(other.status).toBe(409)
+    expect(await other.json()).toMatchObject({ errors: [{ code: 'DENIED' }] })
+    const { items } = (await (await fixture.request('/api/v1/models/a/versions')).json()) as { items: unknown[] }
+    expect(items).toHaveLength(1)
+  })
+
+  test('to a number that is not the next is refused', async () => {
+    await using fixture = await openFixture()
+    for (const tag of ['2', '0', '01', '7']) expect((await pushModel(fixture, 'a', tag)).status).toBe(409)
+    expect((await fixture.request('/api/v1/models/a')).status).toBe(404)
+  })
+
+  test('to an alias registers what is new and moves the alias', async () => {
+    await using fixture = await openFixture()
+    const first = await pushModel(fixture, 'a', 'champion', linearFiles([1, 2]))
+    expect(first.headers.get('selvedge-version')).toBe('1')
+    await pushModel(fixture, 'a', 'champion', linearFiles([3, 4]))
+    const again = await pushModel(fixture, 'a', 'champion', linearFiles([1, 2]))
+    expect(again.headers.get('selvedge-version')).toBe('1')
+    const champion = await fixture.request('/v2/a/manifests/champion')
+    const one = await fixture.request('/v2/a/manifests/1')
+    expect(champion.headers.get('docker-content-digest')).toBe(one.headers.get('docker-content-digest'))
+    expect(await (await fixture.request('/v2/a/tags/list')).json()).toEqual({ name: 'a', tags: ['1', '2', 'champion'] })
+  })
+
+  test('by digest registers no version', async () => {
+    await using fixture = await openFixture()
+    const manifest = await modelManifest(fixture, 'a', linearFiles())
+    const answer = await putManifest(fixture, 'a', digestOf(manifest), manifest)
+    expect(answer.status).toBe(201)
+    expect(answer.headers.get('selvedge-version')).toBeNull()
+    expect((await fixture.request('/api/v1/models/a')).status).toBe(404)
+  })
+
+  test('to a name with slashes is stored as plain OCI', async () => {
+    await using fixture = await openFixture()
+    const answer = await pushModel(fixture, 'mirror/a', '7')
+    expect(answer.status).toBe(201)
+    expect(answer.headers.get('selvedge-version')).toBeNull()
+    expect((await fixture.request('/v2/mirror/a/manifests/7')).status).toBe(200)
+    expect(await (await fixture.request('/api/v1/models')).json()).toEqual({ items: [] })
+  })
+})
+
+describe('a version that does not fit is refused and changes nothing', () => {
+  const description = linearDescription
+  const cases: { name: string; files: Record<string, Uint8Array<ArrayBuffer>>; status: number; code: string }[] = [
+    {
+      name: 'a file that is no ONNX',
+      files: { 'model.onnx': bytesOf('no model at all') },
+      status: 422,
+      code: 'MODEL_INVALID',
+    },
+    {
+      name: 'two .onnx files without selvedge.json',
+      files: { 'a.onnx': linearModel([1, 2]), 'b.onnx': linearModel([3, 4]) },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'a description that is no JSON',
+      files: { ...linearFiles(), 'selvedge.json': bytesOf('{') },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'an input that the network does not have',
+      files: {
+        ...linearFiles(),
+        'selvedge.json': bytesOf({ ...description, inputs: [{ name: 'z', datatype: 'FP32', shape: ['N', 2] }] }),
+      },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'another datatype',
+      files: {
+        ...linearFiles(),
+        'selvedge.json': bytesOf({ ...description, inputs: [{ name: 'x', datatype: 'FP64', shape: ['N', 2] }] }),
+      },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'a width that the network does not have',
+      files: {
+        ...linearFiles(),
+        'selvedge.json': bytesOf({ ...description, inputs: [{ name: 'x', datatype: 'FP32', shape: ['N', 3] }] }),
+      },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'a variant whose file is not there',
+      files: { 'selvedge.json': bytesOf(description), 'other.onnx': linearModel([1, 2]) },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'a profile with a cell too few',
+      files: {
+        ...linearFiles(),
+        'profile.json': bytesOf({
+          ...linearSpec,
+          outputs: [{ name: 'value', kind: 'numeric', edges: [], points: [], counts: [10, 0, 0, 0] }],
+        }),
+      },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'golden samples of another model',
+      files: {
+        ...linearFiles(),
+        'golden.json': bytesOf({
+          tolerance: 1e-5,
+          samples: [
+            {
+              inputs: [{ name: 'image', datatype: 'FP32', shape: [1, 2], data: [1, 2] }],
+              outputs: [{ name: 'y', datatype: 'FP32', shape: [1, 1], data: [5] }],
+            },
+          ],
+        }),
+      },
+      status: 422,
+      code: 'DESCRIPTION_INVALID',
+    },
+    {
+      name: 'a layer path out of its folder',
+      files: { ...linearFiles(), '../model.bin': bytesOf('x') },
+      status: 400,
+      code: 'MANIFEST_INVALID',
+    },
+  ]
+  for (const { name, files, status, code } of cases) {
+    test(name, async () => {
+      await using fixture = await openFixture()
+      const answer = await pushModel(fixture, 'a', '1', files)
+      expect({ status: answer.status, body: await answer.json() }).toMatchObject({
+        status,
+        body: { errors: [{ code }] },
+      })
+      expect((await fixture.request('/api/v1/models/a')).status).toBe(404)
+      expect((await fixture.request('/v2/a/manifests/1')).status).toBe(404)
+    })
+  }
+})
