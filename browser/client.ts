@@ -53,7 +53,6 @@ export async function connect(registry: string, endpoint: string, options: Conne
     endpoint,
     token: options.token,
     keys: typeof options.key === 'string' ? [options.key] : options.key,
-    unit: options.unit,
     providers: options.providers,
     device: navigator.maxTouchPoints > 1 && screen.width < 900 ? ('mobile' as const) : ('desktop' as const),
   }
@@ -70,36 +69,41 @@ export async function connect(registry: string, endpoint: string, options: Conne
   }
   document.addEventListener('visibilitychange', reportWhenHidden)
 
-  async function scoreAll(records: readonly RecordInput[]): Promise<Scored[]> {
+  async function scoreAll(records: readonly RecordInput[], unit: string | undefined): Promise<Scored[]> {
     const called = performance.now()
     const read = await readImages(records)
     const { predictions, ...answer } = await calls.wait(
       'score',
-      () => remote.score(transfer(read.records, read.bitmaps)),
+      () => remote.score(transfer(read.records, read.bitmaps), unit),
       callMs,
     )
-    const by = answeredBy(answer, called)
+    const by = answeredBy(answer, unit, called)
     return predictions.map((prediction) => ({ ...prediction, ...by }))
   }
 
-  async function score(record: RecordInput): Promise<Scored>
-  async function score(records: readonly RecordInput[]): Promise<Scored[]>
-  async function score(input: RecordInput | readonly RecordInput[]): Promise<Scored | Scored[]> {
-    if (Array.isArray(input)) return await scoreAll(input)
-    const [scored] = await scoreAll([input as RecordInput])
+  async function score(record: RecordInput, call?: CallOptions): Promise<Scored>
+  async function score(records: readonly RecordInput[], call?: CallOptions): Promise<Scored[]>
+  async function score(input: RecordInput | readonly RecordInput[], call?: CallOptions): Promise<Scored | Scored[]> {
+    const unit = call?.unit ?? options.unit
+    if (Array.isArray(input)) return await scoreAll(input, unit)
+    const [scored] = await scoreAll([input as RecordInput], unit)
     if (scored === undefined) throw new SelvedgeError('INTERNAL', 'the model gave no prediction for the record')
     return scored
   }
 
   return {
     score,
-    async infer(inputs) {
+    async infer(inputs, call) {
+      const unit = call?.unit ?? options.unit
       const called = performance.now()
       const sent = transfer(inputs, buffersOf(inputs))
-      const { outputs, ...answer } = await calls.wait('infer', () => remote.infer(sent), callMs)
-      return { outputs, ...answeredBy(answer, called) }
+      const { outputs, ...answer } = await calls.wait('infer', () => remote.infer(sent, unit), callMs)
+      return { outputs, ...answeredBy(answer, unit, called) }
     },
-    outcome: (_, values) => calls.wait('outcome', () => remote.outcome(values), callMs),
+    async outcome({ unit }, values) {
+      if (unit === undefined) throw new SelvedgeError('INVALID_REQUEST', 'an outcome needs a result scored with a unit')
+      await calls.wait('outcome', () => remote.outcome(unit, values), callMs)
+    },
     state: () => calls.wait('state', () => remote.state(), callMs),
     report: () => calls.wait('report', () => remote.report(), callMs),
     async close() {
@@ -114,8 +118,8 @@ export async function connect(registry: string, endpoint: string, options: Conne
   }
 }
 
-function answeredBy({ queueMs, computeMs, ...answer }: Answer, called: number): AnsweredBy {
-  return { ...answer, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
+function answeredBy({ queueMs, computeMs, ...answer }: Answer, unit: string | undefined, called: number): AnsweredBy {
+  return { ...answer, unit, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
 }
 
 function buffersOf(inputs: Tensors): ArrayBuffer[] {

@@ -11,7 +11,6 @@ export interface OpenOptions {
   endpoint: string
   token: string | undefined
   keys: readonly string[]
-  unit: string | undefined
   providers: readonly ExecutionProvider[] | undefined
   device: 'desktop' | 'mobile'
 }
@@ -19,9 +18,12 @@ export interface OpenOptions {
 export interface WorkerApi {
   /** Resolves after a real run of every deployment of the plan. */
   open(options: OpenOptions): Promise<void>
-  score(records: readonly Readonly<Record<string, unknown>>[]): Promise<Answer & { predictions: Prediction[] }>
-  infer(inputs: Tensors): Promise<Answer & { outputs: Tensors }>
-  outcome(values: Record<string, boolean | number | string>): Promise<void>
+  score(
+    records: readonly Readonly<Record<string, unknown>>[],
+    unit: string | undefined,
+  ): Promise<Answer & { predictions: Prediction[] }>
+  infer(inputs: Tensors, unit: string | undefined): Promise<Answer & { outputs: Tensors }>
+  outcome(unit: string, values: Record<string, boolean | number | string>): Promise<void>
   state(): Promise<ConnectionState>
   report(): Promise<boolean>
   close(): Promise<void>

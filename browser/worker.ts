@@ -23,7 +23,6 @@ import { openPageState, type PageState } from './state.ts'
 import { keepErrorCodes } from './thrown.ts'
 
 interface Opened {
-  options: OpenOptions
   scorer: Scorer
   follower: Follower
   reporter: Reporter
@@ -49,21 +48,9 @@ function start(): void {
       opened = await open(options, page)
       await opened.follower.ready
     },
-    async score(records) {
-      const { scorer, options } = connected()
-      return await scorer.score({ records: records.map(readPixels), unit: options.unit })
-    },
-    async infer(inputs) {
-      const { scorer, options } = connected()
-      return await scorer.infer({ inputs, unit: options.unit })
-    },
-    async outcome(values) {
-      const { scorer, options } = connected()
-      if (options.unit === undefined) {
-        throw new SelvedgeError('INVALID_REQUEST', 'an outcome needs a unit: give one to connect')
-      }
-      scorer.units.outcome(options.unit, values)
-    },
+    score: async (records, unit) => await connected().scorer.score({ records: records.map(readPixels), unit }),
+    infer: async (inputs, unit) => await connected().scorer.infer({ inputs, unit }),
+    outcome: async (unit, values) => connected().scorer.units.outcome(unit, values),
     async state() {
       const { scorer, reported } = connected()
       if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
@@ -75,7 +62,7 @@ function start(): void {
         reported: { ...reported, dropped: scorer.tally.dropped + scorer.units.dropped },
       }
     },
-    report: () => connected().reporter.flush(),
+    report: async () => await connected().reporter.flush(),
     async close() {
       const { follower, reporter, scorer, page } = connected()
       follower.close()
@@ -156,7 +143,7 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
     failed: warn,
   })
   void sendWaiting(page, options.token).catch(warn)
-  return { options, scorer, follower, reporter, page, reported }
+  return { scorer, follower, reporter, page, reported }
 }
 
 async function openStore(): Promise<ModelStore> {

@@ -26,7 +26,12 @@ export interface Timings {
   totalMs: number
 }
 
-export type AnsweredBy = Omit<Answer, 'queueMs' | 'computeMs'> & { timings: Timings }
+export interface CallOptions {
+  /** In place of the connection's unit: for a process that scores for many users. */
+  unit?: string | undefined
+}
+
+export type AnsweredBy = Omit<Answer, 'queueMs' | 'computeMs'> & { timings: Timings; unit?: string | undefined }
 
 export type Scored = Prediction & AnsweredBy
 
@@ -63,20 +68,20 @@ export interface Connection {
    * @throws SelvedgeError `FEATURE_UNKNOWN`, `FEATURE_INVALID`, `NO_FEATURES`, `NO_TRAFFIC`, `QUEUE_FULL`,
    * `DEADLINE_EXCEEDED`, `HOST_CLOSED`
    */
-  score(record: RecordInput): Promise<Scored>
-  score(records: readonly RecordInput[]): Promise<Scored[]>
+  score(record: RecordInput, options?: CallOptions): Promise<Scored>
+  score(records: readonly RecordInput[], options?: CallOptions): Promise<Scored[]>
   /**
    * Raw tensors in and out. In a page the inputs' buffers are transferred: they are empty afterwards.
    *
    * @throws SelvedgeError `INPUT_UNKNOWN`, `INPUT_MISSING`, `DATATYPE_MISMATCH`, `SHAPE_MISMATCH` and as `score`
    */
-  infer(inputs: Tensors): Promise<Inferred>
+  infer(inputs: Tensors, options?: CallOptions): Promise<Inferred>
   /**
-   * What became true later of the connection's unit, joined to its exposure at the registry.
+   * What became true later of the unit that was scored, joined to its exposure at the registry.
    *
-   * @throws SelvedgeError `INVALID_REQUEST` where `connect` was called without a unit
+   * @throws SelvedgeError `INVALID_REQUEST` where it was scored without a unit
    */
-  outcome(result: AnsweredBy, values: Record<string, boolean | number | string>): Promise<void>
+  outcome(result: Pick<AnsweredBy, 'unit'>, values: Record<string, boolean | number | string>): Promise<void>
   state(): Promise<ConnectionState>
   /** Sends what was counted now instead of at the end of the interval; false where the registry could not be reached. */
   report(): Promise<boolean>

@@ -238,9 +238,8 @@ async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<S
         provider,
         ...(spec && deployment.spec && { spec: { digest: deployment.spec, document: spec } }),
       }
-      const why = [`${provider}: ${golden ? 'gives the golden outputs' : 'first that could load it'}`, ...passed].join(
-        '; ',
-      )
+      const on = session.device === undefined ? provider : `${provider} on ${session.device}`
+      const why = [`${on} ${golden ? 'gives the golden outputs' : 'is the first that loads it'}`, ...passed].join('; ')
       return { deployment, description, source, session, why }
     } catch (error) {
       await session?.close()

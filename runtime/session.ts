@@ -4,6 +4,8 @@ import type { Tensors } from './tensor.ts'
 
 export interface Session {
   readonly provider: ExecutionProvider
+  /** What the provider runs on where it has a name, such as a GPU adapter's. */
+  readonly device?: string
   /**
    * One run; a session runs one request at a time, its caller queues. Without `outputs` it gives all of them.
    *

@@ -7,7 +7,10 @@ import { type Ort, openOrtSession } from './ort.ts'
 
 /** @param device - what {@link openGpu} gave */
 export function openWebSession(ort: Ort, gpu: Gpu): OpenSession {
-  return async (bytes, provider) => await openOrtSession(ort, bytes, provider, sessionOptions(provider, gpu))
+  return async (bytes, provider) => {
+    const session = await openOrtSession(ort, bytes, provider, sessionOptions(provider, gpu))
+    return provider === 'webgpu' && 'name' in gpu ? { ...session, device: gpu.name } : session
+  }
 }
 
 /** A WebGPU device, or the reason why there is none. */

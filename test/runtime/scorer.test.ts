@@ -82,7 +82,7 @@ describe('scorer', () => {
       deployment: 'blue',
       version: 1,
       provider: 'wasm',
-      why: 'wasm: gives the golden outputs; not webgpu: no adapter',
+      why: 'wasm gives the golden outputs; not webgpu: no adapter',
     })
   })
 
