@@ -36,7 +36,9 @@ export interface VariantResult {
   name: string
   /** Over the samples of all rounds, in milliseconds. */
   times: Spread
-  /** Of the medians of rounds, against the baseline's. */
+  /** The variant that {@link ratio} is against. */
+  against: string
+  /** Of the medians of rounds. */
   ratio: Ratio
 }
 
@@ -68,7 +70,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     options.onRound?.(round)
   }
   const { name, question, baseline } = scenario
-  const variants = names.map((each) => variantResult(each, baseline, rounds))
+  const variants = present.map((variant) => {
+    const against = names.find((each) => each === variant.against) ?? baseline
+    return variantResult(variant.name, against, rounds)
+  })
   return { scenario: name, question, baseline, seed: options.seed, rounds, variants, absent }
 }
 
@@ -90,11 +95,12 @@ function checkAnswers(scenario: Scenario, answers: ReadonlyMap<string, unknown>)
   }
 }
 
-function variantResult(name: string, baseline: string, rounds: readonly Round[]): VariantResult {
+function variantResult(name: string, against: string, rounds: readonly Round[]): VariantResult {
   const medians = (of: string) => rounds.map((round) => median(round.samples[of] ?? []))
   return {
     name,
     times: spread(rounds.flatMap((round) => round.samples[name] ?? [])),
-    ratio: pairedRatio(medians(name), medians(baseline)),
+    against,
+    ratio: pairedRatio(medians(name), medians(against)),
   }
 }

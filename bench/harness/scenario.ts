@@ -5,7 +5,7 @@ export interface Scenario {
   name: string
   /** What the figures decide. */
   question: string
-  /** The variant that the others are held against. */
+  /** The variant whose answer is right, and against which others are timed unless they name another. */
   baseline: string
   variants: readonly Variant[]
   /** Why an answer is wrong, given the baseline's of the same round; undefined where it is right. */
@@ -16,6 +16,8 @@ export interface Variant {
   name: string
   /** A program and its arguments, run in the root of the repository; prints a {@link Measurement} as its last line. */
   command: readonly [string, ...string[]]
+  /** The variant against which it is timed, where that is not the scenario's baseline. */
+  against?: string
   /** Why it cannot run here; it is then listed and left out. */
   absent?: () => Promise<string | undefined> | string | undefined
 }

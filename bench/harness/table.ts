@@ -8,14 +8,14 @@ export function roundLine({ number, order, samples }: Round): string {
 }
 
 /** A Markdown table with a row a variant, those that we lose and those that are absent included. */
-export function resultTable({ baseline, rounds, variants, absent }: Result): string {
+export function resultTable({ rounds, variants, absent }: Result): string {
   const rows = [
-    ['variant', 'median', 'p10 to p90', `times as long as ${baseline}`],
-    ...variants.map(({ name, times, ratio }) => [
+    ['variant', 'median', 'p10 to p90', 'times as long as'],
+    ...variants.map(({ name, times, against, ratio }) => [
       name,
       time(times.median),
       `${time(times.p10)} to ${time(times.p90)}`,
-      name === baseline ? '1' : `${factor(ratio.median)} (${factor(ratio.least)} to ${factor(ratio.most)})`,
+      name === against ? '' : `${against}: ${factor(ratio.median)} (${factor(ratio.least)} to ${factor(ratio.most)})`,
     ]),
     ...absent.map(({ name, why }) => [name, 'absent', '', why]),
   ]

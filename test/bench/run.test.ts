@@ -42,11 +42,13 @@ describe('a scenario', () => {
         {
           name: 'bare',
           times: { median: 2, p10: 1, p90: 3 },
+          against: 'bare',
           ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
         },
         {
           name: 'ours',
           times: { median: 5, p10: 4, p90: 6 },
+          against: 'bare',
           ratio: { median: 2.5, least: 2.5, most: 2.5, confidence: 0.5 },
         },
       ],
@@ -57,6 +59,19 @@ describe('a scenario', () => {
       { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] } },
     ])
     expect(rounds[1]?.order).toEqual(rounds[0]?.order.toReversed())
+  })
+
+  test('holds a variant against another than the baseline where it says so', async () => {
+    const scenario = scenarioOf(printing('bare', [1]), printing('slow', [4]), {
+      ...printing('ours', [6]),
+      against: 'slow',
+    })
+    const { variants } = await runScenario(scenario, { ...options, rounds: 1 })
+    expect(variants.map(({ name, against, ratio }) => [name, against, ratio.median])).toEqual([
+      ['bare', 'bare', 1],
+      ['slow', 'bare', 4],
+      ['ours', 'slow', 1.5],
+    ])
   })
 
   test('takes the last line that a variant prints', async () => {
@@ -142,11 +157,13 @@ describe('a table', () => {
       {
         name: 'bare',
         times: { median: 0.05, p10: 0.05, p90: 0.05 },
+        against: 'bare',
         ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
       },
       {
         name: 'ours',
         times: { median: 750, p10: 0.1, p90: 1500 },
+        against: 'bare',
         ratio: { median: 15_001, least: 2, most: 30_000, confidence: 0.5 },
       },
     ],
@@ -156,11 +173,11 @@ describe('a table', () => {
   test('has a row a variant, with those that are slower and those that are absent', () => {
     expect(resultTable(result)).toBe(
       [
-        '| variant | median  | p10 to p90         | times as long as bare |',
-        '|---------|---------|--------------------|-----------------------|',
-        '| bare    | 50.0 µs | 50.0 µs to 50.0 µs | 1                     |',
-        '| ours    | 750 ms  | 0.100 ms to 1.50 s | 15001 (2.00 to 30000) |',
-        '| gpu     | absent  |                    | no adapter            |',
+        '| variant | median  | p10 to p90         | times as long as            |',
+        '|---------|---------|--------------------|-----------------------------|',
+        '| bare    | 50.0 µs | 50.0 µs to 50.0 µs |                             |',
+        '| ours    | 750 ms  | 0.100 ms to 1.50 s | bare: 15001 (2.00 to 30000) |',
+        '| gpu     | absent  |                    | no adapter                  |',
         '',
         '2 rounds, each variant in a fresh process; the interval of a ratio is the least and the greatest round, which ' +
           'holds the median in 50.0 % of runs.',
