@@ -1,6 +1,6 @@
 /** What a page imports: `connect` gives an endpoint's models, scored in a worker beside the page. */
 import { transfer, wrap } from 'comlink'
-import type { AnsweredBy, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
+import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Answer } from '../runtime/scorer.ts'
@@ -11,7 +11,7 @@ import type { WorkerApi } from './protocol.ts'
 import { startWorker } from './start.ts'
 import { keepErrorCodes } from './thrown.ts'
 
-export type { Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
+export type { CallOptions, Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
 export { SelvedgeError } from '../runtime/errors.ts'
 
 const callMs = limits.runMs * 2
