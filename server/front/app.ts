@@ -1,0 +1,75 @@
+/** The HTTP app of the scoring plane (design, section 8): it routes bytes to a Scoring and never looks into a body. */
+import { type Context, Hono } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { bodyLimitBytes, errorAnswer, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
+import type { EndpointState, Scoring } from '../scoring.ts'
+import type { Exchange } from './exchange.ts'
+import { commonHeaders, preflightHeaders } from './headers.ts'
+import { modelMetadata, serverMetadata } from './metadata.ts'
+import { readRequest, readVersion } from './request.ts'
+
+export function createApp({ scoring, exchange }: { scoring: Scoring; exchange: Exchange }): Hono {
+  const app = new Hono()
+
+  function reply(c: Context, answer: HttpAnswer): Response {
+    return exchange.answer(c, { ...answer, headers: { ...commonHeaders, ...answer.headers } })
+  }
+
+  function named(c: Context): { name: string; state: EndpointState } {
+    const name = c.req.param('endpoint') ?? ''
+    const state = scoring.endpoint(name)
+    if (state !== undefined) return { name, state }
+    throw new SelvedgeError('ENDPOINT_UNKNOWN', `no endpoint ${JSON.stringify(name.slice(0, 128))} is served here`)
+  }
+
+  const live = (c: Context) => reply(c, jsonAnswer({ live: true }))
+  const ready = (c: Context) => reply(c, jsonAnswer({ ready: scoring.isReady }, scoring.isReady ? 200 : 503))
+
+  const metadata = (c: Context) => {
+    const { name, state } = named(c)
+    return reply(c, jsonAnswer(modelMetadata(name, state, readVersion(c))))
+  }
+
+  const modelReady = (c: Context) => {
+    const { name, state } = named(c)
+    const version = readVersion(c)
+    const isReady =
+      state.isReady && (version === undefined || state.deployments.some((each) => each.version === version))
+    return reply(c, jsonAnswer({ name, ready: isReady }, isReady ? 200 : 503))
+  }
+
+  const ask = (type: 'infer' | 'score') => async (c: Context) => {
+    const { name } = named(c)
+    const meta = readRequest(c, exchange, name)
+    const body = await exchange.body(c, bodyLimitBytes(type === 'score' ? undefined : meta.headerLength))
+    return reply(c, await scoring.ask(type, meta, body, exchange.signal(c)))
+  }
+
+  const routes: [method: 'GET' | 'POST', path: string, handler: (c: Context) => Response | Promise<Response>][] = [
+    ['GET', '/healthz', live],
+    ['GET', '/readyz', ready],
+    ['GET', '/v2', (c) => reply(c, jsonAnswer(serverMetadata(scoring)))],
+    ['GET', '/v2/health/live', live],
+    ['GET', '/v2/health/ready', ready],
+    ['GET', '/v2/models', (c) => reply(c, jsonAnswer({ models: scoring.endpoints }))],
+    ...['/v2/models/:endpoint', '/v2/models/:endpoint/versions/:version'].flatMap((model): typeof routes => [
+      ['GET', model, metadata],
+      ['GET', `${model}/ready`, modelReady],
+      ['POST', `${model}/infer`, ask('infer')],
+      ['POST', `${model}/score`, ask('score')],
+    ]),
+  ]
+  for (const [method, path, handler] of routes) app.on(method, path, handler)
+
+  app.options('*', (c) => reply(c, { status: 204, headers: { ...preflightHeaders }, body: new Uint8Array(0) }))
+  for (const [method, path] of routes) {
+    app.all(path, (c) => {
+      const refusal = errorAnswer(new SelvedgeError('METHOD_NOT_ALLOWED', `${c.req.method} is not for this address`))
+      refusal.headers.allow = method === 'GET' ? 'GET, HEAD' : method
+      return reply(c, refusal)
+    })
+  }
+  app.notFound((c) => reply(c, errorAnswer(new SelvedgeError('NOT_FOUND', 'nothing is at this address'))))
+  app.onError((error, c) => reply(c, errorAnswer(error)))
+  return app
+}

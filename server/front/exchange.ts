@@ -1,0 +1,58 @@
+/** Exchange: how a route reads its request and gives its answer; on Node the hot path goes round Request and Response. */
+import type { Context } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { HttpAnswer } from '../http-answer.ts'
+
+export interface Exchange {
+  header(c: Context, name: string): string | undefined
+  /** Whether the caller is on this machine. */
+  isLocal(c: Context): boolean
+  /** Aborts when the caller goes away before its answer. */
+  signal(c: Context): AbortSignal
+  /** @throws SelvedgeError `BODY_TOO_LARGE` past `limitBytes`, as soon as that is known */
+  body(c: Context, limitBytes: number): Promise<Uint8Array>
+  answer(c: Context, answer: HttpAnswer): Response
+}
+
+/** By the web's own Request and Response, as workerd has them. Every caller there comes from elsewhere. */
+export const webExchange: Exchange = {
+  header: (c, name) => c.req.raw.headers.get(name) ?? undefined,
+  isLocal: () => false,
+  signal: (c) => c.req.raw.signal,
+  async body(c, limitBytes) {
+    const chunks = openChunks(limitBytes)
+    if (Number(c.req.raw.headers.get('content-length') ?? 0) > limitBytes) throw chunks.tooLarge()
+    for await (const chunk of c.req.raw.body ?? []) chunks.add(chunk)
+    return chunks.join()
+  },
+  answer: (_, { status, headers, body }) => {
+    return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers })
+  },
+}
+
+/** The chunks of a body, refused past its limit. */
+export function openChunks(limitBytes: number) {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const tooLarge = () => new SelvedgeError('BODY_TOO_LARGE', `the body has more than ${limitBytes} bytes`)
+
+  return {
+    tooLarge,
+    add(chunk: Uint8Array): void {
+      length += chunk.length
+      if (length > limitBytes) throw tooLarge()
+      chunks.push(chunk)
+    },
+    join(): Uint8Array {
+      const [only] = chunks
+      if (only !== undefined && chunks.length === 1) return only
+      const bytes = new Uint8Array(length)
+      let at = 0
+      for (const chunk of chunks) {
+        bytes.set(chunk, at)
+        at += chunk.length
+      }
+      return bytes
+    },
+  }
+}

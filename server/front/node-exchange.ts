@@ -1,0 +1,72 @@
+/**
+ * Exchange on Node's own request and response: 26 µs a request against 48 for Hono's body API (design, section 12).
+ *
+ * Answers go past whatever a middleware puts on a Response: the app sets all headers itself.
+ */
+import type { HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { type Exchange, openChunks } from './exchange.ts'
+
+export const nodeExchange: Exchange = {
+  header(c, name) {
+    const value = bindings(c).incoming.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  },
+
+  isLocal(c) {
+    const address = bindings(c).incoming.socket.remoteAddress ?? ''
+    return address === '::1' || address.replace('::ffff:', '').startsWith('127.')
+  },
+
+  signal(c) {
+    const { outgoing } = bindings(c)
+    const controller = new AbortController()
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) controller.abort(new SelvedgeError('INVALID_REQUEST', 'the caller went away'))
+    })
+    return controller.signal
+  },
+
+  body(c, limitBytes) {
+    const { incoming } = bindings(c)
+    const chunks = openChunks(limitBytes)
+    // Node reads on and drops what is left of a refused body, so that its sender can read the answer.
+    if (Number(incoming.headers['content-length'] ?? 0) > limitBytes) return Promise.reject(chunks.tooLarge())
+    return new Promise((resolve, reject) => {
+      const take = (chunk: Uint8Array) => {
+        try {
+          chunks.add(chunk)
+        } catch (refusal) {
+          incoming.off('data', take)
+          incoming.resume()
+          reject(refusal)
+        }
+      }
+      incoming.on('data', take)
+      incoming.once('end', () => resolve(chunks.join()))
+      // A client that leaves is everyday life: nothing is printed.
+      const leave = () => reject(new SelvedgeError('INVALID_REQUEST', 'the body ended early'))
+      incoming.once('error', leave)
+      incoming.once('close', leave)
+    })
+  },
+
+  answer(c, { status, headers, body }) {
+    const { outgoing } = bindings(c)
+    if (!outgoing.destroyed) {
+      const flat = Object.entries(headers).flat()
+      // RFC 9110: no length where there cannot be a body.
+      if (status !== 204) flat.push('content-length', String(body.length))
+      outgoing.writeHead(status, flat)
+      // A HEAD request has no body; Node drops it.
+      outgoing.end(body)
+    }
+    return RESPONSE_ALREADY_SENT
+  },
+}
+
+function bindings(c: Context): HttpBindings {
+  return c.env
+}

@@ -1,0 +1,63 @@
+/** What of a scoring request its path and headers say, checked before the body is read. */
+import type { Context } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { RequestMeta } from '../protocol.ts'
+import type { Exchange } from './exchange.ts'
+
+/**
+ * @throws {@link SelvedgeError} `NOT_FOUND` for a version that is no number, `INVALID_REQUEST`,
+ * `UNSUPPORTED_MEDIA_TYPE` for another encoding than gzip and deflate, `FORBIDDEN` where a caller from elsewhere picks a
+ * deployment
+ */
+export function readRequest(c: Context, exchange: Exchange, endpoint: string): RequestMeta {
+  const deployment = exchange.header(c, 'selvedge-deployment')
+  if (deployment !== undefined && !exchange.isLocal(c)) {
+    throw new SelvedgeError('FORBIDDEN', 'selvedge-deployment is for callers on this machine')
+  }
+  return {
+    endpoint,
+    version: readVersion(c),
+    unit: readUnit(exchange.header(c, 'selvedge-unit')),
+    deployment,
+    headerLength: readLength(exchange.header(c, 'inference-header-content-length')),
+    encoding: readEncoding(exchange.header(c, 'content-encoding')),
+  }
+}
+
+/** @throws {@link SelvedgeError} `NOT_FOUND` for anything but a positive integer below 2^53 */
+export function readVersion(c: Context): number | undefined {
+  const text = c.req.param('version')
+  if (text === undefined) return undefined
+  const version = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isSafeInteger(version)) return version
+  throw new SelvedgeError('NOT_FOUND', `version ${JSON.stringify(text.slice(0, 40))}: versions count 1, 2, 3…`)
+}
+
+const mostUnitBytes = 512
+
+// Header values reach JavaScript a byte a character; a unit is UTF-8, as every host hashes it.
+function readUnit(value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined
+  const bytes = Uint8Array.from(value, (character) => character.charCodeAt(0))
+  if (bytes.length > mostUnitBytes) {
+    throw new SelvedgeError('INVALID_REQUEST', `selvedge-unit has ${bytes.length} bytes, at most ${mostUnitBytes}`)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new SelvedgeError('INVALID_REQUEST', 'selvedge-unit is not UTF-8', {}, { cause })
+  }
+}
+
+function readLength(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (/^\d{1,10}$/.test(value)) return Number(value)
+  throw new SelvedgeError('INVALID_REQUEST', 'Inference-Header-Content-Length is no number of bytes')
+}
+
+function readEncoding(value: string | undefined): 'gzip' | 'deflate' | undefined {
+  const encoding = value?.trim().toLowerCase()
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return undefined
+  if (encoding === 'gzip' || encoding === 'deflate') return encoding
+  throw new SelvedgeError('UNSUPPORTED_MEDIA_TYPE', `content-encoding ${encoding.slice(0, 40)}: want gzip or deflate`)
+}

@@ -1,0 +1,91 @@
+/** From the body of a request to the answer: decode, score, encode. Runs wherever the models are. */
+import { z } from 'zod'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { decodeInferRequest, encodeInferResponse } from '../../runtime/oip/infer.ts'
+import { parseJson } from '../../runtime/oip/json-text.ts'
+import { parseMessage } from '../../runtime/oip/message.ts'
+import type { Answer, Scorer } from '../../runtime/scorer.ts'
+import { bodyLimitBytes, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
+import type { RequestMeta } from '../protocol.ts'
+import { inflate } from './inflate.ts'
+
+/** An HTTP answer, and who gave it. */
+export type ScorerAnswer = HttpAnswer & { by?: Answer | undefined }
+
+/**
+ * `POST …/infer`.
+ *
+ * @throws SelvedgeError whatever the codec, the scorer and the network refuse with
+ */
+export async function answerInfer(
+  scorer: Scorer,
+  meta: RequestMeta,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<ScorerAnswer> {
+  const { headerLength } = meta
+  if (headerLength !== undefined && headerLength > limits.jsonBodyBytes) {
+    throw new SelvedgeError(
+      'BODY_TOO_LARGE',
+      `the JSON part has ${headerLength} bytes, at most ${limits.jsonBodyBytes}`,
+    )
+  }
+  const plain = await inflated(meta, body)
+  const description = scorer.description(meta.deployment)
+  const request = decodeInferRequest(plain, headerLength, () => description.inputs)
+  const unknown = request.outputs?.find((name) => !description.outputs.some((output) => output.name === name))
+  if (unknown !== undefined) {
+    const names = description.outputs.map((output) => `"${output.name}"`).join(', ')
+    throw new SelvedgeError('INVALID_REQUEST', `no output "${unknown}"; the outputs are ${names}`, { output: unknown })
+  }
+  const { outputs, ...by } = await scorer.infer({ ...target(meta, signal), ...request })
+  const { body: answer, headerLength: answerHeader } = encodeInferResponse({
+    model: meta.endpoint,
+    version: by.version,
+    outputs,
+    request,
+  })
+  const headers = answerHeaders(by)
+  headers['content-type'] = answerHeader === undefined ? 'application/json' : 'application/octet-stream'
+  if (answerHeader !== undefined) headers['inference-header-content-length'] = String(answerHeader)
+  return { status: 200, headers, body: answer, by }
+}
+
+const scoreBody = z.strictObject({ records: z.array(z.record(z.string(), z.unknown())).min(1) })
+
+/**
+ * `POST …/score`: `{"records": [{feature: value}]}` in, `{"model_name", "model_version", "predictions": […]}` out, a
+ * prediction a record, in order: `{"class", "scores"}` or `{"value"}`.
+ *
+ * @throws SelvedgeError whatever the codec, the scorer and the network refuse with
+ */
+export async function answerScore(
+  scorer: Scorer,
+  meta: RequestMeta,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<ScorerAnswer> {
+  const { records } = parseMessage(scoreBody, parseJson(await inflated(meta, body)))
+  const { predictions, ...by } = await scorer.score({ ...target(meta, signal), records })
+  const answer = jsonAnswer({ model_name: meta.endpoint, model_version: String(by.version), predictions })
+  return { ...answer, headers: { ...answer.headers, ...answerHeaders(by) }, by }
+}
+
+function target({ unit, deployment, version }: RequestMeta, signal: AbortSignal) {
+  return { unit, deployment, version, signal }
+}
+
+async function inflated({ encoding, headerLength }: RequestMeta, body: Uint8Array): Promise<Uint8Array> {
+  return encoding === undefined ? body : await inflate(body, encoding, bodyLimitBytes(headerLength))
+}
+
+function answerHeaders({ deployment, version, provider, queueMs, computeMs }: Answer): Record<string, string> {
+  return {
+    'selvedge-deployment': deployment,
+    'selvedge-version': String(version),
+    'selvedge-provider': provider,
+    // W3C Server Timing: browsers show it beside the request.
+    'server-timing': `queue;dur=${queueMs.toFixed(3)}, compute;dur=${computeMs.toFixed(3)}`,
+  }
+}

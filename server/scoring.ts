@@ -1,0 +1,28 @@
+/** Scoring: the port between the HTTP app and what scores, processes on Node or the isolate itself at the edge. */
+import type { Description } from '../runtime/contract/description.ts'
+import type { HttpAnswer } from './http-answer.ts'
+import type { RequestMeta } from './protocol.ts'
+
+export interface Scoring {
+  /** Names of the endpoints that are followed, sorted. */
+  readonly endpoints: readonly string[]
+  /** Undefined where the endpoint is not followed. */
+  endpoint(name: string): EndpointState | undefined
+  /** Whether every endpoint can take requests. */
+  readonly isReady: boolean
+  /** What holds a run that goes astray, in words. */
+  readonly guard: string
+  /**
+   * One request to a followed endpoint.
+   *
+   * @throws SelvedgeError where no scorer could answer; what a scorer refuses is an answer
+   */
+  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>
+}
+
+export interface EndpointState {
+  isReady: boolean
+  revision: number | undefined
+  /** The deployments of the plan in force; the one with most traffic first. */
+  deployments: readonly { name: string; version: number; description: Description }[]
+}

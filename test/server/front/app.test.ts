@@ -1,0 +1,200 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import packageJson from '../../../package.json' with { type: 'json' }
+import type { Description } from '../../../runtime/contract/description.ts'
+import { SelvedgeError } from '../../../runtime/errors.ts'
+import { limits } from '../../../runtime/limits.ts'
+import { createApp } from '../../../server/front/app.ts'
+import { webExchange } from '../../../server/front/exchange.ts'
+import { jsonAnswer } from '../../../server/http-answer.ts'
+import type { RequestMeta } from '../../../server/protocol.ts'
+import type { EndpointState, Scoring } from '../../../server/scoring.ts'
+import { version } from '../../../server/version.ts'
+
+const description: Description = {
+  inputs: [
+    { name: 'x', datatype: 'FP32', shape: ['N', 1, 28, 28] },
+    { name: 'any', datatype: 'INT64' },
+  ],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 10] }],
+  variants: [{ id: 'fp32', file: 'model.onnx', providers: ['cpu'] }],
+}
+
+describe('the scoring plane over HTTP', () => {
+  let asked: { type: string; meta: RequestMeta; body: string }[]
+  let states: Record<string, EndpointState>
+  let app: ReturnType<typeof createApp>
+
+  beforeEach(() => {
+    asked = []
+    states = {
+      digits: {
+        isReady: true,
+        revision: 7,
+        deployments: [
+          { name: 'blue', version: 3, description },
+          { name: 'green', version: 4, description },
+        ],
+      },
+    }
+    const scoring: Scoring = {
+      get endpoints() {
+        return Object.keys(states)
+      },
+      endpoint: (name) => (Object.hasOwn(states, name) ? states[name] : undefined),
+      get isReady() {
+        return Object.values(states).every((state) => state.isReady)
+      },
+      guard: 'none',
+      async ask(type, meta, body) {
+        asked.push({ type, meta, body: new TextDecoder().decode(body) })
+        if (meta.unit === 'busy') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
+        if (meta.unit === 'aside') throw new SelvedgeError('NOT_READY', 'disabled', { retryAfterMs: 29_500 })
+        return jsonAnswer({ outputs: [] })
+      },
+    }
+    app = createApp({
+      scoring,
+      exchange: { ...webExchange, isLocal: (c) => c.req.raw.headers.get('x-from') !== 'afar' },
+    })
+  })
+
+  const post = (path: string, body = '{}', headers: Record<string, string> = {}) =>
+    app.request(path, { method: 'POST', body, headers })
+  const errorOf = async (response: Response | Promise<Response>) => {
+    const answered = await response
+    const { error, ...rest } = (await answered.json()) as { error: string }
+    expect(rest).toEqual({})
+    expect(error).toBeTypeOf('string')
+    return [answered.status, answered.headers.get('selvedge-error')]
+  }
+
+  test('metadata gives -1 for every free dimension and the versions that are served', async () => {
+    const response = await app.request('/v2/models/digits')
+    expect(await response.json()).toEqual({
+      name: 'digits',
+      versions: ['3', '4'],
+      platform: 'onnxruntime_onnx',
+      inputs: [
+        { name: 'x', datatype: 'FP32', shape: [-1, 1, 28, 28] },
+        { name: 'any', datatype: 'INT64', shape: [] },
+      ],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 10] }],
+    })
+    expect((await app.request('/v2/models/digits/versions/4')).status).toBe(200)
+    expect(await errorOf(app.request('/v2/models/digits/versions/5'))).toEqual([404, 'DEPLOYMENT_UNKNOWN'])
+  })
+
+  test('the server says its version, its extension and its guard', async () => {
+    expect(version).toBe(packageJson.version)
+    expect(await (await app.request('/v2')).json()).toEqual({
+      name: 'selvedge',
+      version,
+      extensions: ['binary_tensor_data'],
+      guard: 'none',
+    })
+    expect(await (await app.request('/v2/models')).json()).toEqual({ models: ['digits'] })
+  })
+
+  test('it is live at once and ready when every endpoint is', async () => {
+    const statuses = async () =>
+      Promise.all(
+        ['/v2/health/live', '/healthz', '/v2/health/ready', '/readyz', '/v2/models/digits/ready'].map(
+          async (path) => (await app.request(path)).status,
+        ),
+      )
+    expect(await statuses()).toEqual([200, 200, 200, 200, 200])
+    states.digits = { isReady: false, revision: undefined, deployments: [] }
+    expect(await statuses()).toEqual([200, 200, 503, 503, 503])
+    expect(await errorOf(app.request('/v2/models/digits'))).toEqual([503, 'NOT_READY'])
+  })
+
+  test('a request goes on as bytes with the headers that scoring needs', async () => {
+    const headers = {
+      'selvedge-unit': 'Zo\u00c3\u00ab', // UTF-8 as a header carries it
+      'selvedge-deployment': 'green',
+      'inference-header-content-length': '2',
+      'content-encoding': 'gzip',
+    }
+    expect((await post('/v2/models/digits/versions/3/infer', '{}abc', headers)).status).toBe(200)
+    const meta = { endpoint: 'digits', version: 3, unit: 'Zoë', deployment: 'green', headerLength: 2, encoding: 'gzip' }
+    expect(asked).toEqual([{ type: 'infer', meta, body: '{}abc' }])
+  })
+
+  test('every answer can be read by a page of any origin, refusals too', async () => {
+    for (const response of [await post('/v2/models/digits/score'), await app.request('/nothing')]) {
+      expect(response.headers.get('access-control-allow-origin')).toBe('*')
+      expect(response.headers.get('access-control-expose-headers')).toContain('selvedge-version')
+    }
+    const preflight = await app.request('/v2/models/digits/infer', { method: 'OPTIONS' })
+    expect(preflight.status).toBe(204)
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('selvedge-unit')
+  })
+
+  test('what says "again later" says when', async () => {
+    const busy = await post('/v2/models/digits/infer', '{}', { 'selvedge-unit': 'busy' })
+    expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '1'])
+    const aside = await post('/v2/models/digits/infer', '{}', { 'selvedge-unit': 'aside' })
+    expect([aside.status, aside.headers.get('retry-after')]).toEqual([503, '30'])
+  })
+
+  test('a deployment is picked by callers on this machine alone', async () => {
+    const headers = { 'selvedge-deployment': 'green', 'x-from': 'afar' }
+    expect(await errorOf(post('/v2/models/digits/infer', '{}', headers))).toEqual([403, 'FORBIDDEN'])
+  })
+
+  test('a JSON body of 4 MiB goes through, one byte more is refused with 413, and binary bodies may be larger', async () => {
+    const body = (bytes: number) => ' '.repeat(bytes)
+    expect((await post('/v2/models/digits/infer', body(limits.jsonBodyBytes))).status).toBe(200)
+    expect(await errorOf(post('/v2/models/digits/infer', body(limits.jsonBodyBytes + 1)))).toEqual([
+      413,
+      'BODY_TOO_LARGE',
+    ])
+    const binary = { 'inference-header-content-length': '2' }
+    expect((await post('/v2/models/digits/infer', body(limits.jsonBodyBytes + 1), binary)).status).toBe(200)
+    expect(await errorOf(post('/v2/models/digits/score', body(limits.jsonBodyBytes + 1), binary))).toEqual([
+      413,
+      'BODY_TOO_LARGE',
+    ])
+  })
+
+  test.each([
+    ['selvedge-unit', '\u00ff', 400, 'INVALID_REQUEST'],
+    ['selvedge-unit', `${'u'.repeat(512)}!`, 400, 'INVALID_REQUEST'],
+    ['inference-header-content-length', '-1', 400, 'INVALID_REQUEST'],
+    ['inference-header-content-length', '1e3', 400, 'INVALID_REQUEST'],
+    ['content-encoding', 'br', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['content-encoding', 'gzip, gzip', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+  ])('header %s: %s is refused before the body is read', async (name, value, status, code) => {
+    expect(await errorOf(post('/v2/models/digits/infer', '{}', { [name]: value }))).toEqual([status, code])
+    expect(asked).toEqual([])
+  })
+
+  test.each([
+    '/v2/models/other/infer',
+    '/v2/models/..%2fdigits/infer',
+    '/v2/models/%2e%2e/infer',
+    '/v2/models/__proto__/infer',
+    '/v2/models/digits/versions/-1/infer',
+    '/v2/models/digits/versions/latest/infer',
+    `/v2/models/digits/versions/${'9'.repeat(40)}/infer`,
+    '/v2/models/digits/versions/0/infer',
+    '/v2/models/digits/versions/%252e%252e/infer',
+  ])('SC-18: POST %s is 404', async (path) => {
+    expect((await errorOf(post(path)))[0]).toBe(404)
+    expect(asked).toEqual([])
+  })
+
+  test.each(['/api/v1/models', '/metrics/admin', '/v2/digits/manifests/1', '/console', '/v2/digits/blobs/uploads/'])(
+    'SC-19: %s of the registry is not on this listener',
+    async (path) => {
+      expect(await errorOf(app.request(path))).toEqual([404, 'NOT_FOUND'])
+    },
+  )
+
+  test('another method is 405 with the methods that there are', async () => {
+    const get = await app.request('/v2/models/digits/infer')
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST'])
+    const deleted = await app.request('/v2/models/digits', { method: 'DELETE' })
+    expect([deleted.status, deleted.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+})

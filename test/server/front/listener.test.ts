@@ -1,0 +1,144 @@
+import { connect } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../../../runtime/limits.ts'
+import { createApp } from '../../../server/front/app.ts'
+import { type Listener, openListener } from '../../../server/front/listener.ts'
+import { nodeExchange } from '../../../server/front/node-exchange.ts'
+import type { Scoring } from '../../../server/scoring.ts'
+
+const decoder = new TextDecoder()
+
+describe('the scoring listener', () => {
+  let listener: Listener
+  let bodies: Uint8Array[]
+  let signals: AbortSignal[]
+  let answered: PromiseWithResolvers<void>
+
+  const scoring: Scoring = {
+    endpoints: ['echo'],
+    endpoint: (name) => (name === 'echo' ? { isReady: true, revision: 1, deployments: [] } : undefined),
+    isReady: true,
+    guard: 'none',
+    async ask(_type, meta, body, signal) {
+      bodies.push(body)
+      if (signal !== undefined) signals.push(signal)
+      if (meta.unit === 'wait') await answered.promise
+      return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body }
+    },
+  }
+
+  beforeEach(async () => {
+    bodies = []
+    signals = []
+    answered = Promise.withResolvers()
+    listener = await openListener(createApp({ scoring, exchange: nodeExchange }), { host: '127.0.0.1', port: 0 })
+  })
+
+  afterEach(async () => {
+    answered.resolve()
+    await listener.close()
+  })
+
+  const infer = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    fetch(`${listener.url}/v2/models/echo/infer`, { method: 'POST', body, headers })
+
+  /** What comes back for these bytes until the server closes. */
+  function exchange(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(Number(new URL(listener.url).port), '127.0.0.1')
+      let got = ''
+      socket.on('data', (chunk) => {
+        got += decoder.decode(chunk)
+      })
+      socket.on('end', () => resolve(got))
+      socket.on('error', reject)
+      socket.write(text)
+    })
+  }
+
+  test('gives the bytes of the body to scoring and its answer back, also 60 MiB in pieces', async () => {
+    const large = new Uint8Array(60 * 1024 * 1024).fill(7)
+    const answer = await infer(large, { 'inference-header-content-length': '2' })
+    expect(Buffer.compare(new Uint8Array(await answer.arrayBuffer()), large)).toBe(0)
+    expect(answer.headers.get('content-length')).toBe(String(large.length))
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*')
+  })
+
+  test('SC-09: refuses a body over the limit with 413, announced or in chunks, and the connection lives on', async () => {
+    const over = new Uint8Array(limits.jsonBodyBytes + 1)
+    expect((await infer(over)).status).toBe(413)
+    const stream = new Blob([over]).stream()
+    const chunked = await fetch(`${listener.url}/v2/models/echo/infer`, {
+      method: 'POST',
+      body: stream,
+      duplex: 'half',
+    } as RequestInit)
+    expect(chunked.status).toBe(413)
+    expect((await infer('{}')).status).toBe(200)
+    expect(bodies.map((body) => body.length)).toEqual([2])
+  })
+
+  test('AP-02: answers 421 or 400 to a Host that is foreign, missing, empty, malformed or there twice', async () => {
+    const request = (host: string) => exchange(`GET /v2/health/live HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
+    const statuses = []
+    for (const host of [
+      'Host: evil.example\r\n',
+      '',
+      'Host:\r\n',
+      'Host: a/b?c#\r\n',
+      'Host: localhost\r\nHost: evil.example\r\n',
+      'Host: localhost:4401\r\n',
+      'Host: 127.0.0.1\r\n',
+      'Host: [::1]:1\r\n',
+    ]) {
+      statuses.push((await request(host)).slice(9, 12))
+    }
+    expect(statuses).toEqual(['421', '400', '421', '421', '421', '200', '200', '200'])
+  })
+
+  test('SC-14: the signal of a caller who hangs up aborts', async () => {
+    const caller = new AbortController()
+    const left = fetch(`${listener.url}/v2/models/echo/infer`, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'selvedge-unit': 'wait' },
+      signal: caller.signal,
+    })
+    await expect.poll(() => signals.length).toBe(1)
+    caller.abort()
+    await expect(left).rejects.toThrow()
+    await expect.poll(() => signals[0]?.aborted).toBe(true)
+  })
+
+  test('a client that leaves in the middle of its body does no harm', async () => {
+    const socket = connect(Number(new URL(listener.url).port), '127.0.0.1')
+    await new Promise<void>((resolve) =>
+      socket.write('POST /v2/models/echo/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"a', () =>
+        resolve(),
+      ),
+    )
+    socket.destroy()
+    expect((await infer('{}')).status).toBe(200)
+    expect(bodies.map((body) => decoder.decode(body))).toEqual(['{}'])
+  })
+
+  test('close answers what runs and takes nothing new', async () => {
+    const running = infer('{}', { 'selvedge-unit': 'wait' })
+    await expect.poll(() => bodies.length).toBe(1)
+    const closed = listener.close()
+    await expect(infer('{}')).rejects.toThrow()
+    answered.resolve()
+    expect((await running).status).toBe(200)
+    await closed
+    listener = await openListener(createApp({ scoring, exchange: nodeExchange }), { host: '127.0.0.1', port: 0 })
+  })
+
+  test('a taken port is refused with the address', async () => {
+    const port = Number(new URL(listener.url).port)
+    const app = createApp({ scoring, exchange: nodeExchange })
+    await expect(openListener(app, { host: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'REFUSED_TO_START',
+      message: `cannot listen on 127.0.0.1:${port}: it is taken`,
+    })
+  })
+})

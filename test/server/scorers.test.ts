@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import { decodeInferResponse, encodeInferRequest } from '../../runtime/oip/infer.ts'
+import type { Tensors } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor.ts'
+import type { ScoredAnswer } from '../../server/scorer-process.ts'
+import { openScorers, type Scorers, type ScorersOptions } from '../../server/scorers.ts'
+import { counting, expanding, planOf, type ServedModel, scaling } from './fixtures/served.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+describe('scorer processes', { timeout: 30_000 }, () => {
+  let scorers: Scorers
+  let reports: TelemetryReport[]
+  let lines: string[]
+
+  async function open(options: Partial<ScorersOptions> = {}): Promise<void> {
+    scorers = await openScorers({
+      count: 1,
+      post: async (report) => void reports.push(report),
+      log: (_level, event) => lines.push(event),
+      ...options,
+    })
+  }
+
+  async function serve(endpoint: string, revision: number, model: ServedModel): Promise<void> {
+    const { plan, loaded } = planOf(endpoint, revision, model)
+    await scorers.serve(plan, async () => [loaded])
+  }
+
+  function infer(endpoint: string, inputs: Tensors): Promise<ScoredAnswer> {
+    const { body, headerLength } = encodeInferRequest(inputs)
+    return scorers.ask('infer', { endpoint, headerLength }, body)
+  }
+
+  const inferRow = (a: number, b: number) => infer('scale', { x: createTensor('FP32', [1, 2], Float32Array.of(a, b)) })
+  const inferCount = (n: bigint) => infer('count', { n: createTensor('INT64', [], BigInt64Array.of(n)) })
+
+  const outputOf = ({ headers, body }: ScoredAnswer, name: string) =>
+    decodeInferResponse(body, Number(headers['inference-header-content-length'])).outputs[name]?.data
+  const errorOf = ({ body }: ScoredAnswer) => (JSON.parse(decoder.decode(body)) as { error: string }).error
+
+  async function untilReady(endpoint: string): Promise<void> {
+    await vi.waitFor(() => expect(scorers.isReady(endpoint)).toBe(true), { timeout: 5000, interval: 20 })
+  }
+
+  beforeEach(() => {
+    reports = []
+    lines = []
+  })
+
+  afterEach(async () => {
+    await scorers.close()
+    for (const { pid } of scorers.processes) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+
+  test('an answer says who gave it', async () => {
+    await open()
+    await serve('scale', 3, scaling(2))
+    const answer = await inferRow(1, 2)
+    expect(answer.status).toBe(200)
+    expect(outputOf(answer, 'y')).toEqual(Float32Array.of(2, 4))
+    expect(answer.headers).toMatchObject({
+      'selvedge-deployment': 'blue',
+      'selvedge-version': '3',
+      'selvedge-provider': 'cpu',
+      'content-type': 'application/octet-stream',
+    })
+  })
+
+  test('JSON and binary give the same values', async () => {
+    await open()
+    await serve('scale', 3, scaling(1 / 3))
+    const values = Float32Array.of(0.1, 1e-7)
+    const json = `{"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[${values.join()}]}]}`
+    const answered = await scorers.ask('infer', { endpoint: 'scale' }, encoder.encode(json))
+    const fromJson = decodeInferResponse(answered.body, undefined)
+    expect(fromJson).toMatchObject({ model: 'scale', version: '3', id: '7' })
+    expect(fromJson.outputs.y?.data).toEqual(outputOf(await inferRow(values[0] ?? 0, values[1] ?? 0), 'y'))
+  })
+
+  test('score answers classes and scores by name, and counts the rows', async () => {
+    await open()
+    await serve('scale', 3, scaling(1))
+    const body = encoder.encode('{"records":[{"a":0.75,"b":0.25},{"a":0.25,"b":0.75}]}')
+    const { status, body: answer } = await scorers.ask('score', { endpoint: 'scale', unit: 'u' }, body)
+    expect(status).toBe(200)
+    expect(JSON.parse(decoder.decode(answer))).toEqual({
+      model_name: 'scale',
+      model_version: '3',
+      predictions: [
+        { class: 'low', scores: { low: 0.75, high: 0.25 } },
+        { class: 'high', scores: { low: 0.25, high: 0.75 } },
+      ],
+    })
+    await scorers.flush()
+    expect(await scorers.count('scale')).toMatchObject({ rows: 2, dropped: 0 })
+    expect(reports.flatMap(({ profiles }) => profiles.map(({ rows }) => rows))).toEqual([2])
+    expect(reports.flatMap(({ exposures }) => exposures)).toHaveLength(1)
+  })
+
+  test('SC-17: 64 parallel requests over two processes each get the answer to their own input', async () => {
+    await open({ count: 2 })
+    await serve('scale', 3, scaling(3))
+    const inputs = Array.from({ length: 64 }, (_, i) => i)
+    const answers = await Promise.all(inputs.map((i) => inferRow(i, -i)))
+    expect(answers.map((answer) => outputOf(answer, 'y'))).toEqual(inputs.map((i) => Float32Array.of(3 * i, -3 * i)))
+  })
+
+  test('a refusal of the model is an answer and the process lives on', async () => {
+    await open()
+    await serve('scale', 3, scaling(3))
+    const [before] = scorers.processes
+    const wrong = await infer('scale', { x: createTensor('FP32', [1, 3], new Float32Array(3)) })
+    expect([wrong.status, errorOf(wrong)]).toEqual([400, 'input "x": got [1,3], want [N,2]'])
+    expect(wrong.headers['selvedge-error']).toBe('SHAPE_MISMATCH')
+    expect(scorers.processes).toEqual([before])
+  })
+
+  test('SC-09: gzip is inflated, and no further than the limit', async () => {
+    await open()
+    await serve('scale', 3, scaling(2))
+    const gzip = async (text: string) =>
+      new Uint8Array(
+        await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer(),
+      )
+    const meta = { endpoint: 'scale', encoding: 'gzip' } as const
+    const good = await scorers.ask('score', meta, await gzip('{"records":[{"a":1,"b":0}]}'))
+    const bomb = await scorers.ask('score', meta, await gzip(' '.repeat(4 * 1024 * 1024 + 1)))
+    const broken = await scorers.ask('score', meta, encoder.encode('{}'))
+    expect([good.status, bomb.status, broken.status]).toEqual([200, 413, 400])
+  })
+
+  test('a new plan answers with its version; one that does not load leaves the plan before', async () => {
+    await open({ count: 2 })
+    await serve('scale', 3, scaling(2))
+    await serve('scale', 4, scaling(5))
+    expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(5, 10))
+    const broken = { ...scaling(7), network: Uint8Array.of(1, 2, 3) }
+    await expect(serve('scale', 5, broken)).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+    expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(5, 10))
+  })
+
+  test('RT-19: after kill -9 every request in flight is answered SCORER_DIED and a new process serves within 2 s', async () => {
+    await open()
+    await serve('count', 1, counting())
+    const [victim] = scorers.processes
+    const inFlight = [inferCount(2n ** 62n), inferCount(1n), inferCount(2n)].map((asked) =>
+      asked.catch((error: { code: string }) => error.code),
+    )
+    await vi.waitFor(() => expect(victim?.busy).toBe(3))
+    process.kill(victim?.pid ?? 0, 'SIGKILL')
+    const killed = performance.now()
+    expect(await Promise.all(inFlight)).toEqual(['SCORER_DIED', 'SCORER_DIED', 'SCORER_DIED'])
+    await expect(inferCount(1n)).rejects.toMatchObject({ code: 'NOT_READY' })
+    await untilReady('count')
+    expect(performance.now() - killed).toBeLessThan(2000)
+    expect(outputOf(await inferCount(5n), 'count')).toEqual(BigInt64Array.of(5n))
+  })
+
+  test('SC-11: a run without end is answered DEADLINE_EXCEEDED within half a second of its deadline, and a fresh process serves', async () => {
+    await open({ runMs: 1000 })
+    await serve('count', 1, counting())
+    const [victim] = scorers.processes
+    const asked = performance.now()
+    await expect(inferCount(2n ** 63n - 1n)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    expect(performance.now() - asked).toBeLessThan(1500)
+    await untilReady('count')
+    expect(outputOf(await inferCount(3n), 'count')).toEqual(BigInt64Array.of(3n))
+    expect(scorers.processes[0]?.pid).not.toBe(victim?.pid)
+  })
+
+  test('SC-10: an output of gigabytes is refused or kills its process, never the host', async () => {
+    await open()
+    await serve('expand', 1, expanding())
+    const answer = await infer('expand', { shape: createTensor('INT64', [1], BigInt64Array.of(600_000_000n)) }).catch(
+      (error: { code: string }) => error.code,
+    )
+    expect(typeof answer === 'string' ? answer : answer.status).toSatisfy(
+      (what) => what === 'SCORER_DIED' || what === 422,
+    )
+    await untilReady('expand')
+    const small = await infer('expand', { shape: createTensor('INT64', [1], BigInt64Array.of(3n)) })
+    expect(outputOf(small, 'y')).toEqual(new Float32Array(3))
+  })
+
+  test('RT-19: five deaths within a minute disable the endpoint that caused them; others go on', async () => {
+    await open()
+    await serve('scale', 3, scaling(2))
+    await serve('count', 1, counting())
+    for (let death = 1; death <= 5; death++) {
+      await untilReady('count')
+      const [victim] = scorers.processes
+      const asked = inferCount(2n ** 62n).catch((error: { code: string }) => error.code)
+      await vi.waitFor(() => expect(victim?.busy).toBe(1))
+      process.kill(victim?.pid ?? 0, 'SIGKILL')
+      expect(await asked).toBe('SCORER_DIED')
+    }
+    await untilReady('scale')
+    expect(outputOf(await inferRow(1, 1), 'y')).toEqual(Float32Array.of(2, 2))
+    expect(scorers.isReady('count')).toBe(false)
+    await expect(inferCount(1n)).rejects.toMatchObject({
+      code: 'NOT_READY',
+      message: 'endpoint count is disabled: its requests killed 5 scorers within 60 s',
+      detail: { retryAfterMs: expect.any(Number) },
+    })
+  })
+
+  test('requests past the queue limit are refused at once with QUEUE_FULL, and the rest are answered', async () => {
+    await open()
+    await serve('scale', 3, scaling(1))
+    const asked = await Promise.allSettled(Array.from({ length: 300 }, () => inferRow(1, 1)))
+    const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []))
+    expect(refused).toEqual(new Array(199).fill('QUEUE_FULL'))
+  })
+
+  test('SC-14: a caller who leaves while waiting is not run', async () => {
+    await open({ runMs: 5000 })
+    await serve('count', 1, counting())
+    const long = inferCount(3_000_000n)
+    const controller = new AbortController()
+    const { body, headerLength } = encodeInferRequest({ n: createTensor('INT64', [], BigInt64Array.of(2n ** 62n)) })
+    const left = scorers.ask('infer', { endpoint: 'count', headerLength }, body, controller.signal)
+    controller.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    expect(outputOf(await long, 'count')).toEqual(BigInt64Array.of(3_000_000n))
+    // Had it been run, this one would wait for ever.
+    expect(outputOf(await inferCount(1n), 'count')).toEqual(BigInt64Array.of(1n))
+  })
+})
