@@ -18,7 +18,7 @@ interface Axes {
 }
 
 /** An input of numbers, whose every column belongs to one feature. */
-export interface ColumnLayout extends Axes {
+interface ColumnLayout extends Axes {
   kind: 'columns'
   datatype: NumericDatatype
   columns: readonly ColumnFeature[]

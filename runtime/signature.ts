@@ -13,9 +13,13 @@ export function checkInputs(description: Description, inputs: Tensors): void {
   const known = new Set(description.inputs.map((input) => input.name))
   const unknown = Object.keys(inputs).find((name) => !known.has(name))
   if (unknown !== undefined) {
-    throw new SelvedgeError('INPUT_UNKNOWN', `no input "${unknown}"; the inputs are ${quoted([...known])}`, {
-      input: unknown,
-    })
+    throw new SelvedgeError(
+      'INPUT_UNKNOWN',
+      `no input "${unknown.slice(0, 128)}"; the inputs are ${quoted([...known])}`,
+      {
+        input: unknown.slice(0, 128),
+      },
+    )
   }
   const symbols = new Map<string, { size: number; input: string }>()
   for (const signature of description.inputs) {
@@ -54,6 +58,8 @@ function checkShape(
   }
 }
 
+// A description may have a thousand inputs.
 function quoted(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(', ')
+  const shown = names.slice(0, 20).map((name) => `"${name}"`)
+  return [...shown, ...(names.length > shown.length ? ['…'] : [])].join(', ')
 }

@@ -32,7 +32,7 @@ export interface Result {
   absent: { name: string; why: string }[]
 }
 
-export interface VariantResult {
+interface VariantResult {
   name: string
   /** Over the samples of all rounds, in milliseconds. */
   times: Spread
