@@ -31,7 +31,7 @@ export function addPush(program: Command): void {
         throw new SelvedgeError('USAGE', '--outcome names a column of --baseline, which is missing')
       }
       const pushed = await pushVersion(context, model, path, { ...options, tags })
-      const has = { profile: pushed.hasProfile, golden: pushed.hasGolden, baseline: options.baseline !== undefined }
+      const has = { profile: pushed.hasProfile, golden: pushed.hasGolden }
       const lacks = findLacks(pushed.description, has, `selvedge push ${model} ${path}`)
       context.output.result({ ...pushed, lacks }, () => renderPushed(pushed) + renderLacks(lacks))
     })

@@ -58,7 +58,7 @@ async function readHealth(scoring: Server): Promise<{ ready: boolean; why?: stri
     await request(scoring, 'v2/health/ready')
     return { ready: true }
   } catch (thrown) {
-    if (thrown instanceof SelvedgeError) return { ready: false, why: `${thrown.code}: ${thrown.message}` }
+    if (thrown instanceof SelvedgeError) return { ready: false, why: thrown.message }
     throw thrown
   }
 }

@@ -3,7 +3,7 @@ import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import type { Description } from '../../../runtime/contract/description.ts'
 import type { Golden } from '../../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
-import { decodePredictions, encodeRecords, outputValues, recordValues } from '../../../runtime/features.ts'
+import { encodeRecords, outputTensorValues, recordValues } from '../../../runtime/features.ts'
 import { decodeFloat16 } from '../../../runtime/float16.ts'
 import { inputLayouts } from '../../../runtime/layout.ts'
 import type { Session } from '../../../runtime/session.ts'
@@ -44,8 +44,7 @@ export async function buildBaseline(
   const outputs: Record<string, unknown>[] = []
   if (description.output !== undefined) {
     for await (const batch of scoreRecords(session, description, records)) {
-      const predictions = decodePredictions(description, batch.outputs).slice(0, batch.rows)
-      for (const prediction of predictions) outputs.push(outputValues(description, prediction))
+      outputs.push(...outputTensorValues(description, batch.outputs).slice(0, batch.rows))
       progress(outputs.length)
     }
   }
@@ -57,19 +56,26 @@ export async function buildBaseline(
   })
 }
 
-/** One sample a row of the first rows, or one of a whole batch where the model's batch is fixed. */
-export async function buildGolden(session: Session, description: Description, records: Records): Promise<Golden> {
+/** One sample a row of the first rows, or a batch where the model's batch is fixed; what is not finite proves nothing. */
+export async function buildGolden(
+  session: Session,
+  description: Description,
+  records: Records,
+): Promise<Golden | undefined> {
   const fixed = inputLayouts(description).some(({ batch }) => batch !== undefined)
+  const first = records.slice(0, goldenRows)
   const samples: Golden['samples'] = []
   let largest = 0
-  for (const group of fixed ? [records.slice(0, goldenRows)] : records.slice(0, goldenRows).map((record) => [record])) {
+  for (const group of fixed ? [first] : first.map((record) => [record])) {
     for await (const { inputs, outputs } of scoreRecords(session, description, group)) {
+      const sizes = Object.values(outputs).map(largestSize)
+      if (!sizes.every(Number.isFinite)) continue
       samples.push({ inputs: encodeTensors(inputs), outputs: encodeTensors(outputs) })
-      for (const tensor of Object.values(outputs)) largest = Math.max(largest, largestSize(tensor))
+      largest = Math.max(largest, ...sizes)
     }
   }
   // Providers differ in the last bits of a float, and the last bits of a large number are large.
-  return { samples, tolerance: 1e-4 * Math.max(1, largest) }
+  return samples.length === 0 ? undefined : { samples, tolerance: 1e-4 * Math.max(1, largest) }
 }
 
 type GoldenTensor = Golden['samples'][number]['inputs'][number]
@@ -111,6 +117,6 @@ function encodeFloat(value: number, digits: number): number | string {
 function largestSize(tensor: Tensor): number {
   if (tensor.datatype !== 'FP32' && tensor.datatype !== 'FP64') return 0
   let largest = 0
-  for (const value of tensor.data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value))
+  for (const value of tensor.data) largest = Math.max(largest, Math.abs(value))
   return largest
 }

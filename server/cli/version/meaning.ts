@@ -3,7 +3,7 @@ import type { Description, OutputMeaning, TensorSignature } from '../../../runti
 import type { Tensors } from '../../../runtime/tensor.ts'
 
 /**
- * - A float output `[N, c]`, c ≥ 2, whose rows are probabilities (each in 0..1, sum 1): a classification.
+ * - A float output `[N, c]`, c ≥ 2, whose rows are probabilities (each in 0..1, sum 1 within 0.001): a classification.
  * - The only output, of floats `[N, 1]` or `[N]`: a regression.
  *
  * @param outputs - of a run on real rows
@@ -36,16 +36,17 @@ export function outcomeClasses(outcomes: readonly string[]): string[] {
 function isProbabilities(tensor: Tensors[string] | undefined): boolean {
   if (tensor === undefined || (tensor.datatype !== 'FP32' && tensor.datatype !== 'FP64')) return false
   const [rows = 0, width = 0] = tensor.shape
-  if (tensor.shape.length !== 2 || width < 2 || rows < 1) return false
+  if (tensor.shape.length !== 2 || width < 2) return false
+  let seen = false
   for (let row = 0; row < rows; row += 1) {
-    let sum = 0
-    for (const value of tensor.data.subarray(row * width, (row + 1) * width)) {
-      if (!(value >= 0 && value <= 1)) return false
-      sum += value
-    }
-    if (Math.abs(sum - 1) > 1e-3) return false
+    const values = Array.from(tensor.data.subarray(row * width, (row + 1) * width))
+    // A row with a missing value gives NaN, which says nothing.
+    if (values.some(Number.isNaN)) continue
+    const sum = values.reduce((total, value) => total + value, 0)
+    if (values.some((value) => value < 0 || value > 1) || Math.abs(sum - 1) > 1e-3) return false
+    seen = true
   }
-  return true
+  return seen
 }
 
 function isColumn({ shape }: TensorSignature): boolean {

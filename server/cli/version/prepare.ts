@@ -145,7 +145,8 @@ async function makeDocuments(
     }
     const spec = await buildBaseline(session, description, records, progress)
     profile = describeBytes(encodeJson(profileSpec.parse(spec)))
-    if (golden === undefined) golden = describeBytes(encodeJson(await buildGolden(session, description, records)))
+    const made = golden === undefined ? await buildGolden(session, description, records) : undefined
+    if (made !== undefined) golden = describeBytes(encodeJson(made))
   } else if (golden === undefined) {
     const remark = await tryZeros(session, description)
     if (remark !== undefined) remarks.push(remark)

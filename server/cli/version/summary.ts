@@ -34,42 +34,45 @@ export function renderLacks(lacks: readonly Lack[]): string {
 /** @param command - what was called, to be called again with more */
 export function findLacks(
   description: Description,
-  has: { profile: boolean; golden: boolean; baseline: boolean },
+  has: { profile: boolean; golden: boolean },
   command: string,
 ): Lack[] {
+  const { features, output, inputs } = description
+  const fromColumns = features === undefined ? takesColumns(inputs) : features.every(({ kind }) => kind !== 'image')
+  const written = `in a selvedge.json, then ${command} --description selvedge.json`
+  const baseline = `${command} --baseline train.csv`
   const lacks: Lack[] = []
-  if (description.features === undefined) {
+  if (features === undefined) {
     lacks.push({
       what: 'features',
       means: 'it takes tensors (infer), not records (score)',
-      add: `${command} --baseline train.csv --features a,b,…, or "features" in a selvedge.json`,
+      add: fromColumns ? `${baseline} --features a,b,…` : `"features" ${written}`,
     })
   }
-  if (description.output === undefined) {
-    lacks.push({
-      what: 'output',
-      means: 'its numbers have no class or value behind them',
-      add: `"output" in a selvedge.json, then ${command} --description selvedge.json`,
-    })
+  if (output === undefined) {
+    lacks.push({ what: 'output', means: 'its numbers have no class or value behind them', add: `"output" ${written}` })
   }
-  if (!has.profile) {
+  // Without features there is nothing that a baseline could be counted by.
+  if (!has.profile && features !== undefined) {
     lacks.push({
       what: 'baseline',
       means: 'hosts count rows and errors, not what is in them',
-      add: `${command} --baseline train.csv`,
+      add: fromColumns ? baseline : 'profile.json beside the model in a folder that is pushed',
     })
   }
   if (!has.golden) {
     lacks.push({
       what: 'golden',
       means: 'hosts cannot check that they answer as this machine does',
-      add:
-        has.baseline || description.features !== undefined
-          ? `${command} --baseline train.csv`
-          : `${command} --golden golden.json`,
+      add: fromColumns && features !== undefined ? baseline : `${command} --golden golden.json`,
     })
   }
   return lacks
+}
+
+function takesColumns(inputs: readonly TensorSignature[]): boolean {
+  const [only, ...others] = inputs
+  return others.length === 0 && only?.shape?.length === 2 && (only.datatype === 'FP32' || only.datatype === 'FP64')
 }
 
 function signatureCells({ name, datatype, shape }: TensorSignature): string[] {
