@@ -12,6 +12,7 @@ import { encodeError, SelvedgeError } from './errors.ts'
 import {
   decodePredictions,
   encodeRecords,
+  outputTensorValues,
   outputValues,
   type Prediction,
   recordValues,
@@ -118,7 +119,6 @@ export function openScorer(options: ScorerOptions): Scorer {
     }
     const assigned = assign(plan, unit ?? randomId())
     if (assigned === undefined) throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${plan.endpoint} gets traffic`)
-    if (unit !== undefined) units.exposed(unit, assigned)
     return named(assigned)
   }
 
@@ -151,10 +151,12 @@ export function openScorer(options: ScorerOptions): Scorer {
       }, target.signal)
       const ended = performance.now()
       const { result, rows } = read(to, inputs, outputs)
+      if (target.unit !== undefined && !isPinned(target)) units.exposed(target.unit, to.deployment.name)
       if (isSampled(target.unit)) tally.answered(to.source, rows(), ended - arrived)
       return { ...answer(to), queueMs: started - arrived, computeMs: ended - started, ...result }
     } catch (error) {
-      tally.failed(to.source, encodeError(error).code)
+      // A caller that left says nothing about the deployment.
+      if (!target.signal?.aborted) tally.failed(to.source, encodeError(error).code)
       throw error
     }
   }
@@ -202,9 +204,9 @@ export function openScorer(options: ScorerOptions): Scorer {
       run(
         target,
         (to) => ({ inputs: encodeRecords(to.description, records) }),
-        (to, _, outputs) => {
+        (to, inputs, outputs) => {
           const predictions = decodePredictions(to.description, outputs)
-          return { result: { predictions }, rows: () => scoredRows(to, records, predictions) }
+          return { result: { predictions }, rows: () => scoredRows(to, records, inputs, predictions) }
         },
       ),
 
@@ -220,6 +222,10 @@ export function openScorer(options: ScorerOptions): Scorer {
       for (const session of sessions) await options.queue.run(() => session.close())
     },
   }
+}
+
+function isPinned({ deployment, version }: Target): boolean {
+  return deployment !== undefined || version !== undefined
 }
 
 async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
@@ -290,23 +296,20 @@ function mostServed(plan: Plan): string {
 function scoredRows(
   { description }: Served,
   records: readonly Readonly<Record<string, unknown>>[],
+  inputs: Tensors,
   predictions: readonly Prediction[],
 ): Row[] {
-  return records.map((record, i) => {
-    const prediction = predictions[i]
+  return records.map((record, row) => {
+    const prediction = predictions[row]
     return {
-      features: recordValues(description, record),
+      features: recordValues(description, record, { inputs, row }),
       outputs: prediction === undefined ? {} : outputValues(description, prediction),
     }
   })
 }
 
 function inferredRows({ description }: Served, inputs: Tensors, outputs: Tensors): Row[] {
-  if (description.features === undefined) return [{ features: {}, outputs: {} }]
-  const named = description.output !== undefined && Object.hasOwn(outputs, description.output.tensor)
-  const predictions = named ? decodePredictions(description, outputs) : []
-  return tensorValues(description, inputs).map((features, i) => {
-    const prediction = predictions[i]
-    return { features, outputs: prediction === undefined ? {} : outputValues(description, prediction) }
-  })
+  const answered = outputTensorValues(description, outputs)
+  const asked = description.features === undefined ? [{}] : tensorValues(description, inputs)
+  return asked.map((features, row) => ({ features, outputs: answered[row] ?? {} }))
 }

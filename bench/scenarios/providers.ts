@@ -1,5 +1,7 @@
 /** One model on every execution provider of this machine, through Selvedge's sessions and through bare ONNX Runtime. */
+
 import { nodeProviders } from '../../runtime/providers/node.ts'
+import { chromiumPath } from '../../test/chromium.ts'
 import type { Scenario, Variant } from '../harness/scenario.ts'
 
 /** Providers order their sums differently; between two of them the last digits of a float32 differ. */
@@ -9,7 +11,12 @@ export const scenario: Scenario = {
   name: 'providers',
   question: 'What does a Selvedge session cost over bare ONNX Runtime, and how fast is each provider?',
   baseline: 'Node cpu, bare',
-  variants: [...nodeVariants('cpu'), ...nodeVariants('wasm')],
+  variants: [
+    ...nodeVariants('cpu'),
+    ...nodeVariants('wasm'),
+    ...chromiumVariants('wasm'),
+    ...chromiumVariants('webgpu'),
+  ],
   check(answer, baseline) {
     const got = answer as number[]
     const wanted = baseline as number[]
@@ -25,5 +32,14 @@ function nodeVariants(provider: 'cpu' | 'wasm'): Variant[] {
     command: [process.execPath, 'bench/variants/node.ts', provider, kind],
     against: kind === 'bare' ? 'Node cpu, bare' : `Node ${provider}, bare`,
     absent: async () => (await nodeProviders()).absent[provider],
+  }))
+}
+
+function chromiumVariants(provider: 'wasm' | 'webgpu'): Variant[] {
+  return (['bare', 'selvedge'] as const).map((kind) => ({
+    name: `Chromium ${provider}, ${kind}`,
+    command: [process.execPath, 'bench/variants/chromium.ts', provider, kind],
+    against: kind === 'bare' ? 'Node cpu, bare' : `Chromium ${provider}, bare`,
+    absent: () => (chromiumPath() === undefined ? 'no Chromium is installed' : undefined),
   }))
 }
