@@ -1,5 +1,7 @@
 /** ModelStore in a folder: a file a chunk and a file a document, written aside and renamed. */
+import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { randomId } from '../runtime/bytes.ts'
 import type { Digest } from '../runtime/contract/names.ts'
@@ -8,27 +10,33 @@ import type { ModelStore } from '../runtime/store.ts'
 
 /** What a host keeps: blobs by digest, and the signed plan that it held last. */
 export interface FolderStore extends ModelStore {
-  readPlan(endpoint: string): Promise<string | undefined>
-  writePlan(endpoint: string, jws: string): Promise<void>
+  readPlan(registry: string, endpoint: string): Promise<string | undefined>
+  writePlan(registry: string, endpoint: string, jws: string): Promise<void>
+}
+
+/** Where a host keeps its blobs when nobody says otherwise. */
+export function defaultCacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'selvedge')
 }
 
 /** @param folder - made when it is first written to; several processes may share it */
 export function openFolderStore(folder: string): FolderStore {
-  // A digest or an endpoint's name is a safe name of a file: both are checked where a plan is parsed.
+  // A digest is a safe name of a file: it is checked where a plan is parsed. An address and a name are hashed.
   const chunkFile = (blob: Digest, index: number) => join(folder, 'chunks', blob.slice('sha256:'.length), String(index))
   const documentFile = (blob: Digest) => join(folder, 'documents', blob.slice('sha256:'.length))
-  const planFile = (endpoint: string) => join(folder, 'plans', endpoint)
+  const planFile = (...parts: string[]) =>
+    join(folder, 'plans', createHash('sha256').update(JSON.stringify(parts)).digest('hex'))
 
   return {
     readChunk: (blob, index, into) => readInto(chunkFile(blob, index), into),
     writeChunk: (blob, index, chunk) => write(chunkFile(blob, index), chunk),
     readDocument: (blob) => read(documentFile(blob)),
     writeDocument: (blob, bytes) => write(documentFile(blob), bytes),
-    async readPlan(endpoint) {
-      const bytes = await read(planFile(endpoint))
+    async readPlan(registry, endpoint) {
+      const bytes = await read(planFile(registry, endpoint))
       return bytes && new TextDecoder().decode(bytes)
     },
-    writePlan: (endpoint, jws) => write(planFile(endpoint), Buffer.from(jws)),
+    writePlan: (registry, endpoint, jws) => write(planFile(registry, endpoint), Buffer.from(jws)),
   }
 }
 

@@ -72,7 +72,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
           return loaded
         }),
       )
-    const held = await store.readPlan(endpoint)
+    const held = await store.readPlan(registry, endpoint)
     const follower = followPlan({
       registry,
       endpoint,
@@ -81,7 +81,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       held,
       async adopt(plan, jws) {
         await scorers.serve(plan, load)
-        await store.writePlan(endpoint, jws)
+        await store.writePlan(registry, endpoint, jws)
         const versions = plan.deployments.map(({ name, version }) => `${name}=${version}`)
         log('info', 'plan adopted', { endpoint, revision: plan.revision, versions })
       },

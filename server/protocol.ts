@@ -14,7 +14,7 @@
  */
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Plan } from '../runtime/contract/plan.ts'
-import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
+import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { type ErrorMessage, SelvedgeError } from '../runtime/errors.ts'
 import type { LoadedDeployment } from '../runtime/loader.ts'
 import type { Answer } from '../runtime/scorer.ts'
@@ -43,6 +43,8 @@ export interface FrameMeta {
   report: TelemetryReport
   /** A report could not be posted; it waits on. */
   unsent: ErrorMessage
+  /** Answers `flush`: false where something could not be posted and waits on. */
+  flushed: boolean
   /** Answers `count`. */
   counted: ReportedCounts
 }
@@ -65,6 +67,8 @@ export interface ReportedCounts {
   rows: number
   at?: string | undefined
   dropped: number
+  /** Of the newest report. */
+  profiles: readonly ProfileReport[]
 }
 
 export type FrameType = keyof FrameMeta
@@ -88,6 +92,7 @@ const frameTypes: readonly FrameType[] = [
   'answer',
   'report',
   'unsent',
+  'flushed',
   'counted',
 ]
 

@@ -54,7 +54,8 @@ export interface ScorerProcess {
   ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
   outcome(meta: FrameMeta['outcome']): void
   count(endpoint: string): Promise<ReportedCounts>
-  flush(): Promise<void>
+  /** False where something could not be posted and waits on. */
+  flush(): Promise<boolean>
   kill(how: string): void
 }
 
@@ -207,6 +208,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
       case 'done':
       case 'failed':
       case 'counted':
+      case 'flushed':
         settle(frame.id, frame)
         break
       case 'report':
@@ -279,7 +281,8 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
       return frame.meta
     },
     async flush() {
-      await call('flush', null)
+      const frame = await call('flush', null)
+      return frame.type === 'flushed' && frame.meta
     },
     kill,
   }

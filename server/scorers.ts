@@ -51,10 +51,10 @@ export interface Scorers {
    */
   ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
   outcome(meta: FrameMeta['outcome']): void
-  /** Sums over the processes that live. */
+  /** Sums over the processes that live; the profiles of the newest report. */
   count(endpoint: string): Promise<ReportedCounts>
-  /** Posts what was counted, now. */
-  flush(): Promise<void>
+  /** Posts what was counted, now; false where something could not be posted and waits on. */
+  flush(): Promise<boolean>
   readonly processes: readonly ScorerProcess[]
   /** Posts once more and ends every process. */
   close(): Promise<void>
@@ -201,17 +201,17 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
     outcome: (meta) => leastBusy(meta.endpoint)?.outcome(meta),
     async count(endpoint) {
       const counts = await Promise.all(Array.from(processes, (scorer) => scorer.count(endpoint)))
+      const [newest] = counts.toSorted((a, b) => (b.at ?? '').localeCompare(a.at ?? ''))
       return {
         rows: counts.reduce((sum, { rows }) => sum + rows, 0),
-        at: counts
-          .flatMap(({ at }) => at ?? [])
-          .sort()
-          .at(-1),
         dropped: counts.reduce((sum, { dropped }) => sum + dropped, 0),
+        at: newest?.at,
+        profiles: newest?.profiles ?? [],
       }
     },
     async flush() {
-      await Promise.all(Array.from(processes, (scorer) => scorer.flush()))
+      const flushed = await Promise.allSettled(Array.from(processes, (scorer) => scorer.flush()))
+      return flushed.every((each) => each.status === 'fulfilled' && each.value)
     },
     get processes() {
       return [...processes]

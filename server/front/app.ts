@@ -23,7 +23,12 @@ export function createApp({ scoring, exchange }: { scoring: Scoring; exchange: E
   }
 
   const live = (c: Context) => reply(c, jsonAnswer({ live: true }))
-  const ready = (c: Context) => reply(c, jsonAnswer({ ready: scoring.isReady }, scoring.isReady ? 200 : 503))
+  const ready = (c: Context) => {
+    if (scoring.isReady) return reply(c, jsonAnswer({ ready: true }))
+    const missing = scoring.endpoints.filter((name) => !scoring.endpoint(name)?.isReady)
+    const error = missing.length === 0 ? 'the registry was not reached yet' : `not loaded yet: ${missing.join(', ')}`
+    return reply(c, jsonAnswer({ ready: false, error }, 503))
+  }
 
   const metadata = (c: Context) => {
     const { name, state } = named(c)

@@ -1,6 +1,6 @@
 /** What a scorer process does with the frames of its front: a Scorer an endpoint, all behind one queue. */
 import type { ExecutionProvider } from '../../runtime/contract/names.ts'
-import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { ProfileReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { decodeError, type ErrorMessage, encodeError, SelvedgeError } from '../../runtime/errors.ts'
 import type { LoadedDeployment } from '../../runtime/loader.ts'
 import { openQueue } from '../../runtime/queue.ts'
@@ -23,7 +23,7 @@ export interface ServingOptions {
 interface Served {
   scorer: Scorer
   reporter: Reporter
-  reported: ReportedCounts
+  counts: ReturnType<typeof openReportedCounts>
   /** Plans are adopted one after the other. */
   adopting: Promise<void>
 }
@@ -50,18 +50,7 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
       },
       failed: (error) => send('unsent', 0, encodeError(error)),
     })
-    const reported = {
-      get rows() {
-        return counts.rows
-      },
-      get at() {
-        return counts.at
-      },
-      get dropped() {
-        return scorer.tally.dropped + scorer.units.dropped
-      },
-    }
-    return { scorer, reporter, reported, adopting: Promise.resolve() }
+    return { scorer, reporter, counts, adopting: Promise.resolve() }
   }
 
   function post(report: TelemetryReport): Promise<void> {
@@ -101,8 +90,9 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
     await served.scorer.close()
   }
 
-  async function flush(): Promise<void> {
-    await Promise.all(Array.from(endpoints.values(), ({ reporter }) => reporter.flush()))
+  async function flush(id: number): Promise<void> {
+    const sent = await Promise.all(Array.from(endpoints.values(), ({ reporter }) => reporter.flush()))
+    send('flushed', id, !sent.includes(false))
   }
 
   function named(endpoint: string): Served {
@@ -160,21 +150,26 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
         void reply(id, withdraw(meta.endpoint))
         break
       case 'flush':
-        void reply(id, flush())
+        void flush(id)
         break
       case 'outcome':
         endpoints.get(meta.endpoint)?.scorer.units.outcome(meta.unit, meta.values)
         break
-      case 'count': {
-        const { rows, at, dropped } = endpoints.get(meta.endpoint)?.reported ?? { rows: 0, at: undefined, dropped: 0 }
-        send('counted', id, { rows, at, dropped })
+      case 'count':
+        send('counted', id, counted(endpoints.get(meta.endpoint)))
         break
-      }
       case 'posted':
         settlePost(id, meta)
         break
     }
   }
+}
+
+function counted(served: Served | undefined): ReportedCounts {
+  if (served === undefined) return { rows: 0, dropped: 0, profiles: [] }
+  const { counts, scorer } = served
+  const { rows, at, profiles } = counts
+  return { rows, at, profiles, dropped: scorer.tally.dropped + scorer.units.dropped }
 }
 
 function loadedDeployments(loaded: readonly LoadedMeta[], body: Uint8Array): LoadedDeployment[] {
@@ -195,10 +190,12 @@ function openReportedCounts() {
   const counts = {
     rows: 0,
     at: undefined as string | undefined,
+    profiles: [] as readonly ProfileReport[],
     add({ window, profiles }: TelemetryReport): void {
       const rows = profiles.reduce((sum, profile) => sum + profile.rows, 0)
       counts.rows += Math.max(0, rows - (rowsByWindow.get(window) ?? 0))
       counts.at = new Date().toISOString()
+      if (profiles.length > 0) counts.profiles = profiles
       if (rows > 0) rowsByWindow.set(window, rows)
       // Reports go in the order of their windows; the oldest will not come again.
       for (const oldest of rowsByWindow.keys()) {

@@ -1,0 +1,93 @@
+/** The scoring server as a process: one JSON line on stdout when it listens, log lines on stderr, ends with its parent. */
+import { parseArgs } from 'node:util'
+import { encodeError, SelvedgeError } from '../runtime/errors.ts'
+import { defaultCacheFolder } from './folder-store.ts'
+import { createApp } from './front/app.ts'
+import { isLoopback, openListener } from './front/listener.ts'
+import { nodeExchange } from './front/node-exchange.ts'
+import { openHost } from './host.ts'
+import { errorFields, log } from './log.ts'
+
+try {
+  await main()
+} catch (thrown) {
+  const { code, message } = encodeError(thrown)
+  log('error', 'refused to start', code === 'INTERNAL' ? errorFields(thrown) : { code, message })
+  process.exitCode = 1
+}
+
+async function main(): Promise<void> {
+  const { host: address, port, ...options } = parseOptions()
+  const token = process.env.SELVEDGE_TOKEN || undefined
+  if (!isLoopback(address) && token === undefined) {
+    throw new SelvedgeError(
+      'REFUSED_TO_START',
+      `${address} is not loopback: set SELVEDGE_TOKEN, or use --host 127.0.0.1`,
+    )
+  }
+  const host = await openHost({ ...options, token, log })
+  const app = createApp({ scoring: host, exchange: nodeExchange })
+  const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
+    await host.close()
+    throw thrown
+  })
+  let ending = false
+  const end = async (reason: string) => {
+    // A second Ctrl-C does not wait; scorers die with this process.
+    if (ending) process.exit(1)
+    ending = true
+    log('info', 'ending', { reason })
+    await listener.close()
+    await host.close()
+    if (process.connected) process.disconnect()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal))
+  process.once('disconnect', () => {
+    if (!ending) void end('the parent is gone')
+  })
+  process.stdout.write(`${JSON.stringify({ ready: true, url: listener.url })}\n`)
+}
+
+function parseOptions() {
+  const { values } = readArguments()
+  const { registry, key, endpoint } = values
+  if (registry === undefined || !/^https?:\/\//.test(registry) || !URL.canParse(registry)) {
+    throw new SelvedgeError('USAGE', `--registry: got "${registry ?? ''}", want an http or https address`)
+  }
+  if (key === undefined) throw new SelvedgeError('USAGE', '--key is missing: the key that signs the plans')
+  return {
+    registry,
+    keys: key,
+    endpoints: endpoint ?? ('all' as const),
+    host: values.host,
+    port: parseNumber('port', values.port, 0, 65_535),
+    scorers: values.scorers === undefined ? undefined : parseNumber('scorers', values.scorers, 1, 256),
+    runMs: values['run-ms'] === undefined ? undefined : parseNumber('run-ms', values['run-ms'], 100, 3_600_000),
+    cacheDir: values.cache ?? defaultCacheFolder(),
+  }
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        registry: { type: 'string' },
+        key: { type: 'string', multiple: true },
+        endpoint: { type: 'string', multiple: true },
+        host: { type: 'string', default: '127.0.0.1' },
+        port: { type: 'string', default: '4401' },
+        scorers: { type: 'string' },
+        'run-ms': { type: 'string' },
+        cache: { type: 'string' },
+      },
+    })
+  } catch (cause) {
+    throw new SelvedgeError('USAGE', cause instanceof Error ? cause.message : 'unreadable arguments', {}, { cause })
+  }
+}
+
+function parseNumber(option: string, text: string, least: number, most: number): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number >= least && number <= most) return number
+  throw new SelvedgeError('USAGE', `--${option}: got "${text}", want a number from ${least} to ${most}`)
+}
