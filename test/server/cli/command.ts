@@ -64,3 +64,19 @@ function parentOf(pid: number): number | undefined {
     return undefined
   }
 }
+
+/** What `selvedge up --json` writes once both servers listen. */
+export async function startedOf(up: ChildProcess): Promise<{ registry: string; scoring: string }> {
+  let text = ''
+  let errors = ''
+  up.stderr?.on('data', (chunk) => {
+    errors += chunk
+  })
+  return await new Promise((resolve, reject) => {
+    up.once('exit', (code) => reject(new Error(`ended with ${code} before it was ready: ${errors}`)))
+    up.stdout?.on('data', (chunk) => {
+      text += chunk
+      if (text.endsWith('}\n')) resolve(JSON.parse(text))
+    })
+  })
+}
