@@ -1,10 +1,15 @@
 /** The registry as a process: one JSON line on stdout when it listens, log lines on stderr, ends with its parent. */
-import { parseArgs } from 'node:util'
+import { format, parseArgs } from 'node:util'
 import { encodeError, SelvedgeError } from '../runtime/errors.ts'
 import { listen } from './listener.ts'
 import { openRegistry } from './registry.ts'
 
 const graceMs = 1000
+
+// node-server prints to the console, so to stdout, when a client leaves; stdout carries one line.
+for (const method of ['log', 'info', 'warn', 'error'] as const) {
+  console[method] = (...parts) => log({ level: 'warn', message: format(...parts) })
+}
 
 try {
   await main()

@@ -6,7 +6,7 @@ import { readChecked } from '../blobs/checked.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import type { BlobRecord } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
-import { parseRange } from './range.ts'
+import { type ByteRange, parseRange } from './range.ts'
 
 export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   app.get('/v2/:name{.+}/blobs/:digest', async (c) => {
@@ -52,22 +52,40 @@ async function answer(c: Context<AppEnv>, services: Services, record: BlobRecord
   }
   const status = range ? 206 : 200
   if (c.req.method === 'HEAD') return c.body(null, status, headers)
-  return c.body(await openBody(services, record, start, end), status, headers)
+  return c.body(await openBody(c, services, record, { start, end }), status, headers)
 }
 
 // The first chunk is proven before the status is sent, so that most corruption is a clean 500; after that only breaking
 // the connection off can say it.
-async function openBody(services: Services, record: BlobRecord, start: number, end: number): Promise<ReadableStream> {
+async function openBody(
+  c: Context<AppEnv>,
+  services: Services,
+  record: BlobRecord,
+  { start, end }: ByteRange,
+): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
   const parts = readBlob(services, record, start, end)
   const first = await parts.next()
-  return ReadableStream.from(prepend(first, parts))
+  const bytes = first.done ? new Uint8Array() : new Uint8Array(first.value)
+  if (bytes.length < end - start) return ReadableStream.from(answerParts(c, services, bytes, parts))
+  await parts.return(undefined)
+  return bytes
 }
 
-async function* prepend(first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>) {
+async function* answerParts(
+  c: Context<AppEnv>,
+  { log }: Services,
+  first: Uint8Array,
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const outgoing = c.env?.outgoing
   try {
-    if (first.done) return
-    yield first.value
+    yield first
     yield* rest
+  } catch (thrown) {
+    // Without a connection of ours the stream itself has to say it.
+    if (outgoing === undefined) throw thrown
+    log({ level: 'error', event: 'answer broken off', path: c.req.path, cause: String(thrown) })
+    outgoing.destroy()
   } finally {
     await rest.return(undefined)
   }

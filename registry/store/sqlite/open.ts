@@ -28,7 +28,7 @@ export function openSqliteStore(file: string): Store {
     async close() {
       await db.destroy()
       // Kysely closes only what it has used.
-      if (database.isOpen) database.close()
+      closeOnce(database)
     },
   }
 }
@@ -39,7 +39,7 @@ const keptStatements = 200
 function forKysely(database: DatabaseSync): SqliteDatabase {
   const statements = new Map<string, SqliteStatement>()
   return {
-    close: () => database.close(),
+    close: () => closeOnce(database),
     prepare(sql) {
       let statement = statements.get(sql)
       if (statement === undefined) {
@@ -50,6 +50,10 @@ function forKysely(database: DatabaseSync): SqliteDatabase {
       return statement
     },
   }
+}
+
+function closeOnce(database: DatabaseSync): void {
+  if (database.isOpen) database.close()
 }
 
 function adaptStatement(statement: StatementSync, sql: string): SqliteStatement {
