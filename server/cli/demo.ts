@@ -1,4 +1,5 @@
 /** The sample models of `selvedge up --demo`: pushed once, served once, and a page token that stays the same. */
+import { existsSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,10 +8,12 @@ import { profileSpec } from '../../runtime/contract/profile-spec.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { readSamples, type Sample } from '../demo/sample.ts'
 import type { Context } from './context.ts'
-import { demoFolder } from './servers.ts'
+import { demoFolder, demoPageFolder } from './servers.ts'
 import { pushVersion } from './version/push.ts'
 
 export interface Demo {
+  /** Address of the demo page with its token and key; absent where the page was not built. */
+  page?: string
   pageToken: string
   /** A row for a first request. */
   example: { endpoint: string; record: Record<string, unknown> }
@@ -23,7 +26,7 @@ const deploymentNames = ['blue', 'green', 'violet']
 const firstSplit = { blue: 90, green: 10 }
 
 /** @throws {@link SelvedgeError} `REFUSED_TO_START` where the sample models were not made */
-export async function openDemo(context: Context<unknown>, data: string): Promise<Demo> {
+export async function openDemo(context: Context<unknown>, data: string, keys: readonly string[]): Promise<Demo> {
   const samples = await readList(folder)
   for (const endpoint of new Set(samples.map((sample) => sample.endpoint))) {
     await serveSamples(
@@ -32,7 +35,11 @@ export async function openDemo(context: Context<unknown>, data: string): Promise
       samples.filter((sample) => sample.endpoint === endpoint),
     )
   }
-  return { pageToken: await pageToken(context, data), example: await findExample(samples) }
+  const token = await pageToken(context, data)
+  // Behind the #, so that neither is sent to a server or written into its log.
+  const credentials = new URLSearchParams({ token, key: keys[0] ?? '' })
+  const page = existsSync(demoPageFolder) ? { page: `${context.registry.base}demo/#${credentials}` } : {}
+  return { ...page, pageToken: token, example: await findExample(samples) }
 }
 
 async function readList(folder: string): Promise<Sample[]> {
@@ -78,9 +85,15 @@ async function findExample(samples: readonly Sample[]): Promise<Demo['example']>
     if (profile.features.some((feature) => feature.kind === 'numeric' && feature.reduction !== undefined)) continue
     const record = profile.features.map((feature) => [
       feature.name,
-      feature.kind === 'numeric' ? feature.edges[Math.floor(feature.edges.length / 2)] : feature.values[0],
+      feature.kind === 'numeric'
+        ? roundOff(feature.edges[Math.floor(feature.edges.length / 2)] ?? 0)
+        : feature.values[0],
     ])
     return { endpoint, record: Object.fromEntries(record) }
   }
   throw new SelvedgeError('REFUSED_TO_START', 'no sample model takes columns')
+}
+
+function roundOff(value: number): number {
+  return Number(value.toPrecision(4))
 }

@@ -15,6 +15,8 @@ const extension = fromSources ? 'ts' : 'js'
 /** Sample models; `server/demo/make` makes them. */
 export const demoFolder = new URL('demo/', buildRoot)
 
+export const demoPageFolder = new URL('demo-page/', buildRoot)
+
 export interface RegistryFlags {
   data: string
   registryPort: number
@@ -53,8 +55,8 @@ export function startRegistry(
     ...['--data', flags.data, '--port', String(flags.registryPort), '--host', flags.host],
     // A free port is not known before it is taken.
     ...(more.scoringPort ? ['--scoring-url', `http://${urlHost(flags.host)}:${more.scoringPort}`] : []),
-    ...builtFolder('--assets', 'browser/'),
-    ...builtFolder('--demo-page', 'demo-page/'),
+    ...builtFolder('--assets', new URL('browser/', buildRoot)),
+    ...builtFolder('--demo-page', demoPageFolder),
     ...(more.telemetryIntervalMs ? ['--telemetry-interval-ms', String(more.telemetryIntervalMs)] : []),
   ])
 }
@@ -74,9 +76,8 @@ export function startScoring(
   ])
 }
 
-function builtFolder(flag: string, folder: string): string[] {
-  const url = new URL(folder, buildRoot)
-  return existsSync(url) ? [flag, fileURLToPath(url)] : []
+function builtFolder(flag: string, folder: URL): string[] {
+  return existsSync(folder) ? [flag, fileURLToPath(folder)] : []
 }
 
 function urlHost(host: string): string {

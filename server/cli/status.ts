@@ -58,14 +58,15 @@ async function readHealth(scoring: Server): Promise<{ ready: boolean; why?: stri
     await request(scoring, 'v2/health/ready')
     return { ready: true }
   } catch (thrown) {
-    if (thrown instanceof SelvedgeError) return { ready: false, why: thrown.message }
-    throw thrown
+    if (!(thrown instanceof SelvedgeError)) throw thrown
+    return thrown.code === 'NOT_READY' ? { ready: false } : { ready: false, why: thrown.message }
   }
 }
 
 /** @param detail - one endpoint: its hosts and counts row by row */
 export function renderStatus(status: Status, detail: boolean, now: number): string {
-  const health = status.scoring.ready ? 'ready' : `not ready (${status.scoring.why ?? 'no reason given'})`
+  const { ready, why } = status.scoring
+  const health = ready ? 'ready' : why === undefined ? 'not ready yet' : `not ready (${why})`
   const head = `registry  ${status.registry}\nscoring   ${status.scoring.url}  ${health}\n`
   const parts = detail
     ? status.endpoints.flatMap(({ endpoint, hosts, profiles }) => [

@@ -1,10 +1,13 @@
 /** `selvedge up`: registry and scoring server in one process tree, with --demo sample models under traffic. */
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
+import { request, type Server } from './answers.ts'
 import { runUntilStopped } from './children.ts'
 import { openClient } from './client.ts'
 import { type Context, openContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
+import { asFailure } from './output.ts'
 import {
   addHostFlag,
   addRegistryFlags,
@@ -19,6 +22,10 @@ type Flags = RegistryFlags & ScoringFlags & { demo?: boolean }
 
 /** Counts are in the registry seconds after they were made. */
 const demoIntervalMs = 5000
+
+/** How long the first line that people try may take to work. */
+const readyMs = 30_000
+const pauseMs = 100
 
 export interface Started {
   registry: string
@@ -45,13 +52,26 @@ export function addUp(program: Command): void {
         const client = openClient(server)
         const keys = await client.planKeys()
         const local: Context<Flags> = { ...context, registry: server, client }
-        const opened = demo ? await openDemo(local, options.data) : undefined
+        const opened = demo ? await openDemo(local, options.data, keys) : undefined
         const scoring = await startScoring(children, options, { registry, keys, cache: join(options.data, 'cache') })
+        const ready = opened === undefined || (await isReady({ ...context.scoring, base: scoring }))
         const started = { registry, scoring, keys, data: options.data, ...(opened && { demo: opened }) }
         output.result(started, () => renderStarted(started))
+        if (!ready) output.note(`Not every endpoint is served after ${readyMs / 1000} s: see what is written above.`)
         output.note('Ctrl-C ends both.')
       })
     })
+}
+
+async function isReady(scoring: Server): Promise<boolean> {
+  const deadline = Date.now() + readyMs
+  while (Date.now() < deadline) {
+    const failure = await request(scoring, 'v2/health/ready').then(() => undefined, asFailure)
+    if (failure === undefined) return true
+    if (failure.code !== 'NOT_READY') throw failure
+    await sleep(pauseMs)
+  }
+  return false
 }
 
 export function renderStarted({ registry, scoring, keys, data, demo }: Started): string {
@@ -59,7 +79,7 @@ export function renderStarted({ registry, scoring, keys, data, demo }: Started):
     ['Registry', registry],
     ['Scoring', scoring],
     ['Status page', registry],
-    ...(demo ? [['Demo page', `${registry}demo/`]] : []),
+    ...(demo ? [['Demo page', demo.page ?? 'not built: npx vite build']] : []),
     ...(demo ? [['Page token', demo.pageToken]] : []),
     ...keys.map((key) => ['Plan key', key]),
     ['Data', data],
