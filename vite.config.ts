@@ -58,6 +58,7 @@ export default defineConfig({
     },
   },
   test: {
+    reporters: ['default', './test/summary.ts'],
     projects: [
       {
         extends: false,

@@ -6,7 +6,7 @@ export interface PageState {
   /** The signed plan that was in force at the last visit; whoever takes it verifies it again. */
   plan(registry: string, endpoint: string): Promise<string | undefined>
   keepPlan(registry: string, endpoint: string, jws: string): Promise<void>
-  /** A later report of the same sender, window and kind replaces the one before: reports are cumulative. */
+  /** A later report of the same sender and window replaces the one before: it says all that the one before said. */
   keepReport(url: string, report: TelemetryReport): Promise<ReportKey>
   forgetReport(key: ReportKey): Promise<void>
   /** Of earlier visits, too; oldest first. */
@@ -67,6 +67,6 @@ function planKey(registry: string, endpoint: string): string {
   return `${registry} ${endpoint}`
 }
 
-function reportKey({ sender, window, profiles }: TelemetryReport): ReportKey {
-  return `${sender} ${window} ${profiles.length > 0 ? 'counts' : 'units'}`
+function reportKey({ sender, window }: TelemetryReport): ReportKey {
+  return `${sender} ${window}`
 }

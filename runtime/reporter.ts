@@ -2,7 +2,7 @@
 import { encodeBase64Url } from './bytes.ts'
 import type { Plan } from './contract/plan.ts'
 import type { TelemetryReport } from './contract/telemetry.ts'
-import type { Tally } from './tally.ts'
+import type { Tally, WindowCounts } from './tally.ts'
 import type { UnitEvent, Units } from './units.ts'
 
 export interface ReporterOptions {
@@ -33,18 +33,17 @@ export function openReporter({ plan, tally, units, post, failed }: ReporterOptio
   async function sendAll(): Promise<boolean> {
     const current = plan()
     if (current === undefined) return true
-    const send = (part: Pick<TelemetryReport, 'window' | 'profiles' | 'exposures' | 'outcomes'>) =>
-      post({ sender: tally.sender, seq: ++seq, endpoint: current.endpoint, revision: current.revision, ...part })
+    // A report is the whole of its (sender, window), so events travel with the counts of a window.
+    const send = async (counts: WindowCounts) => {
+      const events = units.oldest(eventsPerReport)
+      const { endpoint, revision, salt } = current
+      await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...counts, ...(await hashed(salt, events)) })
+      tally.acknowledge(counts)
+      units.forget(events)
+    }
     try {
-      for (const counts of tally.pending()) {
-        await send({ ...counts, exposures: [], outcomes: [] })
-        tally.acknowledge(counts)
-      }
-      for (let events = units.oldest(eventsPerReport); events.length > 0; events = units.oldest(eventsPerReport)) {
-        const window = minuteOf(events)
-        await send({ window, profiles: [], ...(await hashed(current.salt, events)) })
-        units.forget(events)
-      }
+      for (const counts of tally.pending()) await send(counts)
+      while (units.oldest(1).length > 0) await send(tally.current())
       return true
     } catch (error) {
       // The counts are cumulative and stay in the tally: the next flush sends them.
@@ -86,8 +85,4 @@ async function hashed(
     else outcomes.push({ unit, at: event.at, values: event.values })
   }
   return { exposures, outcomes }
-}
-
-function minuteOf([first]: readonly UnitEvent[]): string {
-  return `${(first?.at ?? '').slice(0, 16)}:00.000Z`
 }

@@ -37,6 +37,8 @@ export interface Tally {
   failed(source: Source, code: ErrorCode): void
   /** Windows that changed since they were last acknowledged, oldest first. */
   pending(): WindowCounts[]
+  /** The window that runs now, changed or not. */
+  current(): WindowCounts
   /** Marks counts as received. */
   acknowledge(counts: WindowCounts): void
 }
@@ -89,6 +91,13 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     }
   }
 
+  function read(start: string, window: Window | undefined): WindowCounts {
+    const cells = [...(window?.cells.values() ?? [])]
+    const counts = { window: start, profiles: cells.map((cell) => report(cell, device)) }
+    changesSent.set(counts, window?.changes ?? 0)
+    return counts
+  }
+
   return {
     sender: randomId(),
     get dropped() {
@@ -111,13 +120,14 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     pending() {
       const found: WindowCounts[] = []
       for (const [start, window] of windows) {
-        if (window.changes > window.acknowledgedChanges) {
-          const counts = { window: start, profiles: Array.from(window.cells.values(), (cell) => report(cell, device)) }
-          changesSent.set(counts, window.changes)
-          found.push(counts)
-        } else if (start !== windowStart(now())) windows.delete(start)
+        if (window.changes > window.acknowledgedChanges) found.push(read(start, window))
+        else if (start !== windowStart(now())) windows.delete(start)
       }
       return found
+    },
+    current() {
+      const start = windowStart(now())
+      return read(start, windows.get(start))
     },
     acknowledge(counts) {
       const window = windows.get(counts.window)

@@ -1,6 +1,7 @@
 /**
- * A report of a host (`POST /api/v1/telemetry`). Everything in it is cumulative within one (sender, window): a repeat, a
- * reorder or a lost message cannot count twice.
+ * A report of a host (`POST /api/v1/telemetry`). Its counts are all that the sender counted in the window so far, and the
+ * report with the highest `seq` stands for the window: a repeat, a reorder or a lost message cannot count twice.
+ * Exposures and outcomes are told once or more and kept once.
  */
 import { z } from 'zod'
 import { count, digest, executionProvider, name, timestamp } from './names.ts'

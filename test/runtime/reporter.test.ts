@@ -77,6 +77,19 @@ describe('reporter', () => {
     for (const report of sent) expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)
   })
 
+  test('events that come after the counts were taken repeat the counts of the window: no report takes them back', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, units, reporter } = open(async (report) => void sent.push(report))
+    tally.answered(source, [row], 1)
+    await reporter.flush()
+    units.outcome('ada', { accepted: true })
+    await reporter.flush()
+    expect(sent.map(({ profiles, outcomes }) => [profiles[0]?.rows, outcomes.length])).toEqual([
+      [1, 0],
+      [1, 1],
+    ])
+  })
+
   test('two flushes at once send nothing twice', async () => {
     const sent: TelemetryReport[] = []
     const { tally, reporter } = open(async (report) => void sent.push(report))
