@@ -49,7 +49,7 @@ export function openChildren(): Children {
         })
         child.once('exit', (code, signal) => {
           if (!ending) {
-            const how = signal === null ? `with code ${code}` : `by ${signal}`
+            const how = signal === null ? `with code ${code}, its reason stands above` : `by ${signal}`
             death.reject(new SelvedgeError('REFUSED_TO_START', `the ${name} ended ${how}`))
           }
           resolve()

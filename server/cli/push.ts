@@ -19,7 +19,12 @@ export function addPush(program: Command): void {
     .argument('<path>', 'an .onnx file, or a folder with one and selvedge.json, golden.json, profile.json')
     .option('--baseline <train.csv>', 'rows that it was trained on: what drift is measured against')
     .option('--outcome <column>', 'column of the baseline that holds what became true')
-    .addOption(new Option('--features <a,b,c>', 'columns in the order of the input').argParser(parseList))
+    .addOption(
+      new Option(
+        '--features <a,b,c>',
+        'columns in the order of the input; needed where the baseline has more numeric columns than the input takes',
+      ).argParser(parseList),
+    )
     .option('--tag <key=value>', 'metadata; may be repeated', collectTag)
     .option('--why <text>', 'why this version was made')
     .option('--description <selvedge.json>', 'features, classes and variants; what is left out is read from the model')
