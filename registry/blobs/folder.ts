@@ -77,7 +77,8 @@ async function openStored(place: string, digest: string): Promise<StoredBlob | u
     throw thrown
   }
   const facts = await file.stat()
-  if (!facts.isFile() || facts.nlink !== 1) {
+  // No name at all: pushed again since it was opened, and these bytes are as good.
+  if (!facts.isFile() || facts.nlink > 1) {
     await file.close()
     throw notOurs(digest)
   }

@@ -1,0 +1,109 @@
+/** What every Blobs promises; each implementation runs it. */
+import { describe, expect, test } from 'vitest'
+import type { Blobs } from '../../../registry/blobs/blobs.ts'
+import { openChecked, readChecked, readWhole } from '../../../registry/blobs/checked.ts'
+import { bytesOf, digestOf } from '../fixture.ts'
+
+export interface OpenBlobs extends AsyncDisposable {
+  blobs: Blobs
+  /** Names of whatever is stored or half stored. */
+  stored(): Promise<string[]>
+}
+
+const chunk = 4 * 1024 * 1024
+const text = bytesOf('hello')
+
+export function blobsContract(name: string, open: () => Promise<OpenBlobs>): void {
+  describe(`${name}: blobs`, () => {
+    test('come back byte for byte, with the digest of each 4 MiB', async () => {
+      await using opened = await open()
+      const bytes = new Uint8Array(2 * chunk + 7).map((_, i) => (i * 7) % 253)
+      const record = await opened.blobs.write(pieces(bytes, 1_000_003), digestOf(bytes))
+      const parts = [bytes.subarray(0, chunk), bytes.subarray(chunk, 2 * chunk), bytes.subarray(2 * chunk)]
+      expect(record).toEqual({
+        digest: digestOf(bytes),
+        size: bytes.length,
+        chunks: parts.map((part) => digestOf(part).slice('sha256:'.length)),
+      })
+      const stored = await opened.blobs.open(record.digest)
+      if (stored === undefined) throw new Error('the blob is not there')
+      expect(stored.size).toBe(bytes.length)
+      expect(digestOf(await readWhole(stored, record))).toBe(record.digest)
+      const read = openChecked(stored, record)
+      expect(await read(chunk - 2, 4)).toEqual(bytes.subarray(chunk - 2, chunk + 2))
+      expect(await read(bytes.length - 3, 64)).toEqual(bytes.subarray(bytes.length - 3))
+      await stored.close()
+    })
+
+    test('may be empty', async () => {
+      await using opened = await open()
+      const record = await opened.blobs.write(pieces(new Uint8Array(), 1), digestOf(''))
+      expect(record).toEqual({ digest: digestOf(''), size: 0, chunks: [] })
+      const stored = await opened.blobs.open(record.digest)
+      expect(stored?.size).toBe(0)
+      await stored?.close()
+    })
+
+    test('with another digest, or whose stream breaks, leave nothing', async () => {
+      await using opened = await open()
+      await expect(opened.blobs.write(pieces(text, 2), digestOf('other'))).rejects.toMatchObject({
+        code: 'DIGEST_INVALID',
+      })
+      await expect(opened.blobs.write(broken(), digestOf('hello'))).rejects.toThrow('the line is dead')
+      for (const digest of [digestOf('other'), digestOf('hello')])
+        expect(await opened.blobs.open(digest)).toBeUndefined()
+      expect(await opened.stored()).toEqual([])
+    })
+
+    test('UP-08 written by many at once are one blob, whole at every moment', async () => {
+      await using opened = await open()
+      const bytes = new Uint8Array(100_000).fill(7)
+      const digest = digestOf(bytes)
+      let done = false
+      const writing = Promise.all(Array.from({ length: 20 }, () => opened.blobs.write(pieces(bytes, 999), digest)))
+      const reading = (async () => {
+        while (!done) {
+          const stored = await opened.blobs.open(digest)
+          if (stored === undefined) continue
+          expect(stored.size).toBe(bytes.length)
+          await stored.close()
+        }
+      })()
+      const [record] = await writing
+      done = true
+      await reading
+      expect(record?.digest).toBe(digest)
+      expect(await opened.stored()).toHaveLength(1)
+    })
+
+    test('are read no further than the first chunk that is not what it was', async () => {
+      await using opened = await open()
+      const bytes = new Uint8Array(2 * chunk)
+      const record = await opened.blobs.write(pieces(bytes, chunk), digestOf(bytes))
+      const stored = await opened.blobs.open(record.digest)
+      if (stored === undefined) throw new Error('the blob is not there')
+      const parts = readChecked(stored, { ...record, chunks: [record.chunks[0] ?? '', '0'.repeat(64)] }, 0, record.size)
+      expect((await parts.next()).value).toHaveLength(chunk)
+      await expect(parts.next()).rejects.toMatchObject({ code: 'BLOB_CORRUPT' })
+      await stored.close()
+    })
+
+    test('are not asked for by anything but a digest', async () => {
+      await using opened = await open()
+      for (const digest of ['sha256:../../canary', '', `sha256:${'A'.repeat(64)}`]) {
+        await expect(opened.blobs.open(digest)).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+        await expect(opened.blobs.write(pieces(text, 2), digest)).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+      }
+      expect(await opened.stored()).toEqual([])
+    })
+  })
+}
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size)
+}
+
+async function* broken(): AsyncGenerator<Uint8Array> {
+  yield text.subarray(0, 2)
+  throw new Error('the line is dead')
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, describe, expect, test } from 'vitest'
+
+const started: { child: ChildProcess; dataDir: string }[] = []
+
+afterEach(() => {
+  for (const { child, dataDir } of started.splice(0)) {
+    child.kill('SIGKILL')
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+})
+
+function start(...flags: string[]) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'selvedge-main-'))
+  const child = fork(new URL('../../registry/main.ts', import.meta.url), ['--data', dataDir, '--port', '0', ...flags], {
+    silent: true,
+  })
+  started.push({ child, dataDir })
+  const output: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] }
+  for (const name of ['stdout', 'stderr'] as const) {
+    const stream = child[name]
+    if (stream !== null) createInterface(stream).on('line', (line) => output[name].push(line))
+  }
+  return { child, output, exited: once(child, 'close') }
+}
+
+async function ready({ child, output, exited }: ReturnType<typeof start>): Promise<{ url: string; key: string }> {
+  const line = child.stdout ? once(createInterface(child.stdout), 'line') : exited
+  await Promise.race([line, exited])
+  return JSON.parse(output.stdout[0] ?? '')
+}
+
+describe('the registry as a process', () => {
+  test('prints one line when it listens, and ends on SIGTERM with polls answered', async () => {
+    const process = start()
+    const { url, key } = await ready(process)
+    expect(process.output.stdout).toHaveLength(1)
+    expect(key).toMatch(/^ed25519:[\w-]{43}$/)
+    const put = await fetch(`${url}/api/v1/endpoints/e`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    })
+    const { revision } = (await put.json()) as { revision: number }
+    const poll = fetch(`${url}/api/v1/endpoints/e/plan?wait=25&after=${revision}`)
+    await fetch(`${url}/healthz`)
+    process.child.kill('SIGTERM')
+    expect((await poll).status).toBe(304)
+    expect((await process.exited)[0]).toBe(0)
+    for (const line of process.output.stderr) expect(JSON.parse(line)).toMatchObject({ at: expect.any(String) })
+  })
+
+  test('ends when its parent is gone', async () => {
+    const process = start()
+    await ready(process)
+    const exited = once(process.child, 'exit')
+    process.child.disconnect()
+    expect((await exited)[0]).toBe(0)
+  })
+
+  test('AU-11 refuses an address other than loopback while no token exists', async () => {
+    const process = start('--host', '0.0.0.0')
+    expect((await process.exited)[0]).toBe(1)
+    expect(process.output.stdout).toEqual([])
+    expect(process.output.stderr.map((line) => JSON.parse(line))).toMatchObject([{ code: 'REFUSED_TO_START' }])
+  })
+
+  test('refuses flags that it does not know and numbers that are none', async () => {
+    for (const flags of [
+      ['--sacnner'],
+      ['--port', '-1'],
+      ['--public-url', 'ftp://x'],
+      ['--telemetry-interval-ms', '9'],
+    ]) {
+      const process = start(...flags)
+      expect((await process.exited)[0]).toBe(1)
+      expect(process.output.stderr.map((line) => JSON.parse(line))).toMatchObject([{ code: 'USAGE' }])
+    }
+  })
+})

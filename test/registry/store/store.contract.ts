@@ -1,0 +1,309 @@
+/** What every Store promises; each implementation runs it. */
+import { describe, expect, test } from 'vitest'
+import type { CheckedReport, NewVersion, Store } from '../../../registry/store/store.ts'
+import { bytesOf, digestOf, linearDescription, linearSpec } from '../fixture.ts'
+
+export interface OpenStore extends AsyncDisposable {
+  store: Store
+  /** Closes the store and opens it over the same data. */
+  reopen(): Promise<Store>
+}
+
+const day = '2026-11-24T10:00:00.000Z'
+const now = Date.parse(day)
+const spec = digestOf(JSON.stringify(linearSpec))
+
+export function storeContract(name: string, open: () => Promise<OpenStore>): void {
+  describe(`${name}: repositories`, () => {
+    test('hold blobs apart from one another', async () => {
+      await using opened = await open()
+      const { repositories } = opened.store
+      const blob = { digest: digestOf('x'), size: 1, chunks: [digestOf('x').slice(7)] }
+      await repositories.addBlob('a', blob, day)
+      await repositories.addBlob('a', blob, day)
+      expect(await repositories.blob('a', blob.digest)).toEqual({ ...blob, corrupt: false })
+      expect(await repositories.blob('b', blob.digest)).toBeUndefined()
+      await repositories.markCorrupt(blob.digest, day)
+      expect(await repositories.blob('a', blob.digest)).toMatchObject({ corrupt: true })
+      await repositories.addBlob('b', blob, day)
+      expect(await repositories.blob('a', blob.digest)).toMatchObject({ corrupt: false })
+    })
+
+    test('know an upload by its repository and its token', async () => {
+      await using opened = await open()
+      const { repositories } = opened.store
+      await repositories.openUpload({ id: 'u', repository: 'a', token: 't' }, day)
+      await repositories.openUpload({ id: 'v', repository: 'a' }, day)
+      const known = (id: string, repository: string, token?: string) =>
+        repositories.hasUpload({ id, repository, token })
+      expect(await known('u', 'a', 't')).toBe(true)
+      expect(await known('v', 'a')).toBe(true)
+      expect([await known('u', 'a'), await known('u', 'b', 't'), await known('v', 'a', 't')]).toEqual([
+        false,
+        false,
+        false,
+      ])
+      await repositories.closeUpload({ id: 'u', repository: 'a', token: 't' })
+      expect(await known('u', 'a', 't')).toBe(false)
+    })
+
+    test('give manifests by digest and by tag, and a tag moves', async () => {
+      await using opened = await open()
+      const { repositories } = opened.store
+      const [one, two] = ['{"a":1}', '{"a":2}'].map((text) => ({
+        digest: digestOf(text),
+        mediaType: 'application/x',
+        bytes: bytesOf(text),
+      }))
+      if (one === undefined || two === undefined) throw new Error('unreachable')
+      await repositories.addManifest('a', one, 'tag', day)
+      await repositories.addManifest('a', two, 'tag', day)
+      await repositories.addManifest('a', one, undefined, day)
+      expect(await repositories.manifest('a', { tag: 'tag' })).toEqual(two)
+      expect(await repositories.manifest('a', { digest: one.digest })).toEqual(one)
+      expect(await repositories.manifest('b', { digest: one.digest })).toBeUndefined()
+      expect(await repositories.tags('a', { limit: 10 })).toEqual(['tag'])
+      expect(await repositories.tags('b', { limit: 10 })).toBeUndefined()
+    })
+  })
+
+  describe(`${name}: models`, () => {
+    test('count versions from 1 and find the one that a manifest made', async () => {
+      await using opened = await open()
+      const { models } = opened.store
+      expect(await models.registerVersion(version('1', { version: 1 }), day)).toEqual({ version: 1, registered: true })
+      expect(await models.registerVersion(version('2', { alias: 'best' }), day)).toEqual({
+        version: 2,
+        registered: true,
+      })
+      expect(await models.registerVersion(version('1', { alias: 'best' }), day)).toEqual({
+        version: 1,
+        registered: false,
+      })
+      expect(await models.versionOf('m', digestOf('2'))).toBe(2)
+      expect(await models.model('m')).toEqual({ name: 'm', createdAt: day, tags: {}, latestVersion: 2 })
+      expect((await models.versions('m', { limit: 1 })).map((each) => each.version)).toEqual([2])
+      expect((await models.versions('m', { limit: 9, before: 2 })).map((each) => each.version)).toEqual([1])
+      expect(await opened.store.repositories.manifest('m', { tag: 'best' })).toMatchObject({ digest: digestOf('1') })
+      expect(await opened.store.repositories.tags('m', { limit: 9 })).toEqual(['1', '2', 'best'])
+    })
+
+    test('give a version back as it was registered', async () => {
+      await using opened = await open()
+      const registered = version('1', { version: 1 })
+      await opened.store.models.registerVersion(registered, day)
+      const { spec: _, plan, ...facts } = registered.facts
+      expect(await (await opened.reopen()).models.version('m', 1)).toEqual({
+        model: 'm',
+        version: 1,
+        manifest: digestOf('1'),
+        createdAt: day,
+        ...facts,
+        plan: { model: 'm', version: 1, manifest: digestOf('1'), ...plan },
+      })
+    })
+
+    test('refuse a number that is not next and change nothing', async () => {
+      await using opened = await open()
+      const { models } = opened.store
+      await models.registerVersion(version('1', { version: 1 }), day)
+      for (const [text, number] of [
+        ['2', 1],
+        ['2', 3],
+        ['1', 3],
+      ] as const) {
+        await expect(models.registerVersion(version(text, { version: number }), day)).rejects.toMatchObject({
+          code: 'DENIED',
+        })
+      }
+      expect(await models.model('m')).toMatchObject({ latestVersion: 1 })
+      expect(await opened.store.repositories.manifest('m', { digest: digestOf('2') })).toBeUndefined()
+    })
+
+    test('register one of two pushed to the same number at once', async () => {
+      await using opened = await open()
+      const results = await Promise.allSettled(
+        ['1', '2', '3'].map((text) => opened.store.models.registerVersion(version(text, { version: 1 }), day)),
+      )
+      expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected'])
+    })
+  })
+
+  describe(`${name}: endpoints`, () => {
+    test('change by a rule, whole or not at all', async () => {
+      await using opened = await open()
+      const { endpoints } = opened.store
+      expect((await endpoints.create('e', now)).made).toBe(true)
+      expect((await endpoints.create('e', now + 5)).made).toBe(false)
+      const changed = await endpoints.change('e', now, (state) => ({ ...state, shadow: { deployment: 'x', ppm: 1 } }))
+      expect(changed).toMatchObject({
+        revision: now + 1,
+        issuedAt: now,
+        salt: 'e:1',
+        shadow: { deployment: 'x', ppm: 1 },
+      })
+      expect(await endpoints.change('e', now + 9, (state) => state)).toEqual(changed)
+      const refused = endpoints.change('e', now + 9, () => {
+        throw new Error('refused')
+      })
+      await expect(refused).rejects.toThrow('refused')
+      expect(await (await opened.reopen()).endpoints.endpoint('e')).toEqual(changed)
+    })
+
+    test('apply rules one after the other, however many come at once', async () => {
+      await using opened = await open()
+      const { endpoints } = opened.store
+      await endpoints.create('e', now)
+      await Promise.all(
+        Array.from({ length: 20 }, () =>
+          endpoints.change('e', now, (state) => ({
+            ...state,
+            shadow: { deployment: 'x', ppm: (state.shadow?.ppm ?? 0) + 1 },
+          })),
+        ),
+      )
+      expect(await endpoints.endpoint('e')).toMatchObject({ shadow: { ppm: 20 }, revision: now + 20 })
+    })
+
+    test('are signed anew by one of those who try', async () => {
+      await using opened = await open()
+      const { endpoints } = opened.store
+      await endpoints.create('e', now)
+      await endpoints.reissue('e', now, now + 10)
+      await endpoints.reissue('e', now, now + 20)
+      expect(await endpoints.endpoint('e')).toMatchObject({ issuedAt: now + 10, revision: now })
+    })
+
+    test('are gone when removed and come back with the next salt', async () => {
+      await using opened = await open()
+      const { endpoints } = opened.store
+      await endpoints.create('e', now)
+      await endpoints.remove('e', now, () => undefined)
+      expect(await endpoints.endpoint('e')).toBeUndefined()
+      expect(await endpoints.endpoints({ limit: 9 })).toEqual([])
+      await expect(endpoints.change('e', now, (state) => state)).rejects.toMatchObject({ code: 'ENDPOINT_UNKNOWN' })
+      expect((await endpoints.create('e', now)).state).toMatchObject({ salt: 'e:2', revision: now + 2 })
+    })
+
+    test('remember all that they served', async () => {
+      await using opened = await open()
+      const { endpoints, models } = opened.store
+      for (const text of ['1', '2']) await models.registerVersion(version(text, { version: Number(text) }), day)
+      await endpoints.create('e', now)
+      for (const number of [1, 2, 1]) {
+        await endpoints.change('e', now, (state) => ({
+          ...state,
+          deployments: [{ name: 'blue', model: 'm', version: number, createdAt: day }],
+        }))
+      }
+      const served = { deployment: 'blue', model: 'm', variants: ['fp32'], spec: { digest: spec, spec: linearSpec } }
+      expect(await endpoints.served('e')).toEqual([
+        { ...served, version: 1 },
+        { ...served, version: 2 },
+      ])
+    })
+  })
+
+  describe(`${name}: telemetry`, () => {
+    test('folds a group as it folds its reports one by one', async () => {
+      const reports = [report('a', 1, 3), report('b', 2, 5), report('a', 2, 4), report('b', 1, 9), report('a', 2, 4)]
+      const results: unknown[] = []
+      for (const groups of [[reports], reports.map((each) => [each])]) {
+        await using opened = await open()
+        await opened.store.endpoints.create('e', now)
+        const counted: boolean[] = []
+        for (const group of groups) counted.push(...(await opened.store.telemetry.fold(group)))
+        results.push([
+          counted,
+          await opened.store.telemetry.sums('e', ''),
+          await opened.store.telemetry.hosts('e', '', 9),
+        ])
+      }
+      expect(results[0]).toEqual(results[1])
+      expect(results[0]).toMatchObject([
+        [true, true, true, false, false],
+        [{ rows: 9, senders: 2 }],
+        [{ rows: 4 }, { rows: 5 }],
+      ])
+    })
+
+    test('writes an exposure once a day and an outcome once a minute, the earliest, in any order', async () => {
+      const unit = 'u'.repeat(22)
+      const exposed = (at: string) => ({ ...report('a', 1, 0), exposures: [{ unit, deployment: 'blue', at }] })
+      const told = (at: string, accepted: boolean) => ({
+        ...report('a', 1, 0),
+        outcomes: [{ unit, at, values: { accepted } }],
+      })
+      await using opened = await open()
+      const { endpoints, telemetry } = opened.store
+      await endpoints.create('e', now)
+      await telemetry.fold([exposed('2026-11-24T09:00:00.000Z'), exposed('2026-11-24T08:00:00.000Z')])
+      await telemetry.fold([exposed('2026-11-25T09:00:00.000Z')])
+      await telemetry.fold([told('2026-11-24T09:00:30.000Z', true), told('2026-11-24T09:00:10.000Z', false)])
+      await telemetry.fold([told('2026-11-24T09:01:00.000Z', true)])
+      expect(await telemetry.counted('e')).toEqual({ exposures: 2, outcomes: 2 })
+    })
+  })
+
+  describe(`${name}: tokens`, () => {
+    test('are found by their hash until they are revoked', async () => {
+      await using opened = await open()
+      const { tokens } = opened.store
+      await tokens.create({ id: '1', role: 'reader', hash: 'aa' }, day)
+      await tokens.create({ id: '2', role: 'page', name: 'shop', hash: 'bb' }, day)
+      expect(await tokens.byHash('aa')).toEqual({ id: '1', role: 'reader', hash: 'aa' })
+      expect(await tokens.tally()).toEqual({ reader: 1, page: 1 })
+      expect(await tokens.revoke('1', day)).toBe(true)
+      expect(await tokens.revoke('1', day)).toBe(false)
+      expect(await tokens.byHash('aa')).toBeUndefined()
+      expect(await tokens.tokens({ limit: 9 })).toEqual([{ id: '2', name: 'shop', role: 'page', createdAt: day }])
+      expect(await tokens.tally()).toEqual({ page: 1 })
+    })
+  })
+}
+
+function version(text: string, target: NewVersion['target']): NewVersion {
+  return {
+    model: 'm',
+    manifest: { digest: digestOf(text), mediaType: 'application/x', bytes: bytesOf(text) },
+    target,
+    facts: {
+      sizeBytes: 10,
+      tags: { team: 'risk' },
+      why: 'because',
+      description: linearDescription as NewVersion['facts']['description'],
+      hasProfile: true,
+      hasGolden: false,
+      spec: { digest: spec, spec: linearSpec as NonNullable<NewVersion['facts']['spec']>['spec'] },
+      plan: { description: digestOf('d'), spec, variants: [{ id: 'fp32', providers: ['wasm'], files: [] }] },
+    },
+  }
+}
+
+function report(sender: string, seq: number, rows: number): CheckedReport {
+  return {
+    sender: sender.repeat(22),
+    seq,
+    window: day,
+    endpoint: 'e',
+    revision: now,
+    receivedAt: day,
+    exposures: [],
+    outcomes: [],
+    profiles: [
+      {
+        deployment: 'blue',
+        version: 1,
+        variant: 'fp32',
+        provider: 'wasm',
+        device: 'desktop',
+        spec,
+        rows,
+        counts: { a: [rows, 0, 0, 0, 0, 0], b: [rows, 0, 0, 0, 0] },
+        outputs: { value: [rows, 0, 0, 0, 0] },
+        latency: new Array(33).fill(0),
+        errors: { RUN_FAILED: rows },
+      },
+    ],
+  }
+}
