@@ -26,7 +26,7 @@ export interface Children {
 /** The line that a server writes to stdout once it listens. */
 const readyLine = z.object({ ready: z.literal(true).optional(), url: z.url() })
 
-export function openChildren(): Children {
+function openChildren(): Children {
   const running: { process: ChildProcess; gone: Promise<void> }[] = []
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)

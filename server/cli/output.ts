@@ -13,7 +13,7 @@ export interface Output {
   failure(error: SelvedgeError): void
 }
 
-export interface Progress {
+interface Progress {
   /** `done` of `total` in any unit; without them only the label is shown. */
   update(done?: number, total?: number): void
   end(): void
@@ -42,7 +42,7 @@ export function openOutput(
   }
 }
 
-export function renderFailure(error: SelvedgeError): string {
+function renderFailure(error: SelvedgeError): string {
   return `${error.code}: ${plain(error.message)}\n→ ${error.next}\n`
 }
 

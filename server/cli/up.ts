@@ -27,7 +27,7 @@ const demoIntervalMs = 5000
 const readyMs = 30_000
 const pauseMs = 100
 
-export interface Started {
+interface Started {
   registry: string
   scoring: string
   keys: string[]
@@ -74,7 +74,7 @@ async function isReady(scoring: Server): Promise<boolean> {
   return false
 }
 
-export function renderStarted({ registry, scoring, keys, data, demo }: Started): string {
+function renderStarted({ registry, scoring, keys, data, demo }: Started): string {
   const lines = [
     ['Registry', registry],
     ['Scoring', scoring],

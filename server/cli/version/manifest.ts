@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Blob, type Descriptor, manifestType } from '../oci.ts'
 
-export const mediaTypes = {
+const mediaTypes = {
   artifact: 'application/vnd.cncf.model.manifest.v1+json',
   config: 'application/vnd.cncf.model.config.v1+json',
   weight: 'application/vnd.cncf.model.weight.v1.raw',

@@ -63,7 +63,7 @@ export async function readDocument<Schema extends z.ZodType>(
   throw new SelvedgeError(code, `${basename(file)}, ${issue?.path.join('.') || 'as a whole'}: ${issue?.message}`)
 }
 
-export async function readText(file: string): Promise<string> {
+async function readText(file: string): Promise<string> {
   await statOf(file)
   return await readFile(file, 'utf8')
 }

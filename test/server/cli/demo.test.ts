@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { descendants, isAlive, runCommand, startCommand, startedOf } from './command.ts'
 
 const make = fileURLToPath(new URL('../../../server/demo/make.ts', import.meta.url))
@@ -21,6 +21,12 @@ describe('selvedge up --demo', () => {
     await promisify(execFile)(process.execPath, [make])
   }, 120_000)
 
+  const started: ChildProcess[] = []
+  // One whose test failed; its servers end with it.
+  afterEach(() => {
+    for (const up of started.splice(0)) up.kill('SIGKILL')
+  })
+
   async function start(folder: string) {
     const flags = [
       '--demo',
@@ -35,15 +41,16 @@ describe('selvedge up --demo', () => {
       '--json',
     ]
     const up = startCommand(['up', ...flags])
-    const started = (await startedOf(up)) as DemoStart
+    started.push(up)
+    const servers = (await startedOf(up)) as DemoStart
     const family = descendants(up.pid ?? 0)
-    const env = { SELVEDGE_REGISTRY: started.registry, SELVEDGE_SCORING: started.scoring }
+    const env = { SELVEDGE_REGISTRY: servers.registry, SELVEDGE_SCORING: servers.scoring }
     const stop = async (signal: NodeJS.Signals) => {
       const gone = new Promise((resolve) => up.once('exit', resolve))
       up.kill(signal)
       return { code: await gone, left: family.filter(isAlive) }
     }
-    return { started, env, stop }
+    return { servers, env, stop }
   }
 
   test('serves the samples, and a second start finds its data and pushes nothing twice', async () => {
@@ -62,8 +69,8 @@ describe('selvedge up --demo', () => {
         { split: { blue: 100 } },
       ])
 
-      const { endpoint, record } = one.started.demo.example
-      const ready = async () => (await fetch(`${one.started.scoring}v2/models/${endpoint}/ready`)).status
+      const { endpoint, record } = one.servers.demo.example
+      const ready = async () => (await fetch(`${one.servers.scoring}v2/models/${endpoint}/ready`)).status
       await expect.poll(ready, { timeout: 30_000 }).toBe(200)
       const answer = await runCommand(['score', endpoint, '-', '--json'], {
         env: one.env,
@@ -82,8 +89,8 @@ describe('selvedge up --demo', () => {
       const after = await status(two.env)
       expect(after.models).toEqual(before.models)
       expect(after.endpoints[0].endpoint.traffic).toEqual({ split: { blue: 50, green: 50 } })
-      expect(two.started.demo.pageToken).toBe(one.started.demo.pageToken)
-      expect(two.started.keys).toEqual(one.started.keys)
+      expect(two.servers.demo.pageToken).toBe(one.servers.demo.pageToken)
+      expect(two.servers.keys).toEqual(one.servers.keys)
       expect(await two.stop('SIGTERM')).toEqual({ code: 0, left: [] })
     } finally {
       await rm(folder, { recursive: true })
