@@ -1,0 +1,59 @@
+/** Counts of one feature against its baseline, as a small SVG: bars are now, the outline is the baseline. */
+import { html } from 'hono/html'
+import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
+import { cellNames } from '../../runtime/profile.ts'
+import { formatCount, formatShare } from './format.ts'
+import type { Html } from './page.ts'
+
+const height = 40
+
+interface Cell {
+  name: string
+  /** Share of the rows counted now, 0 to 1. */
+  current: number
+  /** Share of the baseline's rows. */
+  baseline: number
+}
+
+/** @param counts - of the same cells as the feature's own */
+export function chart(feature: ProfileFeature, counts: readonly number[]): Html {
+  const rows = sum(counts)
+  const cells = cellsOf(feature, counts)
+  const most = Math.max(...cells.map(({ current, baseline }) => Math.max(current, baseline)), Number.MIN_VALUE)
+  const y = (share: number) => round(height - (share / most) * (height - 2))
+  const bars = cells.map(
+    ({ name, current, baseline }, i) =>
+      html`<rect class="now" x="${round(i + 0.08)}" y="${y(current)}" width="0.84" height="${round(height - y(current))}"><title>${name}: ${formatShare(current)} now, ${formatShare(baseline)} in the baseline</title></rect>`,
+  )
+  const outline = cells.map(({ baseline }, i) => `${i === 0 ? 'M0' : `L${i}`} ${y(baseline)}H${i + 1}`).join('')
+  return html`<figure>
+<svg viewBox="0 0 ${cells.length} ${height}" preserveAspectRatio="none" role="img" aria-label="${feature.name}: ${describe(cells)}">
+<line class="axis" x1="0" y1="${height}" x2="${cells.length}" y2="${height}"/>${bars}<path class="then" d="${outline}"/></svg>
+<figcaption><strong>${feature.name}</strong> <span class="dim">${formatCount(rows)} counted · ${describe(cells)}</span></figcaption>
+</figure>`
+}
+
+function cellsOf(feature: ProfileFeature, counts: readonly number[]): Cell[] {
+  const rows = sum(counts)
+  const baselineRows = sum(feature.counts)
+  return cellNames(feature).map((name, i) => ({
+    name,
+    current: rows === 0 ? 0 : (counts[i] ?? 0) / rows,
+    baseline: baselineRows === 0 ? 0 : (feature.counts[i] ?? 0) / baselineRows,
+  }))
+}
+
+// What a reader without eyes for the bars wants to know first.
+function describe(cells: readonly Cell[]): string {
+  const [widest] = [...cells].sort((a, b) => Math.abs(b.current - b.baseline) - Math.abs(a.current - a.baseline))
+  if (widest === undefined) return 'no cells'
+  return `widest apart at “${widest.name}”: ${formatShare(widest.current)} now, ${formatShare(widest.baseline)} in the baseline`
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
+
+function round(number: number): number {
+  return Math.round(number * 1000) / 1000
+}

@@ -1,0 +1,90 @@
+/** The parts of the status page. */
+import { html } from 'hono/html'
+import type { ModelVersion, ProfileSum } from '../../runtime/contract/control.ts'
+import { trafficOf } from '../endpoints/rules.ts'
+import { chart } from './chart.ts'
+import { formatBytes, formatCount, formatTime } from './format.ts'
+import type { Html } from './page.ts'
+import { type EndpointStatus, type Status, shown } from './status.ts'
+
+const shades = 6
+const charts = 40
+
+export function modelsSection({ models }: Status): Html {
+  if (models.length === 0) {
+    return html`<h2 id="models">Models</h2><p>None yet: <code>selvedge push NAME model.onnx</code> pushes one.</p>`
+  }
+  const rows = models.flatMap(({ model, versions }) => versions.map((version) => versionRow(model.name, version)))
+  return html`<h2 id="models">Models</h2>
+<div class="scroll"><table><caption>The newest ${shown.versions} versions of each model</caption>
+<thead><tr><th scope="col">Model</th><th scope="col" class="number">Version</th><th scope="col">Pushed</th><th scope="col" class="number">Size</th><th scope="col">Tags</th><th scope="col">Metrics</th><th scope="col">Why</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
+
+export function endpointSection(status: EndpointStatus): Html {
+  const { state, sums, counted } = status
+  return html`<section aria-labelledby="endpoint-${state.name}">
+<h2 id="endpoint-${state.name}">Endpoint ${state.name}</h2>
+<p class="dim">Plan revision ${state.revision} · salt ${state.salt} · ${formatCount(counted.exposures)} exposures and ${formatCount(counted.outcomes)} outcomes kept</p>
+${splitBar(status)}
+${deploymentTable(status)}
+${hostTable(status)}
+${sums.length === 0 ? html`<p>No counts were reported in the last ${shown.hours} hours.</p>` : sums.map(profileSection)}
+</section>`
+}
+
+function versionRow(model: string, version: ModelVersion): Html {
+  const { metrics = {} } = version.description.provenance ?? {}
+  return html`<tr><th scope="row">${model}</th><td class="number">${version.version}</td><td>${formatTime(version.createdAt)}</td><td class="number">${formatBytes(version.sizeBytes)}</td><td>${pairs(version.tags)}</td><td>${pairs(metrics)}</td><td>${version.why ?? ''}</td></tr>`
+}
+
+function splitBar({ state }: EndpointStatus): Html {
+  const names = state.deployments.map(({ name }) => name)
+  const parts = state.ranges.map(
+    ([name, from, to]) =>
+      html`<rect class="share${names.indexOf(name) % shades}" x="${from}" y="0" width="${to - from}" height="1"><title>${name}: buckets ${from} to ${to}</title></rect>`,
+  )
+  const words = Object.entries(trafficOf(state).split).map(([name, percent]) => `${name} ${percent} %`)
+  return html`<svg class="split" viewBox="0 0 1000000 1" preserveAspectRatio="none" role="img" aria-label="Traffic: ${state.ranges.length === 0 ? 'none' : words.join(', ')}">${parts}</svg>`
+}
+
+function deploymentTable({ state }: EndpointStatus): Html {
+  const { split, shadow } = trafficOf(state)
+  const rows = state.deployments.map(
+    ({ name, model, version, createdAt }, i) =>
+      html`<tr><th scope="row"><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect class="share${i % shades}" width="1" height="1"/></svg> ${name}</th><td>${model}@${version}</td><td class="number">${split[name] ?? 0} %</td><td class="number">${shadow?.deployment === name ? `${shadow.percent} %` : ''}</td><td>${formatTime(createdAt)}</td></tr>`,
+  )
+  return html`<div class="scroll"><table><caption>Deployments</caption>
+<thead><tr><th scope="col">Deployment</th><th scope="col">Version</th><th scope="col" class="number">Traffic</th><th scope="col" class="number">Shadow</th><th scope="col">Since</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
+
+function hostTable({ state, hosts }: EndpointStatus): Html {
+  if (hosts.length === 0) return html`<p>No host has reported in the last seven days.</p>`
+  const rows = hosts.map(
+    ({ sender, device, providers, rows, revision, firstSeenAt, lastSeenAt }) =>
+      html`<tr><th scope="row"><code>${sender}</code></th><td>${device}</td><td>${providers.join(', ')}</td><td class="number">${formatCount(rows)}</td><td>${revision === state.revision ? 'in force' : revision}</td><td>${formatTime(firstSeenAt)}</td><td>${formatTime(lastSeenAt)}</td></tr>`,
+  )
+  return html`<div class="scroll"><table><caption>Hosts, the latest ${shown.hosts} of the last seven days</caption>
+<thead><tr><th scope="col">Sender</th><th scope="col">Device</th><th scope="col">Providers</th><th scope="col" class="number">Rows</th><th scope="col">Plan</th><th scope="col">First seen</th><th scope="col">Last seen</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
+
+function profileSection(sum: ProfileSum): Html {
+  const { deployment, version, variant, provider, device, rows, senders, baseline, errors } = sum
+  const features = [
+    ...(baseline?.features ?? []).map((feature) => chart(feature, sum.counts[feature.name] ?? [])),
+    ...(baseline?.outputs ?? []).map((output) => chart(output, sum.outputs[output.name] ?? [])),
+  ]
+  const failed = Object.entries(errors).map(([code, count]) => `${code} ${formatCount(count)}`)
+  return html`<h3>${deployment}, version ${version}: ${variant} on ${provider}, ${device}</h3>
+<p class="dim">${formatCount(rows)} rows from ${formatCount(senders)} ${senders === 1 ? 'host' : 'hosts'} in the last ${shown.hours} hours${failed.length > 0 ? ` · errors: ${failed.join(', ')}` : ''}. Bars are shares now, the outline is the baseline.</p>
+${baseline === undefined ? html`<p>This version has no baseline.</p>` : html`<div class="features">${features.slice(0, charts)}</div>`}
+${features.length > charts ? html`<p>${features.length - charts} more features are in <code>GET /api/v1/endpoints/…/profiles</code>.</p>` : ''}`
+}
+
+function pairs(record: Readonly<Record<string, string | number>>): string {
+  return Object.entries(record)
+    .map(([key, value]) => `${key} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`)
+    .join(', ')
+}

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest'
+import {
+  bytesOf,
+  digestOf,
+  type Files,
+  linearDescription,
+  linearFiles,
+  openFixture,
+  pushModel,
+  sendJson,
+} from '../fixture.ts'
+
+const hostile = '<script>alert(1)</script>"\'&\r\n=cmd()'
+const spec = {
+  features: [
+    { name: 'a', kind: 'numeric', edges: [0], points: [], counts: [4, 6, 0, 0, 0, 0] },
+    { name: hostile, kind: 'categorical', values: [hostile, 'plain'], counts: [5, 5, 0, 0, 0] },
+  ],
+  outputs: [],
+}
+
+function hostileFiles(): Files {
+  const features = [linearDescription.features[0], { ...linearDescription.features[1], name: hostile }]
+  return {
+    ...linearFiles(),
+    'selvedge.json': bytesOf({ ...linearDescription, features }),
+    'profile.json': bytesOf(spec),
+  }
+}
+
+describe('the status page', () => {
+  test('says what to do where nothing is there yet', async () => {
+    await using fixture = await openFixture()
+    const text = await (await fixture.request('/')).text()
+    expect(text).toContain('selvedge push')
+    expect(text).toContain('selvedge deploy')
+  })
+
+  test('UP-22, TE-15 shows models, split, hosts and counts, and texts of others as texts', async () => {
+    await using fixture = await openFixture()
+    await pushModel(fixture, 'a', '1', hostileFiles(), {
+      'selvedge.why': hostile,
+      [`selvedge.tag.${hostile}`]: hostile,
+    })
+    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'a', version: 1 })
+    const report = await sendJson(fixture, 'POST', '/api/v1/telemetry', {
+      sender: 'a'.repeat(22),
+      seq: 1,
+      window: `${new Date().toISOString().slice(0, 16)}:00Z`,
+      endpoint: 'e',
+      revision: 1,
+      exposures: [],
+      outcomes: [],
+      profiles: [
+        {
+          deployment: 'blue',
+          version: 1,
+          variant: 'fp32',
+          provider: 'wasm',
+          device: 'desktop',
+          spec: digestOf(JSON.stringify(spec)),
+          rows: 4,
+          counts: { a: [1, 3, 0, 0, 0, 0], [hostile]: [4, 0, 0, 0, 0] },
+          outputs: {},
+          latency: new Array(33).fill(0),
+          errors: {},
+        },
+      ],
+    })
+    expect(report.status).toBe(200)
+    const answer = await fixture.request('/')
+    const text = await answer.text()
+    expect(text).not.toMatch(/<script/i)
+    expect(text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;')
+    expect(text).toContain('Traffic: blue 100 %')
+    expect(text).toContain('a'.repeat(22))
+    expect(text).toContain('below 0: 25% now, 40% in the baseline')
+    expect(text).toMatch(/^<!doctype html>\s*<html lang="en">/)
+    expect(answer.headers.get('content-security-policy')).toMatch(/^default-src 'none';/)
+    expect(answer.headers.get('content-type')).toMatch(/^text\/html; charset=utf-8$/i)
+  })
+})
+
+test('/docs lists every route with its role', async () => {
+  await using fixture = await openFixture()
+  const text = await (await fixture.request('/docs')).text()
+  expect(text).toContain('<code>PUT /api/v1/endpoints/:endpoint/traffic</code></td><td>operator</td>')
+})
