@@ -17,14 +17,15 @@ export async function addressSpaceBytes(pid: number): Promise<number | undefined
 }
 
 /**
- * Sets the most bytes of address space of a process; an allocation over it fails inside ONNX Runtime as a clean error.
+ * Sets the most bytes of address space of a process: an allocation over it fails inside ONNX Runtime as a clean error.
  *
+ * @param bytes - absent takes the limit away
  * @returns false where the system has no such limit
  */
-export async function limitAddressSpace(pid: number, bytes: number): Promise<boolean> {
+export async function limitAddressSpace(pid: number, bytes: number | undefined): Promise<boolean> {
   try {
     // The soft limit only: a hard one could not be raised again for the next model.
-    await run('prlimit', ['--pid', String(pid), `--as=${bytes}:`])
+    await run('prlimit', ['--pid', String(pid), `--as=${bytes ?? 'unlimited'}:`])
     return true
   } catch {
     return false

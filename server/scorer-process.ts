@@ -26,7 +26,7 @@ export interface ScorerProcessOptions {
   log: Log
 }
 
-export interface Death {
+interface Death {
   /** In words. */
   how: string
   /** The endpoint whose request or plan it worked on. */
@@ -220,16 +220,17 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     }
   }
 
-  // ONNX Runtime on the CPU alone: WebAssembly and graphics drivers reserve address space that they never touch. What
-  // Node has reserved by now differs by gigabytes, so the limit counts from there.
-  async function limitMemory(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void> {
+  // Only while all that it holds runs on the CPU: WebAssembly and graphics drivers reserve address space that they never
+  // touch. What Node has reserved by now differs by gigabytes, so the limit counts from there.
+  async function limitMemory(plan: Plan): Promise<void> {
     const [provider] = await ready.promise
     reserved ??= await addressSpaceBytes(pid)
-    if (provider !== 'cpu' || reserved === undefined) return
-    const held = [...plans.values()].flatMap(({ deployments }) => deployments)
-    const bytes = [...held, ...loaded.map(({ deployment }) => deployment)].reduce((sum, each) => sum + sizeOf(each), 0)
-    limited = await limitAddressSpace(pid, reserved + bytes * 3 + spareBytes)
-    if (!limited) log('warn', 'no address space limit', { endpoint: plan.endpoint })
+    if (reserved === undefined) return
+    const held = [...plans.values(), plan].flatMap(({ deployments }) => deployments)
+    const isNative = provider === 'cpu' && held.every(isForCpu)
+    const bytes = held.reduce((sum, each) => sum + sizeOf(each), 0)
+    limited = (await limitAddressSpace(pid, isNative ? reserved + bytes * 3 + spareBytes : undefined)) && isNative
+    if (!limited) log('info', 'no address space limit', { endpoint: plan.endpoint })
   }
 
   const wire: Wire = openWire(lineOf(child), receive, () => kill('its line closed'))
@@ -250,7 +251,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     holds: (endpoint, deployment) =>
       plans.get(endpoint)?.deployments.some((held) => isSameVersion(held, deployment)) ?? false,
     async serve(plan, loaded) {
-      await limitMemory(plan, loaded)
+      await limitMemory(plan)
       const metas = loaded.map(({ bytes: { network, externalData }, ...rest }) => ({
         ...rest,
         files: [
@@ -291,6 +292,10 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
 function lineOf(child: ChildProcess): Socket {
   // `stdio` has a socketpair as its fourth entry, so there is a Socket.
   return child.stdio[3] as Socket
+}
+
+function isForCpu({ variants }: PlanDeployment): boolean {
+  return variants.some(({ providers }) => providers.includes('cpu'))
 }
 
 function sizeOf(deployment: PlanDeployment): number {

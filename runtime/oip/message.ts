@@ -31,17 +31,12 @@ export const inferRequest = z.object({
     .optional(),
 })
 
-export type InferRequestMessage = z.infer<typeof inferRequest>
-
 export const inferResponse = z.object({
   model_name: z.string(),
   model_version: z.string().optional(),
   id: z.string().optional(),
   outputs: z.array(tensorMessage),
 })
-
-/** Every error of the protocol. */
-export const errorResponse = z.object({ error: z.string() })
 
 /** @throws SelvedgeError `INVALID_REQUEST` that names the first field which does not fit */
 export function parseMessage<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -118,6 +118,20 @@ describe('scorer processes', { timeout: 30_000 }, () => {
     expect(scorers.processes).toEqual([before])
   })
 
+  test('a model that is made for WebAssembly alone runs on it, free of the address space limit', async () => {
+    await open()
+    const { plan, loaded } = planOf('scale', 3, scaling(2))
+    const variants = loaded.deployment.variants.map((variant) => ({ ...variant, providers: ['wasm' as const] }))
+    const [variant] = variants
+    if (variant === undefined) throw new Error('no variant')
+    const deployment = { ...loaded.deployment, variants }
+    await scorers.serve({ ...plan, deployments: [deployment] }, async () => [{ ...loaded, deployment, variant }])
+    const answer = await inferRow(1, 2)
+    expect(outputOf(answer, 'y')).toEqual(Float32Array.of(2, 4))
+    expect(answer.headers['selvedge-provider']).toBe('wasm')
+    expect(scorers.processes.map((scorer) => scorer.limited)).toEqual([false])
+  })
+
   test('SC-09: gzip is inflated, and no further than the limit', async () => {
     await open()
     await serve('scale', 3, scaling(2))
