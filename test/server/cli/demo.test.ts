@@ -72,13 +72,19 @@ describe('selvedge up --demo', () => {
       const { endpoint, record } = one.servers.demo.example
       const ready = async () => (await fetch(`${one.servers.scoring}v2/models/${endpoint}/ready`)).status
       await expect.poll(ready, { timeout: 30_000 }).toBe(200)
-      const answer = await runCommand(['score', endpoint, '-', '--json'], {
+      const answer = await runCommand(['score', endpoint, '-', '--unit-column', 'user', '--json'], {
         env: one.env,
-        stdin: JSON.stringify([record]),
+        stdin: JSON.stringify([record, record].map((each, i) => ({ ...each, user: `u${i}` }))),
       })
-      expect(JSON.parse(answer.stdout)).toMatchObject([
-        { class: expect.stringMatching(/^(Adelie|Chinstrap|Gentoo)/), deployment: 'blue', version: 1 },
-      ])
+      const row = { class: expect.stringMatching(/^(Adelie|Chinstrap|Gentoo)/), deployment: 'blue', version: 1 }
+      expect(JSON.parse(answer.stdout)).toMatchObject([row, row])
+
+      // Rows of known units are counted like any others, once.
+      const rows = async () => {
+        const [, penguins] = (await status(one.env)).endpoints
+        return penguins.profiles.reduce((sum: number, profile: { rows: number }) => sum + profile.rows, 0)
+      }
+      await expect.poll(rows, { timeout: 30_000, interval: 500 }).toBe(2)
 
       // What a user changed is found again, too.
       await runCommand(['traffic', 'digits', 'blue=50', 'green=50'], { env: one.env })
