@@ -35,7 +35,7 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
         cacheDir,
         ...args,
       ],
-      { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], env: { PATH: process.env.PATH } },
+      { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], env: { PATH: process.env.PATH, TMPDIR: cacheDir } },
     )
     server = child
     if (child.stdout === null) throw new Error('no stdout')
