@@ -28,6 +28,7 @@ try {
 async function main(): Promise<void> {
   const options = parseOptions()
   const { host } = options
+  const isChild = process.connected
   const registry = await openRegistry({ ...options, hostNames: [host], log })
   const listener = await listen(registry, host, options.port).catch(async (thrown) => {
     await registry.close()
@@ -45,6 +46,8 @@ async function main(): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal))
   process.on('disconnect', () => void end('the parent is gone'))
+  // It may have gone before anyone listened.
+  if (isChild && !process.connected) return await end('the parent is gone')
   process.stdout.write(`${JSON.stringify({ ready: true, url: listener.url, key: registry.key })}\n`)
 }
 

@@ -53,7 +53,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const key = await openPlanKey(dataDir)
   const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
-  const runtime = await readFiles(options.assetsDir)
+  const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
   const demo = await readFiles(options.demoDir)
   const store = openSqliteStore(join(dataDir, 'registry.db'))
   const plans = openPlans({

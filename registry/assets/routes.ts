@@ -34,7 +34,9 @@ export function assetRoutes(app: OpenAPIHono<AppEnv>, { runtime, demo, scoringUr
   app.get('/runtime/:ort/:file', (c) => {
     const file = c.req.param('ort') === ortVersion ? runtime.get(c.req.param('file')) : undefined
     if (file === undefined) throw new SelvedgeError('NOT_FOUND', 'there is no such runtime file')
-    return send(c, file, { 'cache-control': 'public, max-age=31536000, immutable' })
+    // ONNX Runtime's files change with its version alone; ours change with every Selvedge under the same address.
+    const isOrt = file.path.endsWith('.wasm')
+    return send(c, file, { 'cache-control': isOrt ? 'public, max-age=31536000, immutable' : 'no-cache' })
   })
   app.get('/demo', (c) => c.redirect('/demo/'))
   app.get('/demo/*', (c) => {

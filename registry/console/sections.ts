@@ -16,7 +16,7 @@ export function modelsSection({ models }: Status): Html {
   }
   const rows = models.flatMap(({ model, versions }) => versions.map((version) => versionRow(model.name, version)))
   return html`<h2 id="models">Models</h2>
-<div class="scroll"><table><caption>The newest ${shown.versions} versions of each model</caption>
+<div class="scroll" role="region" tabindex="0" aria-label="Versions"><table><caption>The newest ${shown.versions} versions of each model</caption>
 <thead><tr><th scope="col">Model</th><th scope="col" class="number">Version</th><th scope="col">Pushed</th><th scope="col" class="number">Size</th><th scope="col">Tags</th><th scope="col">Metrics</th><th scope="col">Why</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
@@ -35,7 +35,7 @@ ${sums.length === 0 ? html`<p>No counts were reported in the last ${shown.hours}
 
 function versionRow(model: string, version: ModelVersion): Html {
   const { metrics = {} } = version.description.provenance ?? {}
-  return html`<tr><th scope="row">${model}</th><td class="number">${version.version}</td><td>${formatTime(version.createdAt)}</td><td class="number">${formatBytes(version.sizeBytes)}</td><td>${pairs(version.tags)}</td><td>${pairs(metrics)}</td><td>${version.why ?? ''}</td></tr>`
+  return html`<tr><th scope="row">${model}</th><td class="number">${version.version}</td><td>${time(version.createdAt)}</td><td class="number">${formatBytes(version.sizeBytes)}</td><td class="text">${pairs(version.tags)}</td><td class="text">${pairs(metrics)}</td><td class="text">${version.why ?? ''}</td></tr>`
 }
 
 function splitBar({ state }: EndpointStatus): Html {
@@ -52,9 +52,9 @@ function deploymentTable({ state }: EndpointStatus): Html {
   const { split, shadow } = trafficOf(state)
   const rows = state.deployments.map(
     ({ name, model, version, createdAt }, i) =>
-      html`<tr><th scope="row"><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect class="share${i % shades}" width="1" height="1"/></svg> ${name}</th><td>${model}@${version}</td><td class="number">${split[name] ?? 0} %</td><td class="number">${shadow?.deployment === name ? `${shadow.percent} %` : ''}</td><td>${formatTime(createdAt)}</td></tr>`,
+      html`<tr><th scope="row"><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect class="share${i % shades}" width="1" height="1"/></svg> ${name}</th><td>${model}@${version}</td><td class="number">${split[name] ?? 0} %</td><td class="number">${shadow?.deployment === name ? `${shadow.percent} %` : ''}</td><td>${time(createdAt)}</td></tr>`,
   )
-  return html`<div class="scroll"><table><caption>Deployments</caption>
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Deployments"><table><caption>Deployments</caption>
 <thead><tr><th scope="col">Deployment</th><th scope="col">Version</th><th scope="col" class="number">Traffic</th><th scope="col" class="number">Shadow</th><th scope="col">Since</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
@@ -63,9 +63,9 @@ function hostTable({ state, hosts }: EndpointStatus): Html {
   if (hosts.length === 0) return html`<p>No host has reported in the last seven days.</p>`
   const rows = hosts.map(
     ({ sender, device, providers, rows, revision, firstSeenAt, lastSeenAt }) =>
-      html`<tr><th scope="row"><code>${sender}</code></th><td>${device}</td><td>${providers.join(', ')}</td><td class="number">${formatCount(rows)}</td><td>${revision === state.revision ? 'in force' : revision}</td><td>${formatTime(firstSeenAt)}</td><td>${formatTime(lastSeenAt)}</td></tr>`,
+      html`<tr><th scope="row"><code>${sender}</code></th><td>${device}</td><td>${providers.join(', ')}</td><td class="number">${formatCount(rows)}</td><td>${revision === state.revision ? 'in force' : revision}</td><td>${time(firstSeenAt)}</td><td>${time(lastSeenAt)}</td></tr>`,
   )
-  return html`<div class="scroll"><table><caption>Hosts, the latest ${shown.hosts} of the last seven days</caption>
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Hosts"><table><caption>Hosts, the latest ${shown.hosts} of the last seven days</caption>
 <thead><tr><th scope="col">Sender</th><th scope="col">Device</th><th scope="col">Providers</th><th scope="col" class="number">Rows</th><th scope="col">Plan</th><th scope="col">First seen</th><th scope="col">Last seen</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
@@ -81,6 +81,10 @@ function profileSection(sum: ProfileSum): Html {
 <p class="dim">${formatCount(rows)} rows from ${formatCount(senders)} ${senders === 1 ? 'host' : 'hosts'} in the last ${shown.hours} hours${failed.length > 0 ? ` · errors: ${failed.join(', ')}` : ''}. Bars are shares now, the outline is the baseline.</p>
 ${baseline === undefined ? html`<p>This version has no baseline.</p>` : html`<div class="features">${features.slice(0, charts)}</div>`}
 ${features.length > charts ? html`<p>${features.length - charts} more features are in <code>GET /api/v1/endpoints/…/profiles</code>.</p>` : ''}`
+}
+
+function time(at: string): Html {
+  return html`<time datetime="${at}">${formatTime(at)}</time>`
 }
 
 function pairs(record: Readonly<Record<string, string | number>>): string {

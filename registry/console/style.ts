@@ -8,16 +8,19 @@ export const style = raw(`
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 header{display:flex;flex-wrap:wrap;gap:1rem;justify-content:space-between;padding:.5rem 1rem;border-bottom:1px solid var(--line)}
 header p{margin:0}
-main{max-width:72rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}
+main{max-width:72rem;margin:0 auto;padding:1rem;overflow-wrap:break-word}
 a{color:var(--now)}
 h1{font-size:1.5rem;margin:.5rem 0}
 h2{font-size:1.2rem;margin:2rem 0 .5rem}
 h3{font-size:1rem;margin:1.5rem 0 .5rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.5rem 0 1rem}
 caption{text-align:left;color:var(--dim);padding:.25rem 0}
-th,td{text-align:left;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{text-align:left;padding:.35rem 1rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+thead th,td.number,time{white-space:nowrap}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
-code{font:.85em ui-monospace,monospace}
+code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}
+table code{overflow-wrap:normal}
+td.text{min-width:12rem}
 .dim{color:var(--dim)}
 .split{display:block;width:100%;height:1.5rem;border-radius:.25rem;background:var(--panel)}
 .features{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem;margin:.5rem 0 1rem;padding:0}

@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import { policy } from '../auth/policy.ts'
 import { renderPage } from '../console/page.ts'
 import type { AppEnv } from '../http/env.ts'
+import { isOci } from '../http/errors.ts'
 import { refusal } from '../http/openapi.ts'
 
 const info = {
@@ -24,7 +25,7 @@ export function docsRoutes(app: OpenAPIHono<AppEnv>): void {
     const summaries = summariesOf(app)
     const rows = policy.map(
       ({ method, path, role }) =>
-        html`<tr><td><code>${method} ${path.replace('{.+}', '')}</code></td><td>${role}</td><td>${summaries.get(`${method} ${path}`) ?? ''}</td></tr>`,
+        html`<tr><td><code>${method} ${path.replace('{.+}', '')}</code></td><td>${role}</td><td>${summaries.get(`${method} ${path}`) ?? (isOci(path) ? 'OCI Distribution 1.1' : '')}</td></tr>`,
     )
     return renderPage(
       c,

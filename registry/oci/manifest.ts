@@ -4,7 +4,7 @@ import { digest } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { checkedText } from '../http/json.ts'
 
-export const modelArtifactType = 'application/vnd.cncf.model.manifest.v1+json'
+const modelArtifactType = 'application/vnd.cncf.model.manifest.v1+json'
 export const modelConfigType = 'application/vnd.cncf.model.config.v1+json'
 export const filepathAnnotation = 'org.cncf.model.filepath'
 
@@ -40,7 +40,7 @@ const index = z.looseObject({
 })
 
 export type ImageManifest = z.infer<typeof image>
-export type IndexManifest = z.infer<typeof index>
+type IndexManifest = z.infer<typeof index>
 
 export type Manifest =
   | { kind: 'image'; mediaType: string; image: ImageManifest }

@@ -55,7 +55,7 @@ export interface Repositories {
 }
 
 /** What a plan says of a version. */
-export type PlanFacts = Omit<PlanDeployment, 'name'>
+type PlanFacts = Omit<PlanDeployment, 'name'>
 
 export interface VersionRecord extends ModelVersion {
   plan: PlanFacts

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -253,13 +254,18 @@ describe('a blob whose file was changed behind the registry’s back', () => {
     }
   })
 
-  test('BL-04 a symbolic link, a hard link or a folder in its place is refused', async () => {
+  test('BL-04 a symbolic link, a hard link, a folder or a FIFO in its place is refused', async () => {
     await using fixture = await openFixture()
     await pushBlob(fixture, 'a', hello)
     const place = placeOf(fixture, digestOf(hello))
     const copy = join(dirname(place), 'copy')
     renameSync(place, copy)
-    const plants = [() => symlinkSync(copy, place), () => linkSync(copy, place), () => mkdirSync(place)]
+    const plants = [
+      () => symlinkSync(copy, place),
+      () => linkSync(copy, place),
+      () => mkdirSync(place),
+      () => execFileSync('env', ['mkfifo', place]),
+    ]
     for (const plant of plants) {
       plant()
       expect((await fixture.request(`/v2/a/blobs/${digestOf(hello)}`)).status).toBe(500)
