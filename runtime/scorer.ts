@@ -231,7 +231,7 @@ function isPinned({ deployment, version }: Target): boolean {
 async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
   const { deployment, description, variant, golden, spec } = loaded
   const passed: string[] = []
-  let last: unknown
+  let first: unknown
   for (const provider of options.providers.filter((each) => variant.providers.includes(each))) {
     let session: Session | undefined
     try {
@@ -251,17 +251,23 @@ async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<S
       await session?.close()
       if (!(error instanceof SelvedgeError)) throw error
       passed.push(`not ${provider}: ${error.message}`)
-      last = error
+      first ??= error
     }
   }
-  throw last ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
+  throw first ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
 }
 
 // A first run compiles and allocates; no visitor should wait for it.
 async function warmUp(session: Session, { description, golden }: LoadedDeployment, queue: Queue): Promise<void> {
   if (golden !== undefined) return await checkGolden(session, golden, queue)
   const inputs = zeroInputs(description)
-  if (inputs !== undefined) await queue.run(() => session.run(inputs))
+  if (inputs === undefined) return
+  try {
+    await queue.run(() => session.run(inputs))
+  } catch (error) {
+    // Zeros may be no input that the network takes; only golden samples are.
+    if (!(error instanceof SelvedgeError && error.code === 'RUN_FAILED')) throw error
+  }
 }
 
 function loadedFor(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): LoadedDeployment {

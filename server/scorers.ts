@@ -140,6 +140,7 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
       )
       const ready = each.find((scorer) => scorer !== undefined)
       if (ready !== undefined) return ready
+      if (deaths.respawnMs() > 0) throw new SelvedgeError('SCORER_DIED', 'no scorer process stays alive')
       await pause(lookAgainMs)
     }
   }

@@ -23,8 +23,8 @@ export async function openOrtSession(
   try {
     session = await ort.InferenceSession.create(bytes.network, {
       graphOptimizationLevel: 'all',
-      // Its warnings go to stderr past every log.
-      logSeverityLevel: 3,
+      // Its lines go to stderr past every log; what matters of them is in the errors that it throws.
+      logSeverityLevel: 4,
       ...(bytes.externalData.length > 0 && { externalData: bytes.externalData }),
       ...options,
     })

@@ -1,0 +1,113 @@
+/**
+ * What a stranger gets: packs the package, installs it into empty folders, with and without onnxruntime-node, and scores
+ * with it. Needs the npm registry, so it is a program of its own and no test: `npm run test:package`.
+ */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'selvedge-package-'))
+// The install script of onnxruntime-node downloads from elsewhere.
+const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
+
+const program = `
+import assert from 'node:assert/strict'
+import { connect } from 'selvedge/node'
+const [registry, token, key, provider, cacheDir] = process.argv.slice(2)
+const penguins = await connect(registry, 'penguins', { token, key, cacheDir })
+const scored = await penguins.score({ beak_length_mm: 39.1, flipper_length_mm: 181, island: 'Torgersen', sex: null })
+assert.equal(scored.class, 'Adelie')
+assert.equal(scored.provider, provider)
+await penguins.close()
+console.log(scored.class, 'on', scored.provider)
+`
+
+const typed = `
+import { connect as connectPage } from 'selvedge/browser'
+import { connect, type Scored } from 'selvedge/node'
+import { bucket } from 'selvedge/runtime/assignment'
+export async function check(canvas: HTMLCanvasElement): Promise<[Scored, number]> {
+  const page = await connectPage('http://localhost:4400', 'digits', { token: 'page_', key: 'ed25519:' })
+  const node = await connect('http://localhost:4400', 'digits', { key: ['ed25519:'], unit: 'ada' })
+  await page.score({ image: canvas })
+  // @ts-expect-error a key is not optional
+  await connect('http://localhost:4400', 'digits', {})
+  return [await node.score({ image: [0] }), bucket('salt', 'ada')]
+}
+`
+
+try {
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const [tarball] = readdirSync(folder).filter((file) => file.endsWith('.tgz'))
+  assert.ok(tarball, 'npm pack made no tarball')
+  for (const withNative of [false, true]) await tryPackage(join(folder, tarball), withNative)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function tryPackage(tarball: string, withNative: boolean): Promise<void> {
+  const home = join(folder, withNative ? 'with-onnxruntime-node' : 'without-onnxruntime-node')
+  mkdirSync(home)
+  writeFileSync(join(home, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
+  const packages = withNative ? [tarball, 'onnxruntime-node@1.30.0'] : [tarball]
+  execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', ...packages], {
+    cwd: home,
+    env,
+    stdio: 'inherit',
+  })
+  if (!withNative) checkTypes(home)
+
+  const args = [
+    'up',
+    '--demo',
+    '--json',
+    '--data',
+    'data',
+    '--registry-port',
+    '0',
+    '--scoring-port',
+    '0',
+    '--scorers',
+    '1',
+  ]
+  const up = spawn(join(home, 'node_modules/.bin/selvedge'), args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(up, 'exit')
+  try {
+    const [line] = (await once(up.stdout, 'data')) as [Buffer]
+    const { registry, keys, demo } = JSON.parse(line.toString())
+    writeFileSync(join(home, 'score.js'), program)
+    const asked = [registry, demo.pageToken, keys[0], withNative ? 'cpu' : 'wasm', join(home, 'cache')]
+    const said = execFileSync(process.execPath, [join(home, 'score.js'), ...asked], { cwd: home, encoding: 'utf8' })
+    console.log(`package ${withNative ? 'with' : 'without'} onnxruntime-node: ${said.trim()}`)
+  } finally {
+    up.kill('SIGTERM')
+    await ended
+  }
+}
+
+function checkTypes(home: string): void {
+  writeFileSync(join(home, 'typed.ts'), typed)
+  const options = [
+    '--noEmit',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+    '--lib',
+    'es2024,dom',
+    '--skipLibCheck',
+  ]
+  execFileSync(join(root, 'node_modules/.bin/tsc'), [...options, '--types', '', 'typed.ts'], {
+    cwd: home,
+    stdio: 'inherit',
+  })
+}
