@@ -231,7 +231,7 @@ function isPinned({ deployment, version }: Target): boolean {
 async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
   const { deployment, description, variant, golden, spec } = loaded
   const passed: string[] = []
-  let first: unknown
+  let failure: SelvedgeError | undefined
   for (const provider of options.providers.filter((each) => variant.providers.includes(each))) {
     let session: Session | undefined
     try {
@@ -251,10 +251,11 @@ async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<S
       await session?.close()
       if (!(error instanceof SelvedgeError)) throw error
       passed.push(`not ${provider}: ${error.message}`)
-      first ??= error
+      // The first that says something about the model; that a provider is absent says nothing.
+      if (failure === undefined || failure.code === 'PROVIDER_UNAVAILABLE') failure = error
     }
   }
-  throw first ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
+  throw failure ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
 }
 
 // A first run compiles and allocates; no visitor should wait for it.

@@ -46,12 +46,13 @@ describe('model store of a page', () => {
 
   test('F-29: two workers of one origin write and read the same blob without an error', async () => {
     const other = openWorker()
-    const chunks = Array.from({ length: 8 }, (_, i) => new Uint8Array(4096).fill(i))
+    const chunks = Array.from({ length: 8 }, (_, i) => new Uint8Array(4096).fill(i + 1))
     await Promise.all(chunks.map((chunk, i) => (i % 2 === 0 ? store : other).writeChunk(blob, i, chunk)))
     for (const [i, chunk] of chunks.entries()) {
-      const read = await store.readChunk(blob, i, limits.chunkBytes)
-      // A chunk that met the other worker's handle was not kept: it is fetched again, never wrong.
-      if (read !== undefined) expect(read.subarray(0, 4096)).toEqual(chunk)
+      // A chunk that met the other worker's handle was not kept: nothing or a hole is read there, which no digest takes
+      // for the chunk, and it is fetched again.
+      const read = await store.readChunk(blob, i, 4096)
+      if (read?.some((byte) => byte !== 0)) expect(read).toEqual(chunk)
     }
   })
 })
