@@ -48,8 +48,14 @@ function start(): void {
       opened = await open(options, page)
       await opened.follower.ready
     },
-    score: async (records, unit) => await connected().scorer.score({ records: records.map(readPixels), unit }),
-    infer: async (inputs, unit) => await connected().scorer.infer({ inputs, unit }),
+    async score(records, unit) {
+      const { scorer } = connected()
+      return await scorer.score({ records: records.map(readPixels) }, scorer.choose({ unit }))
+    },
+    async infer(inputs, unit) {
+      const { scorer } = connected()
+      return await scorer.infer({ inputs }, scorer.choose({ unit }))
+    },
     outcome: async (unit, values) => connected().scorer.units.outcome(unit, values),
     async state() {
       const { scorer, reported } = connected()

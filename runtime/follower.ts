@@ -1,8 +1,9 @@
 /** Following the Plan of one endpoint: long poll, verify, adopt; a lost connection costs latency only. */
+import { digestOf } from './bytes.ts'
 import type { Plan } from './contract/plan.ts'
 import { type ErrorCode, errorTable, SelvedgeError } from './errors.ts'
 import { limits } from './limits.ts'
-import { checkAdoptable, verifyPlan } from './plan.ts'
+import { checkAdoptable, checkEndpoint, verifyPlan } from './plan.ts'
 
 export interface FollowOptions {
   /** Base address of the registry. */
@@ -43,13 +44,16 @@ export function followPlan(options: FollowOptions): Follower {
     if (isSame(next, plan)) return
     await options.adopt(next, jws)
     plan = next
+    etag = await etagOf(jws)
   }
 
   // An expired plan is not adopted from the network, but the one held before is served on.
   async function adoptHeld(jws: string): Promise<void> {
     const held = await verifyPlan(jws, options.keys)
+    checkEndpoint(held, options.endpoint)
     await options.adopt(held, jws)
     plan = held
+    etag = await etagOf(jws)
   }
 
   async function poll(): Promise<void> {
@@ -58,7 +62,6 @@ export function followPlan(options: FollowOptions): Follower {
     if (response.status === 304) return
     if (!response.ok) throw await refusal(response, options.endpoint)
     await adopt(await response.text())
-    etag = response.headers.get('etag') ?? undefined
   }
 
   async function follow(first: { resolve(): void; reject(error: SelvedgeError): void }): Promise<void> {
@@ -103,6 +106,11 @@ export function followPlan(options: FollowOptions): Follower {
     },
     close: () => stop.abort(new SelvedgeError('HOST_CLOSED', `following ${options.endpoint} ended`)),
   }
+}
+
+// The registry's own: a plan that it signs anew has another, at the same revision.
+async function etagOf(jws: string): Promise<string> {
+  return `"${await digestOf(new TextEncoder().encode(jws))}"`
 }
 
 // A registry holds a poll until there is news; a cache in between may answer at once, for ever.

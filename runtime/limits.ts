@@ -21,6 +21,8 @@ export const limits = {
   graphNesting: 32,
   graphInitializers: 20_000,
   loadMs: 60 * second,
+  /** A download that brings nothing for so long is given up. */
+  stallMs: 30 * second,
   runMs: 30 * second,
   outputBytes: 64 * MiB,
   queueLength: 100,

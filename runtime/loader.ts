@@ -190,11 +190,18 @@ async function request(url: string, from: number, { token, signal }: Source): Pr
 }
 
 async function arriving<T>(transfer: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const stalled = new Promise<never>((_, reject) => {
+    const give = () => reject(new Error(`nothing came for ${limits.stallMs / 1000} s`))
+    timer = setTimeout(give, limits.stallMs)
+  })
   try {
-    return await transfer
+    return await Promise.race([transfer, stalled])
   } catch (cause) {
     signal?.throwIfAborted()
     throw new SelvedgeError('REGISTRY_UNREACHABLE', `${what} did not arrive whole`, {}, { cause })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

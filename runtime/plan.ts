@@ -1,6 +1,6 @@
 /** Verifying a signed Plan and deciding whether a host may adopt it (design, section 9, "Plan's life"). */
 import { compactVerify, errors, importJWK } from 'jose'
-import { type Plan, plan as planSchema } from './contract/plan.ts'
+import { type Plan, type PlanDeployment, plan as planSchema } from './contract/plan.ts'
 import { SelvedgeError } from './errors.ts'
 
 /**
@@ -29,13 +29,22 @@ export async function verifyPlan(jws: string, keys: readonly string[]): Promise<
  * @throws {@link SelvedgeError} `PLAN_INVALID`, `PLAN_REVISION_OLD`, `PLAN_EXPIRED`
  */
 export function checkAdoptable(plan: Plan, endpoint: string, held: Plan | undefined, now: number): void {
-  if (plan.endpoint !== endpoint) {
-    throw new SelvedgeError('PLAN_INVALID', `the plan is for endpoint ${plan.endpoint}, want ${endpoint}`)
-  }
+  checkEndpoint(plan, endpoint)
   if (held !== undefined && isOlder(plan, held)) {
     throw new SelvedgeError('PLAN_REVISION_OLD', `plan revision ${plan.revision} is older than ${held.revision}`)
   }
   if (isExpired(plan, now)) throw new SelvedgeError('PLAN_EXPIRED', `the plan expired at ${plan.expiresAt}`)
+}
+
+/** @throws {@link SelvedgeError} `PLAN_INVALID` where the plan is for another endpoint */
+export function checkEndpoint(plan: Plan, endpoint: string): void {
+  if (plan.endpoint === endpoint) return
+  throw new SelvedgeError('PLAN_INVALID', `the plan is for endpoint ${plan.endpoint}, want ${endpoint}`)
+}
+
+/** Whether two deployments serve the same bytes, counted against the same spec, under whatever name. */
+export function isSameVersion(a: PlanDeployment, b: PlanDeployment): boolean {
+  return a.model === b.model && a.version === b.version && a.manifest === b.manifest && a.spec === b.spec
 }
 
 /** An expired plan is served on by the host that holds it and reported as stale; it is never adopted. */

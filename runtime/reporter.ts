@@ -2,6 +2,7 @@
 import { encodeBase64Url } from './bytes.ts'
 import type { Plan } from './contract/plan.ts'
 import type { TelemetryReport } from './contract/telemetry.ts'
+import { SelvedgeError } from './errors.ts'
 import type { Tally, WindowCounts } from './tally.ts'
 import type { UnitEvent, Units } from './units.ts'
 
@@ -9,7 +10,10 @@ export interface ReporterOptions {
   plan(): Plan | undefined
   tally: Tally
   units: Units
-  /** Rejects where the registry did not take the report; it is then sent again, with what came meanwhile. */
+  /**
+   * Rejects with `TELEMETRY_REFUSED` where the registry will never take the report, which is then dropped and counted;
+   * with anything else where it did not take it now: it is sent again, with what came meanwhile.
+   */
   post(report: TelemetryReport): Promise<void>
   /** Told of every report that could not be sent. */
   failed(error: unknown): void
@@ -22,8 +26,8 @@ export interface Reporter {
   close(): void
 }
 
-// An exposure takes about 110 bytes, an outcome as many again: both stay well under the 60 KiB of a report.
-const eventsPerReport = 200
+// A third of a report's 60 KiB: the rest is for counts.
+const eventBytesPerReport = 20 * 1024
 
 export function openReporter({ plan, tally, units, post, failed }: ReporterOptions): Reporter {
   let seq = 0
@@ -35,10 +39,16 @@ export function openReporter({ plan, tally, units, post, failed }: ReporterOptio
     if (current === undefined) return true
     // A report is the whole of its (sender, window), so events travel with the counts of a window.
     const send = async (counts: WindowCounts) => {
-      const events = units.oldest(eventsPerReport)
+      const events = fitting(units.oldest(200))
       const { endpoint, revision, salt } = current
-      await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...counts, ...(await hashed(salt, events)) })
-      tally.acknowledge(counts)
+      try {
+        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...counts, ...(await hashed(salt, events)) })
+        tally.acknowledge(counts)
+      } catch (error) {
+        if (!(error instanceof SelvedgeError && error.code === 'TELEMETRY_REFUSED')) throw error
+        failed(error)
+        tally.refuse(counts)
+      }
       units.forget(events)
     }
     try {
@@ -67,6 +77,15 @@ export function openReporter({ plan, tally, units, post, failed }: ReporterOptio
   schedule()
 
   return { flush, close: () => clearTimeout(timer) }
+}
+
+function fitting(events: readonly UnitEvent[]): readonly UnitEvent[] {
+  let bytes = 0
+  const most = events.findIndex((event) => {
+    bytes += JSON.stringify(event).length
+    return bytes > eventBytesPerReport
+  })
+  return most < 0 ? events : events.slice(0, Math.max(most, 1))
 }
 
 async function hashed(

@@ -8,7 +8,7 @@ import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
-import { encodeError, SelvedgeError } from './errors.ts'
+import { encodeError, errorTable, SelvedgeError } from './errors.ts'
 import {
   decodePredictions,
   encodeRecords,
@@ -20,6 +20,7 @@ import {
 } from './features.ts'
 import { checkGolden, zeroInputs } from './golden.ts'
 import type { LoadedDeployment } from './loader.ts'
+import { isSameVersion } from './plan.ts'
 import type { Queue } from './queue.ts'
 import type { OpenSession, Session } from './session.ts'
 import { checkInputs } from './signature.ts'
@@ -48,24 +49,32 @@ export interface Answer {
   computeMs: number
 }
 
-interface Target {
+export interface Target {
   /** Whom the experiment counts; without it a random one, which is never an exposure. */
   unit?: string | undefined
   /** A deployment whatever the split. */
   deployment?: string | undefined
   /** A version that is held, whatever the split. */
   version?: number | undefined
+}
+
+/** Who answers one request, as {@link Scorer.choose} gave it. */
+export interface Chosen {
+  readonly description: Description
+}
+
+interface Request {
   /** Frees a request that waits; one that runs goes on. */
   signal?: AbortSignal | undefined
 }
 
-export interface InferRequest extends Target {
+export interface InferRequest extends Request {
   inputs: Tensors
   /** All where absent. */
   outputs?: readonly string[] | undefined
 }
 
-export interface ScoreRequest extends Target {
+export interface ScoreRequest extends Request {
   records: readonly Readonly<Record<string, unknown>>[]
 }
 
@@ -82,13 +91,23 @@ export interface Scorer {
    * @throws {@link SelvedgeError} `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`, `OPERATOR_UNKNOWN`, `GOLDEN_MISMATCH`
    */
   serve(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void>
-  /** @throws {@link SelvedgeError} for inputs that do not fit, and `NOT_READY`, `NO_TRAFFIC`, `QUEUE_FULL`, `RUN_FAILED` */
-  infer(request: InferRequest): Promise<Answer & { outputs: Tensors }>
+  /**
+   * The deployment of a unit, or the one that is pinned: whose description the request must fit.
+   *
+   * @throws {@link SelvedgeError} `NOT_READY`, `NO_TRAFFIC`, `DEPLOYMENT_UNKNOWN`
+   */
+  choose(target: Target): Chosen
+  /** @throws {@link SelvedgeError} for inputs that do not fit, and `QUEUE_FULL`, `RUN_FAILED`, `DEADLINE_EXCEEDED` */
+  infer(request: InferRequest, to: Chosen): Promise<Answer & { outputs: Tensors }>
   /** @throws {@link SelvedgeError} as {@link Scorer.infer}, and `NO_FEATURES`, `FEATURE_UNKNOWN`, `FEATURE_INVALID` */
-  score(request: ScoreRequest): Promise<Answer & { predictions: Prediction[] }>
-  /** Of the named deployment, or of the one with most traffic. */
-  description(deployment?: string): Description
+  score(request: ScoreRequest, to: Chosen): Promise<Answer & { predictions: Prediction[] }>
   close(): Promise<void>
+}
+
+interface ChosenServed extends Chosen {
+  served: Served
+  unit: string | undefined
+  isExposure: boolean
 }
 
 interface Served {
@@ -106,26 +125,39 @@ export function openScorer(options: ScorerOptions): Scorer {
   let served = new Map<string, Served>()
 
   function held(deployment: PlanDeployment): Served | undefined {
-    return [...served.values()].find((each) => sameVersion(each.deployment, deployment))
+    return [...served.values()].find((each) => isSameVersion(each.deployment, deployment))
   }
 
-  function choose({ unit, deployment, version }: Target): Served {
-    if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+  function choose({ unit, deployment, version }: Target): ChosenServed {
+    const isPinned = deployment !== undefined || version !== undefined
+    const served = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit ?? randomId()))
+    return { description: served.description, served, unit, isExposure: unit !== undefined && !isPinned }
+  }
+
+  function versioned(version: number | undefined): Served | undefined {
+    if (version === undefined) return undefined
+    const found = [...served.values()].find((each) => each.deployment.version === version)
+    if (found !== undefined) return found
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
+  }
+
+  function assigned(unit: string): Served {
+    const deployment = assign(current(), unit)
     if (deployment !== undefined) return named(deployment)
-    if (version !== undefined) {
-      const found = [...served.values()].find((each) => each.deployment.version === version)
-      if (found !== undefined) return found
-      throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${plan.endpoint} serves no version ${version}`, { version })
-    }
-    const assigned = assign(plan, unit ?? randomId())
-    if (assigned === undefined) throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${plan.endpoint} gets traffic`)
-    return named(assigned)
+    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${current().endpoint} gets traffic`)
+  }
+
+  function current(): Plan {
+    if (plan !== undefined) return plan
+    throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
   }
 
   function named(deployment: string): Served {
     const found = served.get(deployment)
     if (found !== undefined) return found
-    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${plan?.endpoint} has no deployment ${deployment}`, { deployment })
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} has no deployment ${deployment}`, {
+      deployment,
+    })
   }
 
   function isSampled(unit: string | undefined): boolean {
@@ -135,11 +167,12 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   async function run<Result>(
-    target: Target,
+    chosen: Chosen,
+    signal: AbortSignal | undefined,
     request: (to: Served) => { inputs: Tensors; outputs?: readonly string[] | undefined },
     read: (to: Served, inputs: Tensors, outputs: Tensors) => { result: Result; rows: () => Row[] },
   ): Promise<Answer & Result> {
-    const to = choose(target)
+    const { served: to, unit, isExposure } = chosen as ChosenServed
     const arrived = performance.now()
     try {
       const { inputs, outputs: wanted } = request(to)
@@ -148,15 +181,16 @@ export function openScorer(options: ScorerOptions): Scorer {
       const outputs = await options.queue.run(() => {
         started = performance.now()
         return to.session.run(inputs, wanted)
-      }, target.signal)
+      }, signal)
       const ended = performance.now()
       const { result, rows } = read(to, inputs, outputs)
-      if (target.unit !== undefined && !isPinned(target)) units.exposed(target.unit, to.deployment.name)
-      if (isSampled(target.unit)) tally.answered(to.source, rows(), ended - arrived)
+      if (isExposure && unit !== undefined) units.exposed(unit, to.deployment.name)
+      if (isSampled(unit)) tally.answered(to.source, rows(), ended - arrived)
       return { ...answer(to), queueMs: started - arrived, computeMs: ended - started, ...result }
     } catch (error) {
-      // A caller that left says nothing about the deployment.
-      if (!target.signal?.aborted) tally.failed(to.source, encodeError(error).code)
+      const { code } = encodeError(error)
+      // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.
+      if (!signal?.aborted && errorTable[code].status !== 400) tally.failed(to.source, code)
       throw error
     }
   }
@@ -174,7 +208,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       const after = new Map<string, Served>()
       try {
         for (const deployment of next.deployments) {
-          let entry = held(deployment) ?? fresh.find((each) => sameVersion(each.deployment, deployment))
+          let entry = held(deployment) ?? fresh.find((each) => isSameVersion(each.deployment, deployment))
           if (entry === undefined) {
             entry = await open(loadedFor(deployment, loaded), options)
             fresh.push(entry)
@@ -190,19 +224,23 @@ export function openScorer(options: ScorerOptions): Scorer {
       plan = next
       served = after
       // Behind the requests that already wait for these sessions.
-      for (const session of gone) await options.queue.run(() => session.close())
+      for (const session of gone) await options.queue.runAlways(() => session.close())
     },
 
-    infer: ({ inputs, outputs, ...target }) =>
+    choose,
+
+    infer: ({ inputs, outputs, signal }, chosen) =>
       run(
-        target,
+        chosen,
+        signal,
         () => ({ inputs, outputs }),
         (to, _, result) => ({ result: { outputs: result }, rows: () => inferredRows(to, inputs, result) }),
       ),
 
-    score: ({ records, ...target }) =>
+    score: ({ records, signal }, chosen) =>
       run(
-        target,
+        chosen,
+        signal,
         (to) => ({ inputs: encodeRecords(to.description, records) }),
         (to, inputs, outputs) => {
           const predictions = decodePredictions(to.description, outputs)
@@ -210,22 +248,13 @@ export function openScorer(options: ScorerOptions): Scorer {
         },
       ),
 
-    description(deployment) {
-      if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
-      return named(deployment ?? mostServed(plan)).description
-    },
-
     async close() {
       const sessions = new Set(Array.from(served.values(), (entry) => entry.session))
       served = new Map()
       plan = undefined
-      for (const session of sessions) await options.queue.run(() => session.close())
+      for (const session of sessions) await options.queue.runAlways(() => session.close())
     },
   }
-}
-
-function isPinned({ deployment, version }: Target): boolean {
-  return deployment !== undefined || version !== undefined
 }
 
 async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
@@ -264,7 +293,7 @@ async function warmUp(session: Session, { description, golden }: LoadedDeploymen
   const inputs = zeroInputs(description)
   if (inputs === undefined) return
   try {
-    await queue.run(() => session.run(inputs))
+    await queue.runAlways(() => session.run(inputs))
   } catch (error) {
     // Zeros may be no input that the network takes; only golden samples are.
     if (!(error instanceof SelvedgeError && error.code === 'RUN_FAILED')) throw error
@@ -272,13 +301,9 @@ async function warmUp(session: Session, { description, golden }: LoadedDeploymen
 }
 
 function loadedFor(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): LoadedDeployment {
-  const found = loaded.find((each) => sameVersion(each.deployment, deployment))
+  const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
   if (found !== undefined) return found
   throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
-}
-
-function sameVersion(a: PlanDeployment, b: PlanDeployment): boolean {
-  return a.model === b.model && a.version === b.version && a.manifest === b.manifest && a.spec === b.spec
 }
 
 function answer({ deployment, source, why }: Served): Omit<Answer, 'queueMs' | 'computeMs'> {
@@ -289,15 +314,6 @@ function answer({ deployment, source, why }: Served): Omit<Answer, 'queueMs' | '
     provider: source.provider,
     why,
   }
-}
-
-function mostServed(plan: Plan): string {
-  const ppm = new Map<string, number>()
-  for (const [deployment, from, to] of plan.ranges) ppm.set(deployment, (ppm.get(deployment) ?? 0) + to - from)
-  const [most] = [...ppm].sort(([, a], [, b]) => b - a)
-  const name = most?.[0] ?? plan.deployments[0]?.name
-  if (name === undefined) throw new SelvedgeError('NO_TRAFFIC', `${plan.endpoint} has no deployment`)
-  return name
 }
 
 function scoredRows(

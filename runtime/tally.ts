@@ -31,7 +31,7 @@ export interface WindowCounts {
 export interface Tally {
   /** 16 random bytes in base64url: this life of the host. */
   readonly sender: string
-  /** Windows dropped because too many waited to be sent. */
+  /** Windows dropped because too many waited to be sent, or because the registry refused them. */
   readonly dropped: number
   answered(source: Source, rows: readonly Row[], latencyMs: number): void
   failed(source: Source, code: ErrorCode): void
@@ -41,6 +41,8 @@ export interface Tally {
   current(): WindowCounts
   /** Marks counts as received. */
   acknowledge(counts: WindowCounts): void
+  /** Gives up counts that the registry will never take. */
+  refuse(counts: WindowCounts): void
 }
 
 const windowMs = 60_000
@@ -64,9 +66,17 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
   const windows = new Map<string, Window>()
   const changesSent = new WeakMap<WindowCounts, number>()
   let dropped = 0
+  let latest = ''
+
+  // A clock that steps back must not open a window again whose counts were reported and forgotten.
+  function currentStart(): string {
+    const start = windowStart(now())
+    if (start > latest) latest = start
+    return latest
+  }
 
   function changedCell(source: Source): Cell {
-    const start = windowStart(now())
+    const start = currentStart()
     let window = windows.get(start)
     if (window === undefined) {
       window = { cells: new Map(), changes: 0, acknowledgedChanges: 0 }
@@ -121,12 +131,12 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       const found: WindowCounts[] = []
       for (const [start, window] of windows) {
         if (window.changes > window.acknowledgedChanges) found.push(read(start, window))
-        else if (start !== windowStart(now())) windows.delete(start)
+        else if (start !== currentStart()) windows.delete(start)
       }
       return found
     },
     current() {
-      const start = windowStart(now())
+      const start = currentStart()
       return read(start, windows.get(start))
     },
     acknowledge(counts) {
@@ -134,6 +144,9 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       const changes = changesSent.get(counts)
       if (window === undefined || changes === undefined) return
       window.acknowledgedChanges = Math.max(window.acknowledgedChanges, changes)
+    },
+    refuse({ window }) {
+      if (windows.delete(window)) dropped++
     },
   }
 }

@@ -32,14 +32,15 @@ export async function answerInfer(
     )
   }
   const plain = await inflated(meta, body)
-  const description = scorer.description(meta.deployment)
+  const chosen = scorer.choose(meta)
+  const { description } = chosen
   const request = decodeInferRequest(plain, headerLength, () => description.inputs)
   const unknown = request.outputs?.find((name) => !description.outputs.some((output) => output.name === name))
   if (unknown !== undefined) {
     const names = description.outputs.map((output) => `"${output.name}"`).join(', ')
     throw new SelvedgeError('INVALID_REQUEST', `no output "${unknown}"; the outputs are ${names}`, { output: unknown })
   }
-  const { outputs, ...by } = await scorer.infer({ ...target(meta, signal), ...request })
+  const { outputs, ...by } = await scorer.infer({ ...request, signal }, chosen)
   const { body: answer, headerLength: answerHeader } = encodeInferResponse({
     model: meta.endpoint,
     version: by.version,
@@ -67,13 +68,9 @@ export async function answerScore(
   signal: AbortSignal,
 ): Promise<ScorerAnswer> {
   const { records } = parseMessage(scoreBody, parseJson(await inflated(meta, body)))
-  const { predictions, ...by } = await scorer.score({ ...target(meta, signal), records })
+  const { predictions, ...by } = await scorer.score({ records, signal }, scorer.choose(meta))
   const answer = jsonAnswer({ model_name: meta.endpoint, model_version: String(by.version), predictions })
   return { ...answer, headers: { ...answer.headers, ...answerHeaders(by) }, by }
-}
-
-function target({ unit, deployment, version }: RequestMeta, signal: AbortSignal) {
-  return { unit, deployment, version, signal }
 }
 
 async function inflated({ encoding, headerLength }: RequestMeta, body: Uint8Array): Promise<Uint8Array> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { CompactSign, exportJWK, generateKeyPair } from 'jose'
@@ -110,6 +111,29 @@ describe('following a plan', () => {
     const held = await sign({ expiresAt: '2020-01-01T00:00:00.000Z' })
     await follow({ held }).ready
     expect(adopted).toHaveLength(1)
+  })
+
+  test('an expired plan that is held is replaced by the one that the registry signed anew at the same revision', async () => {
+    const issuedAt = new Date().toISOString()
+    const fresh = await sign({ issuedAt })
+    const held = await sign({ issuedAt: '2020-01-01T00:00:00.000Z', expiresAt: '2020-01-02T00:00:00.000Z' })
+    const heldTag = `"sha256:${createHash('sha256').update(held).digest('hex')}"`
+    const asked: (string | undefined)[] = []
+    // As the registry does: it waits only behind the text that the host holds.
+    answer = (_, response) => {
+      const tag = response.req.headers['if-none-match']
+      asked.push(tag)
+      if (tag === heldTag) response.end(fresh)
+    }
+    const following = follow({ held })
+    await vi.waitFor(() => expect(following.plan?.issuedAt).toBe(issuedAt), 5000)
+    expect(asked[0]).toBe(heldTag)
+  })
+
+  test('a held plan of another endpoint is not served', async () => {
+    answer = (_, response) => refuse(response, 503, 'NOT_READY')
+    await expect(follow({ held: await sign({ endpoint: 'other' }) }).ready).rejects.toMatchObject({ code: 'NOT_READY' })
+    expect([failures[0], adopted.length]).toEqual(['PLAN_INVALID', 0])
   })
 
   test('a held plan that another key signed is not served', async () => {

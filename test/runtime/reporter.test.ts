@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { plan as planSchema } from '../../runtime/contract/plan.ts'
 import { type TelemetryReport, telemetryReport } from '../../runtime/contract/telemetry.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
 import { openReporter, type Reporter } from '../../runtime/reporter.ts'
 import { openTally, type Source } from '../../runtime/tally.ts'
 import { openUnits } from '../../runtime/units.ts'
@@ -47,6 +48,30 @@ describe('reporter', () => {
     tally.answered(source, [row], 1)
     expect(await reporter.flush()).toBe(true)
     expect(sent.map(({ seq, profiles }) => [seq, profiles[0]?.rows])).toEqual([[2, 2]])
+  })
+
+  test('a window that the registry will never take is dropped and counted, and the next one is sent', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, failures, reporter } = open(async (report) => {
+      if (report.seq === 1) throw new SelvedgeError('TELEMETRY_REFUSED', 'the window is too old')
+      sent.push(report)
+    })
+    tally.answered(source, [row], 1)
+    expect(await reporter.flush()).toBe(true)
+    expect([failures.length, tally.dropped]).toEqual([1, 1])
+    tally.answered(source, [row], 1)
+    await reporter.flush()
+    expect(sent.map(({ profiles }) => profiles[0]?.rows)).toEqual([1])
+  })
+
+  test('outcomes of any size go out in reports under 60 KiB', async () => {
+    const sent: TelemetryReport[] = []
+    const { units, reporter } = open(async (report) => void sent.push(report))
+    const values = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`note ${i}`, 'x'.repeat(256)]))
+    for (let i = 0; i < 100; i++) units.outcome(`unit ${i}`, values)
+    await reporter.flush()
+    expect(sent.flatMap(({ outcomes }) => outcomes)).toHaveLength(100)
+    for (const report of sent) expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)
   })
 
   test('names a unit by the first 16 bytes of its HMAC alone, and an exposure once a day', async () => {

@@ -4,12 +4,13 @@ import { bucket } from '../../runtime/assignment.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import { type Plan, type PlanDeployment, plan as planSchema, type Range } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { LoadedDeployment } from '../../runtime/loader.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
 import { openQueue } from '../../runtime/queue.ts'
-import { openScorer, type Scorer } from '../../runtime/scorer.ts'
+import { openScorer, type Scorer, type Target } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor, type Tensors } from '../../runtime/tensor.ts'
 import { scaleDescription, scaleModel } from '../fixtures/models.ts'
 
 const base: Plan = planSchema.parse(JSON.parse(readFileSync(new URL('../contract/plan.json', import.meta.url), 'utf8')))
@@ -74,10 +75,13 @@ describe('scorer', () => {
   })
   afterEach(() => scorer.close())
 
+  const infer = async (target: Target = {}, inputs: Tensors = x()) =>
+    await scorer.infer({ inputs }, scorer.choose(target))
+
   test('is not ready before a plan, and answers after it with who and why', async () => {
-    await expect(scorer.infer({ inputs: x() })).rejects.toMatchObject({ code: 'NOT_READY' })
+    await expect(infer()).rejects.toMatchObject({ code: 'NOT_READY' })
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 3, goldenOf([3, 6]))])
-    expect(await scorer.infer({ inputs: x() })).toMatchObject({
+    expect(await infer()).toMatchObject({
       outputs: { y: { shape: [1, 2], data: Float32Array.of(3, 6) } },
       deployment: 'blue',
       version: 1,
@@ -98,27 +102,27 @@ describe('scorer', () => {
       [loaded(blue, 1), loaded(green, 2)],
     )
     for (let i = 0; i < 40; i++) {
-      const { deployment } = await scorer.infer({ inputs: x(), unit: `unit ${i}` })
+      const { deployment } = await infer({ unit: `unit ${i}` })
       expect(deployment).toBe(bucket(base.salt, `unit ${i}`) < 500_000 ? 'blue' : 'green')
     }
-    expect((await scorer.infer({ inputs: x(), deployment: 'green' })).version).toBe(2)
-    expect((await scorer.infer({ inputs: x(), version: 1 })).deployment).toBe('blue')
-    await expect(scorer.infer({ inputs: x(), deployment: 'red' })).rejects.toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' })
+    expect((await infer({ deployment: 'green' })).version).toBe(2)
+    expect((await infer({ version: 1 })).deployment).toBe('blue')
+    await expect(infer({ deployment: 'red' })).rejects.toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' })
   })
 
   test('a pinned request or one without a unit is no exposure; an assigned unit is one', async () => {
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
-    await scorer.infer({ inputs: x() })
-    await scorer.infer({ inputs: x(), unit: 'ada', deployment: 'blue' })
+    await infer()
+    await infer({ unit: 'ada', deployment: 'blue' })
     expect(scorer.units.oldest(10)).toEqual([])
-    await scorer.infer({ inputs: x(), unit: 'ada' })
+    await infer({ unit: 'ada' })
     expect(scorer.units.oldest(10)).toMatchObject([{ kind: 'exposure', unit: 'ada', deployment: 'blue' }])
   })
 
   test('moves traffic without opening anything anew, and closes what a plan no longer names', async () => {
     await scorer.serve(planOf([blue, green], [['blue', 0, 1e6]]), [loaded(blue, 1), loaded(green, 2)])
     await scorer.serve(planOf([blue, green], [['green', 0, 1e6]]), [])
-    expect((await scorer.infer({ inputs: x() })).deployment).toBe('green')
+    expect((await infer()).deployment).toBe('green')
     expect([opened.length, closed]).toEqual([2, 0])
     await scorer.serve(planOf([green], [['green', 0, 1e6]]), [])
     expect([opened.length, closed]).toEqual([2, 1])
@@ -128,30 +132,33 @@ describe('scorer', () => {
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
     const next = scorer.serve(planOf([green], [['green', 0, 1e6]]), [loaded(green, 2, goldenOf([2, 4.1]))])
     await expect(next).rejects.toMatchObject({ code: 'GOLDEN_MISMATCH' })
-    expect((await scorer.infer({ inputs: x() })).deployment).toBe('blue')
+    expect((await infer()).deployment).toBe('blue')
     expect([opened.length, closed]).toEqual([2, 1])
   })
 
   test('refuses inputs that do not fit and goes on', async () => {
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
     const wrong = { x: createTensor('FP32', [1, 3], Float32Array.of(1, 2, 3)) }
-    await expect(scorer.infer({ inputs: wrong })).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' })
-    await expect(scorer.score({ records: [{ c: 1 }] })).rejects.toMatchObject({ code: 'FEATURE_UNKNOWN' })
-    expect((await scorer.infer({ inputs: x() })).outputs.y?.data).toEqual(Float32Array.of(1, 2))
-    expect(scorer.tally.pending()[0]?.profiles[0]).toMatchObject({
-      rows: 1,
-      errors: { SHAPE_MISMATCH: 1, FEATURE_UNKNOWN: 1 },
+    await expect(infer({}, wrong)).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' })
+    await expect(scorer.score({ records: [{ c: 1 }] }, scorer.choose({}))).rejects.toMatchObject({
+      code: 'FEATURE_UNKNOWN',
     })
+    expect((await infer()).outputs.y?.data).toEqual(Float32Array.of(1, 2))
+    // What a caller got wrong is no failure of the deployment.
+    expect(scorer.tally.pending()[0]?.profiles[0]).toMatchObject({ rows: 1, errors: {} })
   })
 
   test('scores records by feature and names the class', async () => {
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 2)])
-    const { predictions } = await scorer.score({
-      records: [
-        { a: 0.25, b: 0.5 },
-        { a: 0.5, b: 0.25 },
-      ],
-    })
+    const { predictions } = await scorer.score(
+      {
+        records: [
+          { a: 0.25, b: 0.5 },
+          { a: 0.5, b: 0.25 },
+        ],
+      },
+      scorer.choose({}),
+    )
     expect(predictions).toEqual([
       { class: 'second', scores: { first: 0.5, second: 1 } },
       { class: 'first', scores: { first: 1, second: 0.5 } },
@@ -161,15 +168,27 @@ describe('scorer', () => {
   test('SC-17: 64 parallel calls with distinct inputs each get the answer to their own', async () => {
     await scorer.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 2)])
     const answers = await Promise.all(
-      Array.from({ length: 64 }, (_, i) =>
-        scorer.infer({ inputs: { x: createTensor('FP32', [1, 2], Float32Array.of(i, -i)) } }),
-      ),
+      Array.from({ length: 64 }, (_, i) => infer({}, { x: createTensor('FP32', [1, 2], Float32Array.of(i, -i)) })),
     )
     for (const [i, { outputs }] of answers.entries()) expect(outputs.y?.data).toEqual(Float32Array.of(2 * i, -2 * i))
   })
 
+  test('a plan is adopted and the old session closed while the queue is full of requests', async () => {
+    const queue = openQueue()
+    const gate = Promise.withResolvers<void>()
+    const crowded = openScorer({ openSession: countingSession, providers: ['wasm'], device: 'server', queue })
+    await crowded.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
+    const waiting = Array.from({ length: limits.queueLength + 1 }, () => queue.run(() => gate.promise))
+    const serving = crowded.serve(planOf([green], [['green', 0, 1e6]]), [loaded(green, 2, goldenOf([2, 4]))])
+    gate.resolve()
+    await Promise.all(waiting)
+    await serving
+    expect([crowded.plan?.deployments[0]?.name, closed]).toEqual(['green', 1])
+    await crowded.close()
+  })
+
   test('a split of nothing refuses every request until there is traffic', async () => {
     await scorer.serve(planOf([blue], []), [loaded(blue, 1)])
-    await expect(scorer.infer({ inputs: x() })).rejects.toMatchObject({ code: 'NO_TRAFFIC' })
+    await expect(infer()).rejects.toMatchObject({ code: 'NO_TRAFFIC' })
   })
 })

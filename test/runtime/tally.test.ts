@@ -63,6 +63,24 @@ describe('tally', () => {
     expect(tally.pending()).toEqual([])
   })
 
+  test('F-17: a clock that steps back opens no window again whose counts were reported', () => {
+    let now = Date.parse('2026-11-24T10:04:30Z')
+    const tally = openTally('server', () => now)
+    const report = () => {
+      const pending = tally.pending()
+      for (const counts of pending) tally.acknowledge(counts)
+      return pending.map(({ window, profiles }) => [window, profiles[0]?.rows])
+    }
+    tally.answered(blue, [row(1), row(2)], 1)
+    report()
+    now += 60_000
+    tally.answered(blue, [row(3)], 1)
+    report()
+    now -= 50_000
+    tally.answered(blue, [row(4)], 1)
+    expect(report()).toEqual([['2026-11-24T10:05:00.000Z', 2]])
+  })
+
   test('F-30: keeps two hours without a registry, then drops the oldest window and counts it', () => {
     let now = Date.parse('2026-11-24T10:00:00Z')
     const tally = openTally('desktop' as const, () => now)
