@@ -13,8 +13,9 @@ import { limits } from '../runtime/limits.ts'
 import { loadDeployment } from '../runtime/loader.ts'
 import { openFolderStore } from './folder-store.ts'
 import { errorFields, type Log } from './log.ts'
-import { type Load, openScorers, type Scorers } from './scorers.ts'
+import { openScorers, type Scorers } from './scorers.ts'
 import type { EndpointState, Scoring } from './scoring.ts'
+import type { Load } from './trials.ts'
 
 export interface HostOptions {
   /** Base address of the registry. */
@@ -52,6 +53,9 @@ interface Followed {
 
 const watchMs = 2000
 
+/** What the registry answers to a report that it will never take; anything else may pass. */
+const refusals: ReadonlySet<number> = new Set([400, 413, 422])
+
 /** Returns at once; plans are followed from then on. */
 export async function openHost(options: HostOptions): Promise<Host> {
   const { token, log } = options
@@ -72,7 +76,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
           return loaded
         }),
       )
-    const held = await store.readPlan(registry, endpoint)
+    // Kept plans are for a start without the registry: without them, all else works.
+    const unkept = (thrown: unknown) => log('warn', 'plan not kept', { endpoint, ...errorFields(thrown) })
+    const held = (await store.readPlan(registry, endpoint).catch(unkept)) ?? undefined
     const follower = followPlan({
       registry,
       endpoint,
@@ -81,7 +87,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       held,
       async adopt(plan, jws) {
         await scorers.serve(plan, load)
-        await store.writePlan(registry, endpoint, jws)
+        await store.writePlan(registry, endpoint, jws).catch(unkept)
         const versions = plan.deployments.map(({ name, version }) => `${name}=${version}`)
         log('info', 'plan adopted', { endpoint, revision: plan.revision, versions })
       },
@@ -125,7 +131,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     )
     await response.arrayBuffer()
     if (response.ok) return
-    throw new SelvedgeError('TELEMETRY_REFUSED', `a report was answered with status ${response.status}`)
+    const code = refusals.has(response.status) ? 'TELEMETRY_REFUSED' : 'REGISTRY_UNREACHABLE'
+    throw new SelvedgeError(code, `a report was answered with status ${response.status}`)
   }
 
   function state(name: string): EndpointState | undefined {
@@ -147,9 +154,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
     get endpoints() {
       return [...followed.keys()].sort()
     },
+    // One endpoint whose model does not load must not take the others out of a load balancer.
     get isReady() {
-      return listed && [...followed.keys()].every((endpoint) => scorers.isReady(endpoint))
+      return listed && (followed.size === 0 || [...followed.keys()].some((endpoint) => scorers.isReady(endpoint)))
     },
+    get restarts() {
+      return scorers.restarts
+    },
+    waiting: (endpoint) => scorers.waiting(endpoint),
+    admit: (endpoint) => scorers.admit(endpoint),
     get guard() {
       const limited = scorers.processes.some((scorer) => scorer.limited)
       return limited ? 'scorer processes, address space limit, deadline' : 'scorer processes, deadline'

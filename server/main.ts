@@ -1,12 +1,18 @@
 /** The scoring server as a process: one JSON line on stdout when it listens, log lines on stderr, ends with its parent. */
 import { parseArgs } from 'node:util'
 import { encodeError, SelvedgeError } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { createApp } from './front/app.ts'
-import { isLoopback, openListener } from './front/listener.ts'
+import { openCallers } from './front/callers.ts'
+import { openListener } from './front/listener.ts'
 import { nodeExchange } from './front/node-exchange.ts'
 import { openHost } from './host.ts'
 import { errorFields, log } from './log.ts'
+import { isLoopback } from './loopback.ts'
+
+// Eight of the largest bodies.
+const mostBodyBytes = 8 * limits.binaryBodyBytes
 
 try {
   await main()
@@ -19,14 +25,16 @@ try {
 async function main(): Promise<void> {
   const { host: address, port, ...options } = parseOptions()
   const token = process.env.SELVEDGE_TOKEN || undefined
-  if (!isLoopback(address) && token === undefined) {
+  const callers = (process.env.SELVEDGE_CALLER_TOKENS ?? '').split(',').flatMap((each) => each.trim() || [])
+  if (!isLoopback(address) && callers.length === 0) {
     throw new SelvedgeError(
       'REFUSED_TO_START',
-      `${address} is not loopback: set SELVEDGE_TOKEN, or use --host 127.0.0.1`,
+      `${address} is not loopback: set SELVEDGE_CALLER_TOKENS to what callers must send, or use --host 127.0.0.1`,
     )
   }
   const host = await openHost({ ...options, token, log })
-  const app = createApp({ scoring: host, exchange: nodeExchange })
+  const isCaller = callers.length === 0 ? undefined : openCallers(callers)
+  const app = createApp({ scoring: host, exchange: nodeExchange, mostBodyBytes, isCaller })
   const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
     await host.close()
     throw thrown

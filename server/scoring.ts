@@ -8,10 +8,16 @@ export interface Scoring {
   readonly endpoints: readonly string[]
   /** Undefined where the endpoint is not followed. */
   endpoint(name: string): EndpointState | undefined
-  /** Whether every endpoint can take requests. */
+  /** Whether the endpoints are known, and one of them, where there are any, can take requests. */
   readonly isReady: boolean
   /** What holds a run that goes astray, in words. */
   readonly guard: string
+  /** Scorers that were started in place of a dead one. */
+  readonly restarts: number
+  /** Requests of an endpoint that wait or run. */
+  waiting(endpoint: string): number
+  /** @throws SelvedgeError `NOT_READY`, `QUEUE_FULL` where a request would be refused, before its body is read */
+  admit(endpoint: string): void
   /**
    * One request to a followed endpoint.
    *

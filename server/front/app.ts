@@ -3,13 +3,28 @@ import { type Context, Hono } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { bodyLimitBytes, errorAnswer, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
 import type { EndpointState, Scoring } from '../scoring.ts'
+import { openBudget } from './budget.ts'
 import type { Exchange } from './exchange.ts'
 import { commonHeaders, preflightHeaders } from './headers.ts'
 import { modelMetadata, serverMetadata } from './metadata.ts'
+import { openMetrics } from './metrics.ts'
 import { readRequest, readVersion } from './request.ts'
 
-export function createApp({ scoring, exchange }: { scoring: Scoring; exchange: Exchange }): Hono {
+export interface AppOptions {
+  scoring: Scoring
+  exchange: Exchange
+  /** Bytes of bodies held at once, over all requests; beyond them requests are answered `QUEUE_FULL`. */
+  mostBodyBytes: number
+  /** Whether an `Authorization` header is good for anything but health; everybody may call where absent. */
+  isCaller?: ((authorization: string | undefined) => boolean) | undefined
+}
+
+type Handler = (c: Context) => Response | Promise<Response>
+
+export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => true }: AppOptions): Hono {
   const app = new Hono()
+  const budget = openBudget(mostBodyBytes)
+  const metrics = openMetrics()
 
   function reply(c: Context, answer: HttpAnswer): Response {
     return exchange.answer(c, { ...answer, headers: { ...commonHeaders, ...answer.headers } })
@@ -43,19 +58,41 @@ export function createApp({ scoring, exchange }: { scoring: Scoring; exchange: E
     return reply(c, jsonAnswer({ name, ready: isReady }, isReady ? 200 : 503))
   }
 
-  const ask = (type: 'infer' | 'score') => async (c: Context) => {
-    const { name } = named(c)
+  async function asked(type: 'infer' | 'score', c: Context, name: string): Promise<HttpAnswer> {
     const meta = readRequest(c, exchange, name)
-    const body = await exchange.body(c, bodyLimitBytes(type === 'score' ? undefined : meta.headerLength))
-    return reply(c, await scoring.ask(type, meta, body, exchange.signal(c)))
+    // What would be refused anyway is refused before its body takes memory.
+    scoring.admit(name)
+    return await budget.during(async (take) => {
+      const body = await exchange.body(c, bodyLimitBytes(type === 'score' ? undefined : meta.headerLength), take)
+      return await scoring.ask(type, meta, body, exchange.signal(c))
+    })
   }
 
-  const routes: [method: 'GET' | 'POST', path: string, handler: (c: Context) => Response | Promise<Response>][] = [
-    ['GET', '/healthz', live],
-    ['GET', '/readyz', ready],
+  const ask = (type: 'infer' | 'score') => async (c: Context) => {
+    const { name } = named(c)
+    const answer = await asked(type, c, name).catch(errorAnswer)
+    metrics.answered(name, answer.status)
+    return reply(c, answer)
+  }
+
+  const forCallers =
+    (handler: Handler): Handler =>
+    (c) => {
+      if (isCaller(exchange.header(c, 'authorization'))) return handler(c)
+      const refusal = errorAnswer(new SelvedgeError('UNAUTHENTICATED', 'this server answers callers with a token'))
+      refusal.headers['www-authenticate'] = 'Bearer'
+      return reply(c, refusal)
+    }
+
+  const health: [path: string, handler: Handler][] = [
+    ['/healthz', live],
+    ['/readyz', ready],
+    ['/v2/health/live', live],
+    ['/v2/health/ready', ready],
+  ]
+  const routes: [method: 'GET' | 'POST', path: string, handler: Handler][] = [
+    ['GET', '/metrics', (c) => reply(c, metrics.answer(scoring, budget.bytes))],
     ['GET', '/v2', (c) => reply(c, jsonAnswer(serverMetadata(scoring)))],
-    ['GET', '/v2/health/live', live],
-    ['GET', '/v2/health/ready', ready],
     ['GET', '/v2/models', (c) => reply(c, jsonAnswer({ models: scoring.endpoints }))],
     ...['/v2/models/:endpoint', '/v2/models/:endpoint/versions/:version'].flatMap((model): typeof routes => [
       ['GET', model, metadata],
@@ -64,10 +101,11 @@ export function createApp({ scoring, exchange }: { scoring: Scoring; exchange: E
       ['POST', `${model}/score`, ask('score')],
     ]),
   ]
-  for (const [method, path, handler] of routes) app.on(method, path, handler)
+  for (const [path, handler] of health) app.get(path, handler)
+  for (const [method, path, handler] of routes) app.on(method, path, forCallers(handler))
 
   app.options('*', (c) => reply(c, { status: 204, headers: { ...preflightHeaders }, body: new Uint8Array(0) }))
-  for (const [method, path] of routes) {
+  for (const [method, path] of [...health.map(([path]) => ['GET', path] as const), ...routes]) {
     app.all(path, (c) => {
       const refusal = errorAnswer(new SelvedgeError('METHOD_NOT_ALLOWED', `${c.req.method} is not for this address`))
       refusal.headers.allow = method === 'GET' ? 'GET, HEAD' : method

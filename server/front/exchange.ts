@@ -5,12 +5,15 @@ import type { HttpAnswer } from '../http-answer.ts'
 
 export interface Exchange {
   header(c: Context, name: string): string | undefined
-  /** Whether the caller is on this machine. */
+  /** Whether the caller is on this machine, and no proxy speaks for one that is elsewhere. */
   isLocal(c: Context): boolean
   /** Aborts when the caller goes away before its answer. */
   signal(c: Context): AbortSignal
-  /** @throws SelvedgeError `BODY_TOO_LARGE` past `limitBytes`, as soon as that is known */
-  body(c: Context, limitBytes: number): Promise<Uint8Array>
+  /**
+   * @param take - told of every piece as it arrives; what it throws refuses the body
+   * @throws SelvedgeError `BODY_TOO_LARGE` past `limitBytes`, as soon as that is known
+   */
+  body(c: Context, limitBytes: number, take: (bytes: number) => void): Promise<Uint8Array>
   answer(c: Context, answer: HttpAnswer): Response
 }
 
@@ -19,8 +22,8 @@ export const webExchange: Exchange = {
   header: (c, name) => c.req.raw.headers.get(name) ?? undefined,
   isLocal: () => false,
   signal: (c) => c.req.raw.signal,
-  async body(c, limitBytes) {
-    const chunks = openChunks(limitBytes)
+  async body(c, limitBytes, take) {
+    const chunks = openChunks(limitBytes, take)
     if (Number(c.req.raw.headers.get('content-length') ?? 0) > limitBytes) throw chunks.tooLarge()
     for await (const chunk of c.req.raw.body ?? []) chunks.add(chunk)
     return chunks.join()
@@ -31,7 +34,7 @@ export const webExchange: Exchange = {
 }
 
 /** The chunks of a body, refused past its limit. */
-export function openChunks(limitBytes: number) {
+export function openChunks(limitBytes: number, take: (bytes: number) => void) {
   const chunks: Uint8Array[] = []
   let length = 0
   const tooLarge = () => new SelvedgeError('BODY_TOO_LARGE', `the body has more than ${limitBytes} bytes`)
@@ -41,6 +44,7 @@ export function openChunks(limitBytes: number) {
     add(chunk: Uint8Array): void {
       length += chunk.length
       if (length > limitBytes) throw tooLarge()
+      take(chunk.length)
       chunks.push(chunk)
     },
     join(): Uint8Array {

@@ -6,6 +6,7 @@ import type { Hono } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { errorAnswer } from '../http-answer.ts'
+import { isLoopback } from '../loopback.ts'
 import { commonHeaders } from './headers.ts'
 
 export interface Listener {
@@ -53,10 +54,6 @@ export async function openListener(app: Hono, { host, port }: { host: string; po
       clearTimeout(timer)
     },
   }
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 // A page of a foreign name that resolves to this machine (DNS rebinding) must not reach a server that asks for no token.

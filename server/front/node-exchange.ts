@@ -7,6 +7,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { isLoopback } from '../loopback.ts'
 import { type Exchange, openChunks } from './exchange.ts'
 
 export const nodeExchange: Exchange = {
@@ -16,8 +17,8 @@ export const nodeExchange: Exchange = {
   },
 
   isLocal(c) {
-    const address = bindings(c).incoming.socket.remoteAddress ?? ''
-    return address === '::1' || address.replace('::ffff:', '').startsWith('127.')
+    const { headers, socket } = bindings(c).incoming
+    return isLoopback(socket.remoteAddress ?? '') && forwarding.every((name) => headers[name] === undefined)
   },
 
   signal(c) {
@@ -29,22 +30,22 @@ export const nodeExchange: Exchange = {
     return controller.signal
   },
 
-  body(c, limitBytes) {
+  body(c, limitBytes, take) {
     const { incoming } = bindings(c)
-    const chunks = openChunks(limitBytes)
+    const chunks = openChunks(limitBytes, take)
     // Node reads on and drops what is left of a refused body, so that its sender can read the answer.
     if (Number(incoming.headers['content-length'] ?? 0) > limitBytes) return Promise.reject(chunks.tooLarge())
     return new Promise((resolve, reject) => {
-      const take = (chunk: Uint8Array) => {
+      const add = (chunk: Uint8Array) => {
         try {
           chunks.add(chunk)
         } catch (refusal) {
-          incoming.off('data', take)
+          incoming.off('data', add)
           incoming.resume()
           reject(refusal)
         }
       }
-      incoming.on('data', take)
+      incoming.on('data', add)
       incoming.once('end', () => resolve(chunks.join()))
       // A client that leaves is everyday life: nothing is printed.
       const leave = () => reject(new SelvedgeError('INVALID_REQUEST', 'the body ended early'))
@@ -66,6 +67,9 @@ export const nodeExchange: Exchange = {
     return RESPONSE_ALREADY_SENT
   },
 }
+
+// What proxies add (RFC 7239 and what came before it).
+const forwarding = ['forwarded', 'x-forwarded-for', 'x-real-ip']
 
 function bindings(c: Context): HttpBindings {
   return c.env

@@ -18,7 +18,7 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
   let server: ChildProcess | undefined
   let url: string
 
-  async function start(args: readonly string[] = []): Promise<void> {
+  async function start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<void> {
     const child = spawn(
       process.execPath,
       [
@@ -35,7 +35,7 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
         cacheDir,
         ...args,
       ],
-      { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], env: { PATH: process.env.PATH, TMPDIR: cacheDir } },
+      { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], env: { PATH: process.env.PATH, TMPDIR: cacheDir, ...env } },
     )
     server = child
     if (child.stdout === null) throw new Error('no stdout')
@@ -164,13 +164,41 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([])
   })
 
+  test('one endpoint whose model does not load leaves the server ready, and says so for itself', async () => {
+    const { network, description } = counting()
+    const tensor = { datatype: 'INT64', shape: [], data: [3] }
+    const golden = {
+      samples: [{ inputs: [{ name: 'n', ...tensor }], outputs: [{ name: 'count', ...tensor, data: [4] }] }],
+      tolerance: 1e-6,
+    }
+    const files = {
+      'model.onnx': new Uint8Array(network),
+      'selvedge.json': bytesOf({ ...description, golden: 'golden.json' }),
+      'golden.json': bytesOf(golden),
+    }
+    expect((await pushModel(registry.fixture, 'count', '1', files)).status).toBe(201)
+    await sendJson(registry.fixture, 'PUT', '/api/v1/endpoints/n/deployments/only', { model: 'count', version: 1 })
+    await startReady()
+    const statuses = async (...paths: string[]) =>
+      Promise.all(paths.map(async (path) => (await fetch(`${url}${path}`)).status))
+    expect(await statuses('/readyz', '/v2/health/ready', '/v2/models/n/ready')).toEqual([200, 200, 503])
+  })
+
+  test('with caller tokens, only callers that send one are answered', async () => {
+    await start([], { SELVEDGE_CALLER_TOKENS: 'one, two' })
+    const status = async (headers: Record<string, string>) => (await fetch(`${url}/v2`, { headers })).status
+    expect(await status({})).toBe(401)
+    expect(await status({ authorization: 'Bearer two' })).toBe(200)
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  })
+
   test('SC-11: a run without end is answered 504 at its deadline while health answers, and dies with the server', async () => {
     const { network, description } = counting()
     const files = { 'model.onnx': new Uint8Array(network), 'selvedge.json': bytesOf(description) }
     expect((await pushModel(registry.fixture, 'count', '1', files)).status).toBe(201)
     await sendJson(registry.fixture, 'PUT', '/api/v1/endpoints/n/deployments/only', { model: 'count', version: 1 })
     await startReady(['--run-ms', '1000', '--endpoint', 'e', '--endpoint', 'n'])
-    await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await fetch(`${url}/v2/models/n/ready`)).status, { timeout: 10_000 }).toBe(200)
     const count = (n: string) => {
       const body = `{"inputs":[{"name":"n","datatype":"INT64","shape":[],"data":[${n}]}]}`
       return fetch(`${url}/v2/models/n/infer`, { method: 'POST', body })
@@ -222,7 +250,8 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     const child = spawn(
       process.execPath,
       [entry, '--registry', registry.url, '--key', registry.key, '--port', '0', '--cache', cacheDir, ...args],
-      { stdio: ['ignore', 'ignore', 'pipe'], env: {} },
+      // A token for the registry lets nobody in.
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { SELVEDGE_TOKEN: 'reader' } },
     )
     let text = ''
     child.stderr.on('data', (chunk) => {

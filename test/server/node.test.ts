@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -100,6 +100,15 @@ describe('connect in a Node process', { timeout: 30_000 }, () => {
     const { score, report } = await open()
     expect(await score({ a: 1, b: 2 })).toMatchObject({ value: 5, version: 1 })
     expect(await report()).toBe(false)
+  })
+
+  test('scores, reports and follows where plans cannot be kept', async () => {
+    await writeFile(join(cacheDir, 'plans'), 'no folder')
+    const { score, report } = await open()
+    expect(await score({ a: 1, b: 2 })).toMatchObject({ value: 5 })
+    expect(await report()).toBe(true)
+    await registry.moveTraffic({ blue: 0, green: 100 })
+    await expect.poll(async () => (await score({ a: 1, b: 2 })).deployment, { timeout: 5000 }).toBe('green')
   })
 
   test('is refused for a wrong key, an unknown endpoint and a registry that is not there', async () => {

@@ -1,14 +1,28 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Golden } from '../../runtime/contract/golden.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { decodeInferResponse, encodeInferRequest } from '../../runtime/oip/infer.ts'
 import type { Tensors } from '../../runtime/tensor.ts'
 import { createTensor } from '../../runtime/tensor.ts'
 import type { ScoredAnswer } from '../../server/scorer-process.ts'
 import { openScorers, type Scorers, type ScorersOptions } from '../../server/scorers.ts'
+import { descendants, isAlive } from './cli/command.ts'
 import { counting, expanding, planOf, type ServedModel, scaling } from './fixtures/served.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
+
+/** A first run without end. */
+const endless: Golden = {
+  samples: [
+    {
+      inputs: [{ name: 'n', datatype: 'INT64', shape: [], data: [2 ** 52] }],
+      outputs: [{ name: 'count', datatype: 'INT64', shape: [], data: [0] }],
+    },
+  ],
+  tolerance: 1e-6,
+}
 
 describe('scorer processes', { timeout: 30_000 }, () => {
   let scorers: Scorers
@@ -40,6 +54,14 @@ describe('scorer processes', { timeout: 30_000 }, () => {
   const outputOf = ({ headers, body }: ScoredAnswer, name: string) =>
     decodeInferResponse(body, Number(headers['inference-header-content-length'])).outputs[name]?.data
   const errorOf = ({ body }: ScoredAnswer) => (JSON.parse(decoder.decode(body)) as { error: string }).error
+
+  const revisions = () => scorers.processes.map((scorer) => scorer.plan('scale')?.revision)
+
+  /** Scorer processes that are none of those that serve. */
+  function spares(): number[] {
+    const serving = new Set(scorers.processes.map(({ pid }) => pid))
+    return descendants(process.pid).filter((pid) => isScorer(pid) && isAlive(pid) && !serving.has(pid))
+  }
 
   async function untilReady(endpoint: string): Promise<void> {
     await vi.waitFor(() => expect(scorers.isReady(endpoint)).toBe(true), { timeout: 5000, interval: 20 })
@@ -156,6 +178,77 @@ describe('scorer processes', { timeout: 30_000 }, () => {
     expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(5, 10))
   })
 
+  test('a plan is in force once one process serves it; one that cannot load it stops no newer plan', async () => {
+    await open({ count: 2 })
+    await serve('scale', 3, scaling(2))
+    await vi.waitFor(() => expect(revisions()).toEqual([3, 3]), { timeout: 5000 })
+    const four = planOf('scale', 4, scaling(5))
+    const late = Promise.withResolvers<void>()
+    let loads = 0
+    await scorers.serve(four.plan, async () => {
+      // The spare process and the first one have it; the second waits for its bytes.
+      if (++loads > 2) await late.promise
+      return [four.loaded]
+    })
+    expect(revisions().sort()).toEqual([3, 4])
+    for (let i = 0; i < 4; i++) expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(5, 10))
+    await serve('scale', 5, scaling(7))
+    await vi.waitFor(() => expect(revisions()).toEqual([5, 5]), { timeout: 5000 })
+    late.resolve()
+    await scorers.flush()
+    expect(revisions()).toEqual([5, 5])
+  })
+
+  test('a plan that kills what loads it costs no serving process and no request, and the plan before goes on', async () => {
+    await open()
+    await serve('scale', 3, scaling(2))
+    const [serving] = scorers.processes
+    const { plan, loaded } = planOf('count', 1, counting())
+    for (let time = 1; time <= 6; time++) {
+      const adopted = scorers.serve(plan, async () => [{ ...loaded, golden: endless }])
+      const refused = expect(adopted).rejects.toMatchObject({ code: 'SCORER_DIED' })
+      await vi.waitFor(() => expect(spares()).toHaveLength(1), { timeout: 5000 })
+      expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(2, 4))
+      for (const pid of spares()) process.kill(pid, 'SIGKILL')
+      await refused
+    }
+    expect(scorers.processes).toEqual([serving])
+    expect(scorers.restarts).toBe(0)
+    await serve('count', 2, counting())
+    expect(outputOf(await inferCount(3n), 'count')).toEqual(BigInt64Array.of(3n))
+    await vi.waitFor(() => expect(spares()).toEqual([]))
+  })
+
+  test('a plan that killed a process at its restart is tried out before the next one loads it', async () => {
+    await open()
+    const { plan, loaded } = planOf('count', 1, counting())
+    const loadedBy: string[] = []
+    await scorers.serve(plan, async () => {
+      loadedBy.push(spares().length > 0 ? 'spare' : 'scorer')
+      return [loadedBy.length === 2 ? { ...loaded, golden: endless } : loaded]
+    })
+    for (const loads of [1, 2]) {
+      await vi.waitFor(() => expect(loadedBy).toHaveLength(loads), { timeout: 5000 })
+      await vi.waitFor(() => expect(scorers.processes[0]?.busy).toBe(loads - 1), { timeout: 5000 })
+      process.kill(scorers.processes[0]?.pid ?? 0, 'SIGKILL')
+      await vi.waitFor(() => expect(scorers.restarts).toBe(loads))
+    }
+    await untilReady('count')
+    expect(loadedBy).toEqual(['scorer', 'scorer', 'spare', 'scorer'])
+  })
+
+  test('an outcome that comes while no process is there is reported by the next one', async () => {
+    await open()
+    await serve('scale', 3, scaling(2))
+    process.kill(scorers.processes[0]?.pid ?? 0, 'SIGKILL')
+    await vi.waitFor(() => expect(scorers.isReady('scale')).toBe(false))
+    scorers.outcome({ endpoint: 'scale', unit: 'u', values: { paid: true } })
+    expect(await scorers.flush()).toBe(false)
+    await untilReady('scale')
+    expect(await scorers.flush()).toBe(true)
+    expect(reports.flatMap(({ outcomes }) => outcomes.map(({ values }) => values))).toEqual([{ paid: true }])
+  })
+
   test('RT-19: after kill -9 every request in flight is answered SCORER_DIED and a new process serves within 2 s', async () => {
     await open()
     await serve('count', 1, counting())
@@ -243,3 +336,11 @@ describe('scorer processes', { timeout: 30_000 }, () => {
     expect(outputOf(await inferCount(1n), 'count')).toEqual(BigInt64Array.of(1n))
   })
 })
+
+function isScorer(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/server/scorer.ts')
+  } catch {
+    return false
+  }
+}

@@ -3,7 +3,8 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import type { Description } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
-import { createApp } from '../../../server/front/app.ts'
+import { type AppOptions, createApp } from '../../../server/front/app.ts'
+import { openCallers } from '../../../server/front/callers.ts'
 import { webExchange } from '../../../server/front/exchange.ts'
 import { jsonAnswer } from '../../../server/http-answer.ts'
 import type { RequestMeta } from '../../../server/protocol.ts'
@@ -23,6 +24,7 @@ describe('the scoring plane over HTTP', () => {
   let asked: { type: string; meta: RequestMeta; body: string }[]
   let states: Record<string, EndpointState>
   let app: ReturnType<typeof createApp>
+  let parts: AppOptions
 
   beforeEach(() => {
     asked = []
@@ -45,6 +47,11 @@ describe('the scoring plane over HTTP', () => {
         return Object.values(states).every((state) => state.isReady)
       },
       guard: 'none',
+      restarts: 2,
+      waiting: () => 5,
+      admit(endpoint) {
+        if (endpoint === 'full') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
+      },
       async ask(type, meta, body) {
         asked.push({ type, meta, body: new TextDecoder().decode(body) })
         if (meta.unit === 'busy') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
@@ -52,11 +59,29 @@ describe('the scoring plane over HTTP', () => {
         return jsonAnswer({ outputs: [] })
       },
     }
-    app = createApp({
+    parts = {
       scoring,
+      mostBodyBytes: 100 * 1024 * 1024,
       exchange: { ...webExchange, isLocal: (c) => c.req.raw.headers.get('x-from') !== 'afar' },
-    })
+    }
+    app = createApp(parts)
   })
+
+  /** An app that answers when it is told to. */
+  function holding() {
+    const answer = Promise.withResolvers<void>()
+    const mostBodyBytes = 2000
+    let held = 0
+    const ask: Scoring['ask'] = async () => {
+      held++
+      await answer.promise
+      return jsonAnswer({})
+    }
+    const slow = createApp({ ...parts, mostBodyBytes, scoring: { ...parts.scoring, ask } })
+    const send = async (bytes: number) =>
+      await slow.request('/v2/models/digits/infer', { method: 'POST', body: ' '.repeat(bytes) })
+    return { mostBodyBytes, send, answer, held: () => held }
+  }
 
   const post = (path: string, body = '{}', headers: Record<string, string> = {}) =>
     app.request(path, { method: 'POST', body, headers })
@@ -182,6 +207,73 @@ describe('the scoring plane over HTTP', () => {
   ])('SC-18: POST %s is 404', async (path) => {
     expect((await errorOf(post(path)))[0]).toBe(404)
     expect(asked).toEqual([])
+  })
+
+  test('what would be refused is refused before its body is read', async () => {
+    states.full = { isReady: true, revision: 1, deployments: [] }
+    let read = 0
+    const body = new ReadableStream(
+      {
+        pull(controller) {
+          read++
+          controller.enqueue(new Uint8Array(1024))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const request = new Request('http://localhost/v2/models/full/infer', { method: 'POST', body, duplex: 'half' })
+    expect(await errorOf(app.request(request))).toEqual([503, 'QUEUE_FULL'])
+    expect([read, asked]).toEqual([0, []])
+  })
+
+  test('bodies over what may be held at once are refused with QUEUE_FULL, and give back what they took', async () => {
+    const { mostBodyBytes, send, answer, held } = holding()
+    const half = mostBodyBytes / 2
+    const [first, second] = [send(half), send(half)]
+    await expect.poll(held).toBe(2)
+    expect(await errorOf(send(1))).toEqual([503, 'QUEUE_FULL'])
+    answer.resolve()
+    expect([(await first).status, (await second).status, (await send(half)).status]).toEqual([200, 200, 200])
+  })
+
+  test('with tokens, callers are answered for one of them, and health for none', async () => {
+    const guarded = createApp({ ...parts, isCaller: openCallers(['first', 'second']) })
+    const status = async (path: string, authorization?: string) => {
+      const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
+      return (await guarded.request(path, { headers })).status
+    }
+    const get = (authorization?: string) => status('/v2/models/digits', authorization)
+    expect([await get('Bearer first'), await get('bearer second')]).toEqual([200, 200])
+    for (const wrong of [undefined, 'Bearer', 'Bearer firs', 'Bearer first2', 'Basic Zmlyc3Q=', 'first']) {
+      expect(await get(wrong)).toBe(401)
+    }
+    for (const path of ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready']) {
+      expect(await status(path)).toBe(200)
+    }
+    for (const path of ['/v2', '/v2/models', '/metrics']) expect(await status(path)).toBe(401)
+    const refused = await guarded.request('/v2/models/digits/infer', { method: 'POST', body: '{}' })
+    expect([refused.status, refused.headers.get('www-authenticate'), asked]).toEqual([401, 'Bearer', []])
+    expect((await guarded.request('/v2/models/digits/infer', { method: 'OPTIONS' })).status).toBe(204)
+  })
+
+  test('metrics count answers by class of status and tell what waits', async () => {
+    await post('/v2/models/digits/infer')
+    await post('/v2/models/digits/infer')
+    await post('/v2/models/digits/score', '{}', { 'selvedge-unit': 'busy' })
+    await post('/v2/models/nothing/score')
+    const response = await app.request('/metrics')
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    const text = await response.text()
+    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
+      'selvedge_scoring_requests_total{endpoint="digits",status="2xx"} 2',
+      'selvedge_scoring_requests_total{endpoint="digits",status="5xx"} 1',
+      'selvedge_scoring_waiting_requests{endpoint="digits"} 5',
+      'selvedge_scoring_body_bytes 0',
+      'selvedge_scoring_endpoint_ready{endpoint="digits"} 1',
+      'selvedge_scoring_ready 1',
+      'selvedge_scoring_scorer_restarts_total 2',
+    ])
+    expect(text).toContain('# TYPE selvedge_scoring_requests_total counter\n')
   })
 
   test.each(['/api/v1/models', '/metrics/admin', '/v2/digits/manifests/1', '/console', '/v2/digits/blobs/uploads/'])(

@@ -19,6 +19,9 @@ describe('the scoring listener', () => {
     endpoint: (name) => (name === 'echo' ? { isReady: true, revision: 1, deployments: [] } : undefined),
     isReady: true,
     guard: 'none',
+    restarts: 0,
+    waiting: () => 0,
+    admit: () => undefined,
     async ask(_type, meta, body, signal) {
       bodies.push(body)
       if (signal !== undefined) signals.push(signal)
@@ -31,7 +34,10 @@ describe('the scoring listener', () => {
     bodies = []
     signals = []
     answered = Promise.withResolvers()
-    listener = await openListener(createApp({ scoring, exchange: nodeExchange }), { host: '127.0.0.1', port: 0 })
+    listener = await openListener(createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 }), {
+      host: '127.0.0.1',
+      port: 0,
+    })
   })
 
   afterEach(async () => {
@@ -96,6 +102,14 @@ describe('the scoring listener', () => {
     expect(statuses).toEqual(['421', '400', '421', '421', '421', '200', '200', '200'])
   })
 
+  test('a caller for whom a proxy speaks is not on this machine', async () => {
+    const pick = async (headers: Record<string, string>) =>
+      (await infer('{}', { 'selvedge-deployment': 'green', ...headers })).status
+    expect(await pick({})).toBe(200)
+    for (const name of ['forwarded', 'x-forwarded-for', 'x-real-ip'])
+      expect(await pick({ [name]: '127.0.0.1' })).toBe(403)
+  })
+
   test('SC-14: the signal of a caller who hangs up aborts', async () => {
     const caller = new AbortController()
     const left = fetch(`${listener.url}/v2/models/echo/infer`, {
@@ -130,12 +144,15 @@ describe('the scoring listener', () => {
     answered.resolve()
     expect((await running).status).toBe(200)
     await closed
-    listener = await openListener(createApp({ scoring, exchange: nodeExchange }), { host: '127.0.0.1', port: 0 })
+    listener = await openListener(createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 }), {
+      host: '127.0.0.1',
+      port: 0,
+    })
   })
 
   test('a taken port is refused with the address', async () => {
     const port = Number(new URL(listener.url).port)
-    const app = createApp({ scoring, exchange: nodeExchange })
+    const app = createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 })
     await expect(openListener(app, { host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'REFUSED_TO_START',
       message: `cannot listen on 127.0.0.1:${port}: it is taken`,
