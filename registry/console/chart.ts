@@ -36,11 +36,22 @@ export function chart(feature: ProfileFeature, counts: readonly number[]): Html 
 function cellsOf(feature: ProfileFeature, counts: readonly number[]): Cell[] {
   const rows = sum(counts)
   const baselineRows = sum(feature.counts)
-  return cellNames(feature).map((name, i) => ({
+  return cellNames(roundEdges(feature)).map((name, i) => ({
     name,
     current: rows === 0 ? 0 : (counts[i] ?? 0) / rows,
     baseline: baselineRows === 0 ? 0 : (feature.counts[i] ?? 0) / baselineRows,
   }))
+}
+
+// Edges are float32 and named to the last digit; a caption wants four digits, or as many as tell its cells apart.
+function roundEdges(feature: ProfileFeature): ProfileFeature {
+  if (feature.kind === 'categorical') return feature
+  const numbers = [...feature.edges, ...feature.points]
+  const round = (digits: number) => (number: number) => Number(number.toPrecision(digits))
+  const distinct = new Set(numbers).size
+  let digits = 4
+  while (digits < 9 && new Set(numbers.map(round(digits))).size < distinct) digits++
+  return { ...feature, edges: feature.edges.map(round(digits)), points: feature.points.map(round(digits)) }
 }
 
 // What a reader without eyes for the bars wants to know first.

@@ -19,6 +19,7 @@ export function renderPage(c: Context<AppEnv>, title: string, body: Html): Respo
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 <title>${title} · Selvedge</title>
 <style>${style}</style>
 </head>

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { chart } from '../../../registry/console/chart.ts'
 import {
   bytesOf,
   digestOf,
@@ -79,6 +80,20 @@ describe('the status page', () => {
     expect(answer.headers.get('content-security-policy')).toMatch(/^default-src 'none';/)
     expect(answer.headers.get('content-type')).toMatch(/^text\/html; charset=utf-8$/i)
   })
+})
+
+test('a caption has four digits of an edge, or as many as tell its cells apart', () => {
+  const caption = (edges: number[]) =>
+    String(
+      chart({ name: 'a', kind: 'numeric', edges, points: [], counts: [1, 9, 0, 0, 0, 0, 0] }, [9, 1, 0, 0, 0, 0, 0]),
+    )
+  expect(caption([59.600002288818, 61.123456])).toContain('59.6 to 61.12: 10% now')
+  expect(caption([1234.51, 1234.62])).toContain('1234.5 to 1234.6: 10% now')
+})
+
+test('a page asks for no icon', async () => {
+  await using fixture = await openFixture()
+  expect(await (await fixture.request('/')).text()).toContain('<link rel="icon" href="data:,">')
 })
 
 test('/docs lists every route with its role', async () => {
