@@ -1,11 +1,12 @@
 /** Blobs in a folder: written to a temporary file, synced, renamed to the digest's place, the folder synced. */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Blobs, StoredBlob } from './blobs.ts'
 import { openDigester } from './digester.ts'
+import { hasCode, makeFolder, syncFolder } from './durable.ts'
 
 export async function openFolderBlobs(root: string): Promise<Blobs> {
   const incoming = join(root, 'incoming')
@@ -73,7 +74,7 @@ async function openStored(place: string, digest: string): Promise<StoredBlob | u
     file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (thrown) {
     if (hasCode(thrown, 'ENOENT')) return undefined
-    if (hasCode(thrown, 'ELOOP') || hasCode(thrown, 'ENXIO')) throw notOurs(digest)
+    if (hasCode(thrown, 'ELOOP', 'ENXIO')) throw notOurs(digest)
     throw thrown
   }
   const facts = await file.stat()
@@ -98,37 +99,11 @@ async function openStored(place: string, digest: string): Promise<StoredBlob | u
   }
 }
 
-// A folder that was made is durable once its parent is synced.
-async function makeFolder(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 })
-  if (made === undefined) return
-  for (let at = path; ; at = dirname(at)) {
-    await syncFolder(dirname(at))
-    if (at === made) return
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY)
-  try {
-    await folder.sync()
-  } catch (thrown) {
-    // Windows cannot sync a folder; its rename is durable by itself.
-    if (!hasCode(thrown, 'EPERM') || (await stat(path)).isFile()) throw thrown
-  } finally {
-    await folder.close()
-  }
-}
-
 function notOurs(digest: string): SelvedgeError {
   return new SelvedgeError('BLOB_CORRUPT', `what is stored as ${digest} is not a plain file of the registry`)
 }
 
 function asStorageError(thrown: unknown): unknown {
-  if (!hasCode(thrown, 'ENOSPC') && !hasCode(thrown, 'EDQUOT')) return thrown
+  if (!hasCode(thrown, 'ENOSPC', 'EDQUOT')) return thrown
   return new SelvedgeError('STORAGE_FULL', 'the registry has no room for this blob', {}, { cause: thrown })
-}
-
-function hasCode(thrown: unknown, code: string): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === code
 }

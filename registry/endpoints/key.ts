@@ -1,9 +1,10 @@
 /** The key that signs plans: Ed25519, made at the first start, kept in the data folder for its owner alone. */
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { hasCode, syncFolder } from '../blobs/durable.ts'
 
 export interface PlanKey {
   /** First 16 characters of the key's thumbprint (RFC 7638). */
@@ -35,7 +36,7 @@ async function readKey(file: string): Promise<Ed25519Key | undefined> {
   try {
     text = await readFile(file, 'utf8')
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
+    if (hasCode(thrown, 'ENOENT')) return undefined
     throw thrown
   }
   const refused = new SelvedgeError('REFUSED_TO_START', 'plan-key.json in the data folder holds no Ed25519 key')
@@ -62,5 +63,6 @@ async function createKey(file: string): Promise<Ed25519Key> {
     await handle.close()
   }
   await rename(temporary, file)
+  await syncFolder(dirname(file))
   return jwk
 }

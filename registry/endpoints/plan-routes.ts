@@ -5,7 +5,7 @@ import { name } from '../../runtime/contract/names.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer } from '../http/openapi.ts'
-import type { SignedPlan } from './plans.ts'
+import type { Plans, SignedPlan } from './plans.ts'
 
 const getPlan = createRoute({
   method: 'get',
@@ -45,16 +45,33 @@ export function planRoutes(app: OpenAPIHono<AppEnv>, { plans, key, baseOf }: Ser
     const { wait, after } = c.req.valid('query')
     const base = baseOf(c.req.url)
     const held = heldBy(c.req.header('if-none-match'), after)
-    let plan = await plans.signed(endpoint, base)
-    if (held(plan) && wait > 0) {
-      await plans.wait(endpoint, wait * 1000, c.req.raw.signal)
-      plan = await plans.signed(endpoint, base)
-    }
+    const plan = await newsOf(plans, endpoint, { base, held, waitMs: wait * 1000, signal: c.req.raw.signal })
     c.header('etag', plan.etag)
     c.header('cache-control', wait > 0 ? 'no-store' : 'max-age=5, stale-while-revalidate=60')
     if (held(plan)) return c.body(null, 304)
     return c.body(plan.jws, 200, { 'content-type': 'application/jose' })
   })
+}
+
+interface Asked {
+  base: string
+  held(plan: SignedPlan): boolean
+  waitMs: number
+  signal: AbortSignal
+}
+
+async function newsOf(plans: Plans, endpoint: string, { base, held, waitMs, signal }: Asked): Promise<SignedPlan> {
+  if (waitMs === 0) return await plans.signed(endpoint, base)
+  // Watched before it is read, or a change in between would wake nobody.
+  const waiting = plans.watch(endpoint, waitMs, signal)
+  try {
+    const plan = await plans.signed(endpoint, base)
+    if (!held(plan)) return plan
+    await waiting.news
+    return await plans.signed(endpoint, base)
+  } finally {
+    waiting.close()
+  }
 }
 
 // A plan that was signed anew has the revision that the caller has, and another ETag.

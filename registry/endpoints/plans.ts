@@ -4,7 +4,7 @@ import type { Plan, PlanDeployment } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 import type { PlanKey } from './key.ts'
-import { openWaiters } from './waiters.ts'
+import { openWaiters, type Waiting } from './waiters.ts'
 
 export interface SignedPlan {
   revision: number
@@ -22,8 +22,10 @@ export interface Plans {
    * @throws SelvedgeError `ENDPOINT_UNKNOWN`
    */
   signed(endpoint: string, base: string): Promise<SignedPlan>
-  /** Settles at the next change of the endpoint, after the span, or when the signal aborts. */
-  wait(endpoint: string, ms: number, signal: AbortSignal): Promise<void>
+  /** Watches for the next plan of the endpoint, changed or signed anew; begin before {@link Plans.signed} reads. */
+  watch(endpoint: string, ms: number, signal: AbortSignal): Waiting
+  /** How many watch now. */
+  watching(): number
   /** Whether any plan in force names this blob of the model. */
   names(model: string, digest: string): Promise<boolean>
   changed(endpoint: string): void
@@ -79,7 +81,20 @@ export function openPlans(options: PlanOptions): Plans {
     if (found.issuedAt >= startedAt && now() < found.issuedAt + options.lifeMs / 2) return found
     await store.endpoints.reissue(endpoint, found.issuedAt, now())
     forget(endpoint, reading)
-    return await state(endpoint)
+    const anew = await state(endpoint)
+    waiters.wake(endpoint)
+    return anew
+  }
+
+  function namedNow(): Promise<Set<string>> {
+    if (named !== undefined) return named
+    const reading = namedBlobs(store)
+    named = reading
+    // A failure is the caller's, not everyone's until the next change.
+    reading.catch(() => {
+      if (named === reading) named = undefined
+    })
+    return reading
   }
 
   return {
@@ -94,10 +109,10 @@ export function openPlans(options: PlanOptions): Plans {
       plan.catch(() => plans.delete(at))
       return await plan
     },
-    wait: waiters.wait,
+    watch: waiters.watch,
+    watching: waiters.count,
     async names(model, digest) {
-      named ??= namedBlobs(store)
-      return (await named).has(`${model} ${digest}`)
+      return (await namedNow()).has(`${model} ${digest}`)
     },
     changed(endpoint) {
       states.delete(endpoint)

@@ -1,9 +1,18 @@
 /** Those who wait for news of an endpoint; one wake-up each, whatever comes first. */
 
+export interface Waiting {
+  /** Settles at the first news since the watch began, after the span, when the signal aborts or when all is closed. */
+  news: Promise<void>
+  /** Ends the watch; `news` settles. */
+  close(): void
+}
+
 export interface Waiters {
-  /** Settles at the next news of the endpoint, after the span, when the signal aborts or when all is closed. */
-  wait(endpoint: string, ms: number, signal: AbortSignal): Promise<void>
+  /** Watches from now on: whoever reads the plan after this call misses no news. */
+  watch(endpoint: string, ms: number, signal: AbortSignal): Waiting
   wake(endpoint: string): void
+  /** How many watch now. */
+  count(): number
   /** Wakes everyone; nobody waits from now on. */
   close(): void
 }
@@ -17,24 +26,25 @@ export function openWaiters(): Waiters {
   }
 
   return {
-    wait(endpoint, ms, signal) {
-      if (closed || signal.aborted) return Promise.resolve()
-      return new Promise((resolve) => {
-        const group = waiting.get(endpoint) ?? new Set()
-        waiting.set(endpoint, group)
-        const end = () => {
-          clearTimeout(timer)
-          signal.removeEventListener('abort', end)
-          group.delete(end)
-          if (group.size === 0 && waiting.get(endpoint) === group) waiting.delete(endpoint)
-          resolve()
-        }
-        const timer = setTimeout(end, ms)
-        signal.addEventListener('abort', end, { once: true })
-        group.add(end)
-      })
+    watch(endpoint, ms, signal) {
+      if (closed || signal.aborted) return { news: Promise.resolve(), close: () => undefined }
+      const { promise: news, resolve } = Promise.withResolvers<void>()
+      const group = waiting.get(endpoint) ?? new Set()
+      waiting.set(endpoint, group)
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        group.delete(end)
+        if (group.size === 0 && waiting.get(endpoint) === group) waiting.delete(endpoint)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal.addEventListener('abort', end, { once: true })
+      group.add(end)
+      return { news, close: end }
     },
     wake,
+    count: () => [...waiting.values()].reduce((sum, group) => sum + group.size, 0),
     close() {
       closed = true
       for (const endpoint of [...waiting.keys()]) wake(endpoint)
