@@ -14,6 +14,7 @@ import { crossOrigin } from './http/cross-origin.ts'
 import type { AppEnv, Services } from './http/env.ts'
 import { invalidRequest, isOci, renderError } from './http/errors.ts'
 import { allowHosts } from './http/hosts.ts'
+import { countRequests, metricsRoutes } from './metrics/routes.ts'
 import { modelRoutes } from './models/routes.ts'
 import { blobRoutes } from './oci/blob-routes.ts'
 import { manifestRoutes } from './oci/manifest-routes.ts'
@@ -38,6 +39,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   app.onError((thrown, c) => renderError(thrown, c, services.log))
   app.notFound((c) => renderError(notFound(app, c.req.method, c.req.path), c, services.log))
 
+  app.use('*', countRequests(services.counters))
   app.use('*', async (c, next) => {
     await next()
     c.res.headers.set('x-content-type-options', 'nosniff')
@@ -63,6 +65,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   telemetryRoutes(app, services)
   tokenRoutes(app, services)
   consoleRoutes(app, services, assets)
+  metricsRoutes(app, services)
   docsRoutes(app)
   assetRoutes(app, assets)
   return app

@@ -9,6 +9,7 @@ import { openFolderBlobs } from './blobs/folder.ts'
 import { openPlanKey } from './endpoints/key.ts'
 import { openPlans } from './endpoints/plans.ts'
 import type { Services } from './http/env.ts'
+import { openCounters } from './metrics/counters.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
 
@@ -64,7 +65,8 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     lifeMs: options.planLifeMs ?? 24 * 3600_000,
     now,
   })
-  const intake = openIntake(store, now)
+  const counters = openCounters()
+  const intake = openIntake(store, now, counters)
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
   const services: Services = {
     store,
@@ -72,6 +74,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     plans,
     key,
     intake,
+    counters,
     changed(endpoint) {
       intake.changed(endpoint)
       plans.changed(endpoint)

@@ -25,6 +25,7 @@ const crossOrigin = { crossOrigin: true } as const
 export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/healthz', role: 'open' },
   { method: 'GET', path: '/readyz', role: 'open' },
+  { method: 'GET', path: '/metrics', role: 'reader' },
   { method: 'GET', path: '/openapi.json', role: 'open' },
   { method: 'GET', path: '/docs', role: 'open' },
   { method: 'GET', path: '/', role: 'reader' },

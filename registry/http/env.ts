@@ -4,6 +4,7 @@ import type { Role } from '../../runtime/contract/control.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { PlanKey } from '../endpoints/key.ts'
 import type { Plans } from '../endpoints/plans.ts'
+import type { Counters } from '../metrics/counters.ts'
 import type { Store } from '../store/store.ts'
 import type { Intake } from '../telemetry/intake.ts'
 
@@ -20,6 +21,7 @@ export interface Services {
   plans: Plans
   key: PlanKey
   intake: Intake
+  counters: Counters
   /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
   changed(endpoint: string): void
   /** Where the caller of this address reaches the registry, ending in a slash. */

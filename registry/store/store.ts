@@ -13,7 +13,16 @@ export interface Store {
   readonly endpoints: Endpoints
   readonly telemetry: Telemetry
   readonly tokens: Tokens
+  size(): Promise<StoreSize>
   close(): Promise<void>
+}
+
+export interface StoreSize {
+  models: number
+  versions: number
+  endpoints: number
+  /** Of all blobs, each counted once. */
+  blobBytes: number
 }
 
 export interface BlobRecord {

@@ -7,6 +7,16 @@ import { limits } from '../../runtime/limits.ts'
 import { cellCount } from '../../runtime/profile.ts'
 import type { CheckedReport, Served } from '../store/store.ts'
 
+/** Why a report is refused, as the metrics count it. */
+export type RefusalReason =
+  | 'rejected_time'
+  | 'unknown_endpoint'
+  | 'not_served'
+  | 'wrong_spec'
+  | 'wrong_cells'
+  | 'too_many'
+  | 'twice'
+
 // More rows than any host scores in a minute; sums of nine million such counts are still exact.
 const maxCount = 1_000_000_000
 
@@ -27,12 +37,14 @@ export function checkReport(report: TelemetryReport, served: readonly Served[], 
       profile.device,
       profile.spec,
     ])
-    if (keys.has(key)) throw refuse(`deployment ${profile.deployment} is reported twice for one variant and provider`)
+    if (keys.has(key))
+      throw refuse('twice', `deployment ${profile.deployment} is reported twice for one variant and provider`)
     keys.add(key)
     return checkProfile(profile, served)
   })
   for (const { deployment } of report.exposures) {
-    if (!served.some((each) => each.deployment === deployment)) throw refuse(`no deployment ${deployment} was served`)
+    if (!served.some((each) => each.deployment === deployment))
+      throw refuse('not_served', `no deployment ${deployment} was served`)
   }
   return {
     ...report,
@@ -46,8 +58,8 @@ export function checkReport(report: TelemetryReport, served: readonly Served[], 
 
 function parseWindow(window: string, now: number): string {
   const start = Date.parse(window)
-  if (start % 60_000 !== 0) throw refuse(`window ${window} does not start on a whole minute`)
-  if (!isWithin(window, now)) throw refuse(`window ${window} is too old or in the future`)
+  if (start % 60_000 !== 0) throw refuse('rejected_time', `window ${window} does not start on a whole minute`)
+  if (!isWithin(window, now)) throw refuse('rejected_time', `window ${window} is too old or in the future`)
   return utc(window)
 }
 
@@ -65,10 +77,11 @@ function checkProfile(profile: ProfileReport, served: readonly Served[]): Profil
   const { deployment, version, variant, spec: digest } = profile
   const what = `deployment ${deployment}, version ${version}`
   const versions = served.filter((each) => each.deployment === deployment && each.version === version)
-  if (versions.length === 0) throw refuse(`${what} was never served`)
+  if (versions.length === 0) throw refuse('not_served', `${what} was never served`)
   const source = versions.find((each) => each.spec?.digest === digest)
-  if (source === undefined) throw refuse(`${what} is not counted against the spec ${digest ?? 'that is missing'}`)
-  if (!source.variants.includes(variant)) throw refuse(`${what} has no variant ${variant}`)
+  if (source === undefined)
+    throw refuse('wrong_spec', `${what} is not counted against the spec ${digest ?? 'that is missing'}`)
+  if (!source.variants.includes(variant)) throw refuse('not_served', `${what} has no variant ${variant}`)
   checkSizes(profile, what)
   const spec = source.spec?.spec
   return {
@@ -82,7 +95,7 @@ function checkProfile(profile: ProfileReport, served: readonly Served[]): Profil
 function checkSizes({ rows, counts, outputs, latency, errors }: ProfileReport, what: string): void {
   const vectors = [[rows], latency, Object.values(errors), ...Object.values(counts), ...Object.values(outputs)]
   if (vectors.some((vector) => vector.some((count) => count > maxCount))) {
-    throw refuse(`${what} counts more than ${maxCount} in one window`)
+    throw refuse('too_many', `${what} counts more than ${maxCount} in one window`)
   }
 }
 
@@ -101,7 +114,7 @@ function cellsOf(cells: Readonly<Record<string, number[]>>, feature: ProfileFeat
   const found = Object.hasOwn(cells, feature.name) ? cells[feature.name] : undefined
   if (found === undefined) return new Array<number>(want).fill(0)
   if (found.length === want) return found
-  throw refuse(`${what}, "${feature.name}": got ${found.length} cells, want ${want}`)
+  throw refuse('wrong_cells', `${what}, "${feature.name}": got ${found.length} cells, want ${want}`)
 }
 
 // Codes that nobody knows are one code, or a host could make up names without end.
@@ -114,6 +127,6 @@ function keepErrors(errors: Readonly<Record<string, number>>): Record<string, nu
   return kept
 }
 
-function refuse(message: string): SelvedgeError {
-  return new SelvedgeError('TELEMETRY_REFUSED', message)
+function refuse(reason: RefusalReason, message: string): SelvedgeError {
+  return new SelvedgeError('TELEMETRY_REFUSED', message, { reason })
 }

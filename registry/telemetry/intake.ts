@@ -1,8 +1,9 @@
 /** Taking reports: checked against what was served, then committed together with all that came in the same 20 ms. */
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import type { Counters } from '../metrics/counters.ts'
 import type { CheckedReport, Served, Store } from '../store/store.ts'
-import { checkReport } from './check.ts'
+import { checkReport, type RefusalReason } from './check.ts'
 
 export interface Intake {
   /**
@@ -26,7 +27,7 @@ interface Waiting {
 // One sync to disk a group: it stops the event loop for about 3 ms on a slow disk.
 const groupMs = 20
 
-export function openIntake(store: Store, now: () => number): Intake {
+export function openIntake(store: Store, now: () => number, counters: Counters): Intake {
   const servedBy = new Map<string, Promise<Served[]>>()
   let group: Waiting[] = []
   let timer: NodeJS.Timeout | undefined
@@ -45,7 +46,8 @@ export function openIntake(store: Store, now: () => number): Intake {
     const held = servedBy.get(endpoint)
     if (held !== undefined) return await held
     if ((await store.endpoints.endpoint(endpoint)) === undefined) {
-      throw new SelvedgeError('TELEMETRY_REFUSED', `there is no endpoint ${endpoint}`, { endpoint })
+      const reason: RefusalReason = 'unknown_endpoint'
+      throw new SelvedgeError('TELEMETRY_REFUSED', `there is no endpoint ${endpoint}`, { endpoint, reason })
     }
     const reading = store.endpoints.served(endpoint)
     servedBy.set(endpoint, reading)
@@ -53,17 +55,36 @@ export function openIntake(store: Store, now: () => number): Intake {
     return await reading
   }
 
+  async function check(report: TelemetryReport): Promise<CheckedReport> {
+    try {
+      return checkReport(report, await served(report.endpoint), now())
+    } catch (thrown) {
+      if (thrown instanceof SelvedgeError && thrown.code === 'TELEMETRY_REFUSED') {
+        counters.add('reports_refused', { reason: String(thrown.detail.reason) })
+      }
+      throw thrown
+    }
+  }
+
   return {
     async take(report) {
-      const checked = checkReport(report, await served(report.endpoint), now())
-      return await new Promise<boolean>((resolve, reject) => {
+      const checked = await check(report)
+      const counted = await new Promise<boolean>((resolve, reject) => {
         group.push({ report: checked, resolve, reject })
         timer ??= setTimeout(() => void commit(), groupMs)
       })
+      counters.add('reports', { counted: String(counted) })
+      const left = eventsOf(report) - eventsOf(checked)
+      if (left > 0) counters.add('events_refused', { reason: 'rejected_time' satisfies RefusalReason }, left)
+      return counted
     },
     changed: (endpoint) => void servedBy.delete(endpoint),
     close: commit,
   }
+}
+
+function eventsOf({ exposures, outcomes }: TelemetryReport): number {
+  return exposures.length + outcomes.length
 }
 
 async function commitGroup(store: Store, group: readonly Waiting[]): Promise<void> {

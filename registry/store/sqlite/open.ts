@@ -1,7 +1,7 @@
 /** The Store in one SQLite file, through Node's own `node:sqlite` and Kysely. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
-import type { Store } from '../store.ts'
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
+import type { Store, StoreSize } from '../store.ts'
 import { openEndpoints } from './endpoints.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
@@ -25,12 +25,23 @@ export function openSqliteStore(file: string): Store {
     endpoints: openEndpoints(db),
     telemetry: openTelemetry(db),
     tokens: openTokens(db),
+    size: () => readSize(db),
     async close() {
       await db.destroy()
       // Kysely closes only what it has used.
       closeOnce(database)
     },
   }
+}
+
+async function readSize(db: Kysely<Tables>): Promise<StoreSize> {
+  const { rows } = await sql<StoreSize>`
+    SELECT (SELECT count(*) FROM models) AS models, (SELECT count(*) FROM versions) AS versions,
+      (SELECT count(*) FROM endpoints WHERE removed_at IS NULL) AS endpoints,
+      (SELECT coalesce(sum(size), 0) FROM blobs) AS "blobBytes"`.execute(db)
+  const [size] = rows
+  if (size === undefined) throw new Error('a SELECT of four counts gave no row')
+  return { ...size }
 }
 
 const keptStatements = 200

@@ -1,6 +1,6 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { verifyPlan } from '../../../runtime/plan.ts'
 import {
   digestOf,
@@ -167,6 +167,33 @@ describe('a long poll', () => {
     const waiting = readPlan(fixture, `?wait=25&after=${revision}`, { 'if-none-match': etag })
     await addDeployment(fixture, 'red')
     expect(await revisionOf(await waiting)).toBeGreaterThan(revision)
+  })
+
+  test('of a host that holds the same revision signed before is answered at once with the one signed anew', async () => {
+    const { now, pass } = clock()
+    await using fixture = await openServing({ now })
+    const plan = await readPlan(fixture)
+    const held = { 'if-none-match': plan.headers.get('etag') ?? '' }
+    const revision = await revisionOf(plan)
+    pass(12 * hour)
+    const anew = await readPlan(fixture, `?wait=25&after=${revision}`, held)
+    expect([anew.status, await revisionOf(anew)]).toEqual([200, revision])
+  })
+
+  test('is answered when someone else makes the registry sign the plan anew', async () => {
+    const { now, pass } = clock()
+    await using fixture = await openServing({ now })
+    const plan = await readPlan(fixture)
+    const held = { 'if-none-match': plan.headers.get('etag') ?? '' }
+    const revision = await revisionOf(plan)
+    const waiting = readPlan(fixture, `?wait=25&after=${revision}`, held)
+    await vi.waitFor(async () => {
+      expect(await (await fixture.request('/metrics')).text()).toContain('selvedge_polls_waiting 1\n')
+    })
+    pass(12 * hour)
+    await readPlan(fixture)
+    const anew = await waiting
+    expect([anew.status, await revisionOf(anew)]).toEqual([200, revision])
   })
 
   test('ends with 304 when nothing comes', async () => {
