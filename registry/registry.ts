@@ -9,9 +9,11 @@ import { openFolderBlobs } from './blobs/folder.ts'
 import { openPlanKey } from './endpoints/key.ts'
 import { openPlans } from './endpoints/plans.ts'
 import type { Services } from './http/env.ts'
+import { type Lock, openLock } from './lock.ts'
 import { openCounters } from './metrics/counters.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
+import { openUpkeep } from './upkeep.ts'
 
 export interface RegistryOptions {
   /** Made where it is missing; holds the database, the blobs and the key that signs plans. */
@@ -48,15 +50,26 @@ export interface Registry {
   close(): Promise<void>
 }
 
-/** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START` */
+/** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START`, also while another registry has the data folder */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 })
+  const lock = openLock(options.dataDir)
+  try {
+    return await openLocked(options, lock)
+  } catch (thrown) {
+    lock.close()
+    throw thrown
+  }
+}
+
+async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registry> {
   const { dataDir, now = Date.now, log = () => undefined, publicUrl } = options
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const key = await openPlanKey(dataDir)
   const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
   const demo = await readFiles(options.demoDir)
   const store = openSqliteStore(join(dataDir, 'registry.db'))
+  const upkeep = await openUpkeep({ store, now, log })
   const plans = openPlans({
     store,
     key,
@@ -92,9 +105,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     drain: () => plans.close(),
     async close() {
       plans.close()
+      await upkeep.close()
       await intake.close()
       await blobs.close()
       await store.close()
+      lock.close()
     },
   }
 }

@@ -16,6 +16,8 @@ export const limits = {
   telemetryBytes: 60 * KiB,
   telemetryPastMs: 7 * 24 * 3600 * second,
   telemetryFutureMs: 5 * 60 * second,
+  uploadSessionMs: 24 * 3600 * second,
+  openUploads: 32,
   chunkBytes: 4 * MiB,
   graphNodes: 50_000,
   graphNesting: 32,

@@ -32,6 +32,8 @@ export function renderError(
   }
   const allow = error.detail.allow
   if (error.code === 'METHOD_NOT_ALLOWED' && typeof allow === 'string') c.header('allow', allow)
+  const { retryAfterMs } = error.detail
+  if (typeof retryAfterMs === 'number') c.header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
   const status = error.status as ContentfulStatusCode
   if (oci) {
     const code = ociCodes[error.code] ?? error.code

@@ -3,10 +3,14 @@ import { randomUUID } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import { streamBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import type { Upload } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
+
+// By then one of those that are going on may be done.
+const retryAfterMs = 60_000
 
 const uploadPath = '/v2/:name{.+}/blobs/uploads/:upload'
 
@@ -20,7 +24,13 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
       if (digest !== undefined) return await receive(c, services, repository, parseDigest(digest))
       // A mount that cannot be done becomes an ordinary upload, as the specification has it.
       const upload = { id: randomUUID(), repository, token: c.get('caller')?.token }
-      await store.repositories.openUpload(upload, new Date(now()).toISOString())
+      if (!(await store.repositories.openUpload(upload, new Date(now()).toISOString(), limits.openUploads))) {
+        throw new SelvedgeError(
+          'TOO_MANY_REQUESTS',
+          `${limits.openUploads} uploads of this token are open: finish or cancel one`,
+          { retryAfterMs },
+        )
+      }
       return c.body(null, 202, uploadHeaders(upload))
     })
   }

@@ -52,10 +52,13 @@ export interface Repositories {
   /** The repository holds the blob from now on; a blob marked as corrupt is sound again. */
   addBlob(repository: string, blob: BlobRecord, now: string): Promise<void>
   markCorrupt(digest: string, now: string): Promise<void>
-  openUpload(upload: Upload, now: string): Promise<void>
+  /** False, and nothing is opened, while the token has that many open. */
+  openUpload(upload: Upload, now: string, most: number): Promise<boolean>
   /** False for another repository's or another token's upload, too. */
   hasUpload(upload: Upload): Promise<boolean>
   closeUpload(upload: Upload): Promise<void>
+  /** Forgets uploads that were opened before the moment. */
+  dropUploads(before: string): Promise<void>
   /** A manifest that registers no version; `tag` then names it. */
   addManifest(repository: string, manifest: ManifestRecord, tag: string | undefined, now: string): Promise<void>
   manifest(repository: string, reference: { digest: string } | { tag: string }): Promise<ManifestRecord | undefined>
@@ -165,6 +168,8 @@ export interface Telemetry {
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
   /** Hosts heard at `since` or later, the latest first. */
   hosts(endpoint: string, since: string, limit: number): Promise<HostRecord[]>
+  /** Drops reports and profiles of windows that start before the moment. */
+  drop(before: string): Promise<void>
   counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
 }
 

@@ -33,11 +33,17 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
     async markCorrupt(digest, now) {
       await db.updateTable('blobs').set({ corrupt_at: now }).where('digest', '=', digest).execute()
     },
-    async openUpload({ id, repository, token }, now) {
-      await db
-        .insertInto('uploads')
-        .values({ id, repository, token: token ?? null, created_at: now })
-        .execute()
+    async openUpload({ id, repository, token = null }, now, most) {
+      return await db.transaction().execute(async (tx) => {
+        const { open } = await tx
+          .selectFrom('uploads')
+          .select((select) => select.fn.countAll<number>().as('open'))
+          .where('token', 'is', token)
+          .executeTakeFirstOrThrow()
+        if (open >= most) return false
+        await tx.insertInto('uploads').values({ id, repository, token, created_at: now }).execute()
+        return true
+      })
     },
     async hasUpload({ id, repository, token }) {
       const row = await db
@@ -51,6 +57,9 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
     },
     async closeUpload({ id, repository }) {
       await db.deleteFrom('uploads').where('id', '=', id).where('repository', '=', repository).execute()
+    },
+    async dropUploads(before) {
+      await db.deleteFrom('uploads').where('created_at', '<', before).execute()
     },
     async addManifest(repository, manifest, tag, now) {
       await db.transaction().execute(async (tx) => {

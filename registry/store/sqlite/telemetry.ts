@@ -30,6 +30,12 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
     async hosts(endpoint, since, limit) {
       return await selectHosts(db, endpoint, since, limit)
     },
+    async drop(before) {
+      await db.transaction().execute(async (tx) => {
+        await tx.deleteFrom('profiles').where('window', '<', before).execute()
+        await tx.deleteFrom('reports').where('window', '<', before).execute()
+      })
+    },
     async counted(endpoint) {
       const count = async (table: 'exposures' | 'outcomes') => {
         const row = await db

@@ -32,8 +32,8 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     test('know an upload by its repository and its token', async () => {
       await using opened = await open()
       const { repositories } = opened.store
-      await repositories.openUpload({ id: 'u', repository: 'a', token: 't' }, day)
-      await repositories.openUpload({ id: 'v', repository: 'a' }, day)
+      await repositories.openUpload({ id: 'u', repository: 'a', token: 't' }, day, 1)
+      await repositories.openUpload({ id: 'v', repository: 'a' }, day, 1)
       const known = (id: string, repository: string, token?: string) =>
         repositories.hasUpload({ id, repository, token })
       expect(await known('u', 'a', 't')).toBe(true)
@@ -45,6 +45,22 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       ])
       await repositories.closeUpload({ id: 'u', repository: 'a', token: 't' })
       expect(await known('u', 'a', 't')).toBe(false)
+    })
+
+    test('open so many uploads of a token and no more, until one is closed or dropped for its age', async () => {
+      await using opened = await open()
+      const { repositories } = opened.store
+      const start = (id: string, token: string | undefined, at: string) =>
+        repositories.openUpload({ id, repository: 'a', token }, at, 2)
+      expect(await start('1', 't', '2026-11-24T10:00:00.000Z')).toBe(true)
+      expect(await start('2', 't', '2026-11-24T11:00:00.000Z')).toBe(true)
+      expect(await start('3', 't', day)).toBe(false)
+      expect(await repositories.hasUpload({ id: '3', repository: 'a', token: 't' })).toBe(false)
+      expect(await start('4', undefined, day)).toBe(true)
+      await repositories.dropUploads('2026-11-24T11:00:00.000Z')
+      expect(await repositories.hasUpload({ id: '1', repository: 'a', token: 't' })).toBe(false)
+      expect(await repositories.hasUpload({ id: '2', repository: 'a', token: 't' })).toBe(true)
+      expect(await start('5', 't', day)).toBe(true)
     })
 
     test('give manifests by digest and by tag, and a tag moves', async () => {

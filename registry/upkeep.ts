@@ -1,0 +1,45 @@
+/** What is dropped for its age, at the start and every hour: uploads that nobody finished, counts that nobody may change. */
+import { limits } from '../runtime/limits.ts'
+import type { Store } from './store/store.ts'
+
+export interface Upkeep {
+  /** Settles once nothing of it is under way. */
+  close(): Promise<void>
+}
+
+interface UpkeepOptions {
+  store: Store
+  now(): number
+  log(entry: Record<string, unknown>): void
+}
+
+const everyMs = 3600_000
+
+// A report of that age is refused, so that one that was dropped never counts anew.
+const reportLifeMs = limits.telemetryPastMs + 24 * 3600_000
+
+export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
+  let running = upkeep(options)
+  await running
+  const timer = setInterval(() => {
+    running = running.then(() => upkeep(options))
+  }, everyMs)
+  timer.unref()
+  return {
+    close() {
+      clearInterval(timer)
+      return running
+    },
+  }
+}
+
+// What fails now is tried again in an hour; meanwhile the registry serves.
+async function upkeep({ store, now, log }: UpkeepOptions): Promise<void> {
+  const before = (ms: number) => new Date(now() - ms).toISOString()
+  try {
+    await store.repositories.dropUploads(before(limits.uploadSessionMs))
+    await store.telemetry.drop(before(reportLifeMs))
+  } catch (thrown) {
+    log({ level: 'error', event: 'upkeep failed', cause: String(thrown) })
+  }
+}
