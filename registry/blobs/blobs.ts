@@ -13,6 +13,12 @@ export interface Blobs {
    * @throws SelvedgeError `BLOB_CORRUPT` where something other than a plain file of our own stands there
    */
   open(digest: string): Promise<StoredBlob | undefined>
+  /**
+   * Of the plain file of our own under the digest, without a look into it.
+   *
+   * @returns undefined where there is none
+   */
+  size(digest: string): Promise<number | undefined>
   close(): Promise<void>
 }
 

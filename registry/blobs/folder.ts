@@ -1,7 +1,7 @@
 /** Blobs in a folder: written to a temporary file, synced, renamed to the digest's place, the folder synced. */
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Blobs, StoredBlob } from './blobs.ts'
@@ -23,7 +23,7 @@ export async function openFolderBlobs(root: string): Promise<Blobs> {
           throw new SelvedgeError('DIGEST_INVALID', `the ${record.size} bytes sent do not have the digest ${digest}`)
         }
         await makeFolder(dirname(place))
-        await rename(temporary, place)
+        await moveTo(temporary, place)
         await syncFolder(dirname(place))
         return record
       } catch (thrown) {
@@ -33,6 +33,10 @@ export async function openFolderBlobs(root: string): Promise<Blobs> {
     },
     async open(digest) {
       return await openStored(placeOf(root, digest), digest)
+    },
+    async size(digest) {
+      const facts = await factsOf(placeOf(root, digest))
+      return facts !== undefined && isOurs(facts) ? facts.size : undefined
     },
     async close() {},
   }
@@ -67,6 +71,31 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
+// A file replaces whatever stands there but a folder, and no folder of ours has a digest's name.
+async function moveTo(temporary: string, place: string): Promise<void> {
+  try {
+    await rename(temporary, place)
+  } catch (thrown) {
+    if (!(await factsOf(place))?.isDirectory()) throw thrown
+    await rm(place, { recursive: true })
+    await rename(temporary, place)
+  }
+}
+
+async function factsOf(place: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(place)
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOENT')) return undefined
+    throw thrown
+  }
+}
+
+// No name at all: pushed again since it was opened, and these bytes are as good.
+function isOurs(facts: Stats): boolean {
+  return facts.isFile() && facts.nlink <= 1
+}
+
 // A link could point anywhere, a second name could change the bytes behind our back, a FIFO would block for ever.
 async function openStored(place: string, digest: string): Promise<StoredBlob | undefined> {
   let file: FileHandle
@@ -78,8 +107,7 @@ async function openStored(place: string, digest: string): Promise<StoredBlob | u
     throw thrown
   }
   const facts = await file.stat()
-  // No name at all: pushed again since it was opened, and these bytes are as good.
-  if (!facts.isFile() || facts.nlink > 1) {
+  if (!isOurs(facts)) {
     await file.close()
     throw notOurs(digest)
   }

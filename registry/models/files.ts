@@ -6,7 +6,7 @@ import type { StoredBlob } from '../blobs/blobs.ts'
 import { readWhole } from '../blobs/checked.ts'
 import type { Services } from '../http/env.ts'
 import { checkedText } from '../http/json.ts'
-import { findBlob } from '../oci/blob-routes.ts'
+import { findBlob, noteCorrupt } from '../oci/blob-routes.ts'
 import { filepathAnnotation, type ImageManifest } from '../oci/manifest.ts'
 import type { BlobRecord } from '../store/store.ts'
 
@@ -43,14 +43,17 @@ export async function filesOf(
 
 /** Opens the stored bytes of a file for as long as `use` runs. */
 export async function withFile<T>(
-  { blobs }: Services,
+  services: Services,
   { path, record }: ModelFile,
   use: (stored: StoredBlob) => Promise<T>,
 ): Promise<T> {
-  const stored = await blobs.open(record.digest)
+  const stored = await services.blobs.open(record.digest)
   if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${path} are gone`)
   try {
     return await use(stored)
+  } catch (thrown) {
+    await noteCorrupt(services, record.digest, thrown)
+    throw thrown
   } finally {
     await stored.close()
   }

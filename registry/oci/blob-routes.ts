@@ -14,7 +14,9 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
     const digest = parseDigest(c.req.param('digest'))
     // A page gets what its plans name and cannot tell the rest from what does not exist.
     if (c.get('caller')?.role === 'page' && !(await services.plans.names(name, digest))) throw unknownBlob(name, digest)
-    const record = await findBlob(services, name, digest)
+    const record =
+      c.req.method === 'HEAD' ? await intactBlob(services, name, digest) : await findBlob(services, name, digest)
+    if (record === undefined) throw unknownBlob(name, digest)
     return await answer(c, services, record)
   })
   app.delete('/v2/:name{.+}/blobs/:digest', () => {
@@ -28,6 +30,20 @@ export async function findBlob({ store }: Services, repository: string, digest: 
   if (record === undefined) throw unknownBlob(repository, digest)
   if (record.corrupt)
     throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are not those of its digest`)
+  return record
+}
+
+/**
+ * The record of a blob that is worth naming: a client that is told that a damaged one is unknown pushes it again, and so
+ * heals it. Price: a stat; bytes that changed in place are found when they are read.
+ */
+export async function intactBlob(
+  { store, blobs }: Services,
+  repository: string,
+  digest: string,
+): Promise<BlobRecord | undefined> {
+  const record = await store.repositories.blob(repository, digest)
+  if (record === undefined || record.corrupt || (await blobs.size(digest)) !== record.size) return undefined
   return record
 }
 
@@ -91,20 +107,24 @@ async function* answerParts(
   }
 }
 
-async function* readBlob({ store, blobs, now }: Services, record: BlobRecord, start: number, end: number) {
+async function* readBlob(services: Services, record: BlobRecord, start: number, end: number) {
   const { digest } = record
-  const stored = await blobs.open(digest)
+  const stored = await services.blobs.open(digest)
   if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are gone`)
   try {
     yield* readChecked(stored, record, start, end)
   } catch (thrown) {
-    if (thrown instanceof SelvedgeError && thrown.code === 'BLOB_CORRUPT') {
-      await store.repositories.markCorrupt(digest, new Date(now()).toISOString())
-    }
+    await noteCorrupt(services, digest, thrown)
     throw thrown
   } finally {
     await stored.close()
   }
+}
+
+/** Remembers the blob as corrupt where that is what was thrown. */
+export async function noteCorrupt({ store, now }: Services, digest: string, thrown: unknown): Promise<void> {
+  if (!(thrown instanceof SelvedgeError) || thrown.code !== 'BLOB_CORRUPT') return
+  await store.repositories.markCorrupt(digest, new Date(now()).toISOString())
 }
 
 function unknownBlob(repository: string, digest: string): SelvedgeError {

@@ -8,6 +8,7 @@ import { readBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { registerVersion } from '../models/register.ts'
 import type { ManifestRecord } from '../store/store.ts'
+import { intactBlob } from './blob-routes.ts'
 import { type Manifest, modelOf, parseManifest } from './manifest.ts'
 import { isModelName, parseReference, parseRepository, parseTarget } from './names.ts'
 
@@ -94,17 +95,17 @@ async function put(
   return c.body(null, 201)
 }
 
-// The same answer for a blob that is nowhere and for one that only another repository holds.
-async function demandParts({ store }: Services, repository: string, manifest: Manifest): Promise<void> {
+// The same answer for a blob that is nowhere, for one that only another repository holds and for one that is damaged.
+async function demandParts(services: Services, repository: string, manifest: Manifest): Promise<void> {
   if (manifest.kind === 'index') {
     for (const { digest } of manifest.index.manifests) {
-      const found = await store.repositories.manifest(repository, { digest })
+      const found = await services.store.repositories.manifest(repository, { digest })
       if (found === undefined) throw missingPart(repository, digest)
     }
     return
   }
   for (const { digest, size } of [manifest.image.config, ...manifest.image.layers]) {
-    const found = await store.repositories.blob(repository, digest)
+    const found = await intactBlob(services, repository, digest)
     if (found === undefined) throw missingPart(repository, digest)
     if (found.size === size) continue
     throw new SelvedgeError('MANIFEST_INVALID', `the manifest gives ${digest} ${size} bytes, it has ${found.size}`)

@@ -35,6 +35,13 @@ export function blobsContract(name: string, open: () => Promise<OpenBlobs>): voi
       await stored.close()
     })
 
+    test('have a size where they are stored and none elsewhere', async () => {
+      await using opened = await open()
+      const { digest } = await opened.blobs.write(pieces(text, 2), digestOf('hello'))
+      expect(await opened.blobs.size(digest)).toBe(5)
+      expect(await opened.blobs.size(digestOf('other'))).toBeUndefined()
+    })
+
     test('may be empty', async () => {
       await using opened = await open()
       const record = await opened.blobs.write(pieces(new Uint8Array(), 1), digestOf(''))

@@ -3,7 +3,18 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, sym
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { listen } from '../../../registry/listener.ts'
-import { bytesOf, digestOf, type Fixture, openFixture, pushBlob } from '../fixture.ts'
+import { limits } from '../../../runtime/limits.ts'
+import {
+  bytesOf,
+  digestOf,
+  type Fixture,
+  linearDescription,
+  linearFiles,
+  modelManifest,
+  openFixture,
+  pushBlob,
+  putManifest,
+} from '../fixture.ts'
 
 const hello = bytesOf('hello, blob')
 const wrong = bytesOf('other bytes')
@@ -109,6 +120,45 @@ describe('OCI Distribution 1.1, Pushing a blob monolithically', () => {
     const stolen = await fixture.request(path, { method: 'PUT', body: hello, token: two })
     expect(stolen.status).toBe(404)
     expect((await fixture.request(path, { method: 'PUT', body: hello, token: one })).status).toBe(201)
+  })
+})
+
+describe('UP-13 uploads that are opened and never finished', () => {
+  const start = (fixture: Fixture, token?: string) =>
+    fixture.request('/v2/a/blobs/uploads/', { method: 'POST', ...(token !== undefined && { token }) })
+
+  test('are refused past 32 of one token, until one is cancelled; whole blobs and others go on', async () => {
+    await using fixture = await openFixture()
+    const { headers } = await start(fixture)
+    for (let open = 1; open < limits.openUploads; open++) expect((await start(fixture)).status).toBe(202)
+    const refused = await start(fixture)
+    expect({ status: refused.status, body: await refused.json() }).toMatchObject({
+      status: 429,
+      body: { errors: [{ code: 'TOOMANYREQUESTS' }] },
+    })
+    expect(refused.headers.get('retry-after')).toBe('60')
+    await pushBlob(fixture, 'a', hello)
+    await fixture.request(headers.get('location') ?? '', { method: 'DELETE' })
+    expect((await start(fixture)).status).toBe(202)
+    const admin = await fixture.request('/api/v1/tokens', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ role: 'admin' }),
+    })
+    const { secret } = (await admin.json()) as { secret: string }
+    expect((await start(fixture, secret)).status).toBe(202)
+  })
+
+  test('are gone a day later', async () => {
+    let at = Date.parse('2026-11-24T10:00:00Z')
+    await using fixture = await openFixture({ now: () => at })
+    const location = (await start(fixture)).headers.get('location') ?? ''
+    at += limits.uploadSessionMs
+    await fixture.restart()
+    expect((await fixture.request(location)).status).toBe(204)
+    at += 1
+    await fixture.restart()
+    expect((await fixture.request(location)).status).toBe(404)
   })
 })
 
@@ -271,5 +321,51 @@ describe('a blob whose file was changed behind the registry’s back', () => {
       expect((await fixture.request(`/v2/a/blobs/${digestOf(hello)}`)).status).toBe(500)
       rmSync(place, { recursive: true })
     }
+  })
+
+  test('damaged in any way is unknown to HEAD and to a manifest, and whole once it is pushed again', async () => {
+    await using fixture = await openFixture()
+    const file = bytesOf(linearDescription)
+    const manifest = await modelManifest(fixture, 'a', { ...linearFiles(), 'selvedge.json': file })
+    expect((await putManifest(fixture, 'a', '1', manifest)).status).toBe(201)
+    const path = `/v2/a/blobs/${digestOf(file)}`
+    const place = placeOf(fixture, digestOf(file))
+    const damages = [
+      () => writeFileSync(place, 'hel'),
+      () => rmSync(place),
+      () => {
+        rmSync(place)
+        symlinkSync('/dev/zero', place)
+      },
+      () => {
+        rmSync(place)
+        mkdirSync(join(place, 'folder'), { recursive: true })
+      },
+    ]
+    for (const damage of damages) {
+      damage()
+      expect((await fixture.request(path, { method: 'HEAD' })).status).toBe(404)
+      const refused = await putManifest(fixture, 'a', '1', manifest)
+      expect({ status: refused.status, body: await refused.json() }).toMatchObject({
+        status: 404,
+        body: { errors: [{ code: 'MANIFEST_BLOB_UNKNOWN' }] },
+      })
+      await pushBlob(fixture, 'a', file)
+      expect((await fixture.request(path, { method: 'HEAD' })).status).toBe(200)
+      expect((await putManifest(fixture, 'a', '1', manifest)).status).toBe(201)
+      expect((await fixture.request('/v2/a/manifests/1')).status).toBe(200)
+    }
+  })
+
+  test('that a manifest was the first to find corrupt is unknown from then on, and whole once it is pushed again', async () => {
+    await using fixture = await openFixture()
+    const file = bytesOf(linearDescription)
+    const manifest = await modelManifest(fixture, 'a', { ...linearFiles(), 'selvedge.json': file })
+    writeFileSync(placeOf(fixture, digestOf(file)), new Uint8Array(file.length))
+    expect((await putManifest(fixture, 'a', '1', manifest)).status).toBe(500)
+    expect((await fixture.request(`/v2/a/blobs/${digestOf(file)}`, { method: 'HEAD' })).status).toBe(404)
+    expect((await putManifest(fixture, 'a', '1', manifest)).status).toBe(404)
+    await pushBlob(fixture, 'a', file)
+    expect((await putManifest(fixture, 'a', '1', manifest)).status).toBe(201)
   })
 })
