@@ -1,20 +1,34 @@
 /** What a page imports: `connect` gives an endpoint's models, scored in a worker beside the page. */
-import { transfer, wrap } from 'comlink'
 import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import { limits } from '../runtime/limits.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { Tensors } from '../runtime/tensor.ts'
-import { openCalls } from './calls.ts'
-import { readImages } from './images.ts'
-import type { WorkerApi } from './protocol.ts'
-import { startWorker } from './start.ts'
-import { keepErrorCodes } from './thrown.ts'
+import { copyImages } from './images.ts'
+import type { ConnectionEvent, Progress } from './protocol.ts'
+import { openSupervised } from './supervised.ts'
+import { copyTensors } from './transfer.ts'
 
 export type { CallOptions, Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
 export { SelvedgeError } from '../runtime/errors.ts'
+export type { ConnectionEvent, Progress } from './protocol.ts'
 
-const callMs = limits.runMs * 2
+export interface PageConnectOptions extends ConnectOptions {
+  /** Told how far the load is, from the plan to the first run. */
+  onProgress?: (progress: Progress) => void
+  /** Told what befell the host: a lost device and its return, a provider that fails parity, a worker started again. */
+  onEvent?: (event: ConnectionEvent) => void
+  /** Ends a load; the connection is then refused with the signal's reason. */
+  signal?: AbortSignal
+}
+
+export interface PageConnection extends Connection {
+  /**
+   * Destroys the WebGPU device, as a driver's reset does: to see what an application does then.
+   *
+   * @throws {@link SelvedgeError} `PROVIDER_UNAVAILABLE` where there is none
+   */
+  rehearseDeviceLoss(): Promise<void>
+}
 
 /**
  * Connects to an endpoint of a registry: fetches and verifies its plan, loads the models that it names, runs each once.
@@ -29,56 +43,46 @@ const callMs = limits.runMs * 2
  * `REGISTRY_UNREACHABLE`, `UNAUTHENTICATED`, `ENDPOINT_UNKNOWN`, `PLAN_SIGNATURE`, `DIGEST_MISMATCH` and what a model
  * that does not load throws
  */
-export async function connect(registry: string, endpoint: string, options: ConnectOptions): Promise<Connection> {
+export async function connect(
+  registry: string,
+  endpoint: string,
+  options: PageConnectOptions,
+): Promise<PageConnection> {
   if (!isSecureContext) {
     throw new SelvedgeError(
       'INSECURE_CONTEXT',
       `${location.origin} is not a secure context, so a plan cannot be verified`,
     )
   }
-  keepErrorCodes()
-  const base = registry.replace(/\/+$/, '')
-  const worker = await startWorker(base)
-  const remote = wrap<WorkerApi>(worker)
-  const calls = openCalls(
-    () => remote.ping(),
-    () => worker.terminate(),
+  const worker = await openSupervised(
+    {
+      registry: registry.replace(/\/+$/, ''),
+      endpoint,
+      token: options.token,
+      keys: typeof options.key === 'string' ? [options.key] : options.key,
+      providers: options.providers,
+      device: navigator.maxTouchPoints > 1 && screen.width < 900 ? 'mobile' : 'desktop',
+    },
+    { progress: options.onProgress, event: options.onEvent, signal: options.signal },
   )
-  worker.addEventListener('error', (event) => {
-    calls.end(new SelvedgeError('WORKER_UNAVAILABLE', `the worker failed: ${event.message}`))
-  })
-
-  const open = {
-    registry: base,
-    endpoint,
-    token: options.token,
-    keys: typeof options.key === 'string' ? [options.key] : options.key,
-    providers: options.providers,
-    device: navigator.maxTouchPoints > 1 && screen.width < 900 ? ('mobile' as const) : ('desktop' as const),
-  }
-  try {
-    await calls.wait('connect', () => remote.open(open))
-  } catch (error) {
-    worker.terminate()
-    throw error
-  }
 
   // Hidden is the last moment that a page on a phone is sure to see.
   const reportWhenHidden = () => {
-    if (document.visibilityState === 'hidden') void remote.report()
+    if (document.visibilityState === 'hidden') worker.call('report', (remote) => remote.report()).catch(() => undefined)
   }
   document.addEventListener('visibilitychange', reportWhenHidden)
 
   async function scoreAll(records: readonly RecordInput[], unit: string | undefined): Promise<Scored[]> {
+    if (records.length === 0) return []
     const called = performance.now()
-    const read = await readImages(records)
-    const { predictions, ...answer } = await calls.wait(
-      'score',
-      () => remote.score(transfer(read.records, read.bitmaps), unit),
-      callMs,
-    )
-    const by = answeredBy(answer, unit, called)
-    return predictions.map((prediction) => ({ ...prediction, ...by }))
+    const images = await copyImages(records)
+    try {
+      const { predictions, ...answer } = await worker.call('score', (remote) => remote.score(images.records, unit))
+      const by = answeredBy(answer, unit, called)
+      return predictions.map((prediction) => ({ ...prediction, ...by }))
+    } finally {
+      for (const bitmap of images.bitmaps) bitmap.close()
+    }
   }
 
   async function score(record: RecordInput, call?: CallOptions): Promise<Scored>
@@ -93,39 +97,26 @@ export async function connect(registry: string, endpoint: string, options: Conne
 
   return {
     score,
-    async infer(inputs, call) {
+    async infer(inputs: Tensors, call?: CallOptions) {
       const unit = call?.unit ?? options.unit
       const called = performance.now()
-      const sent = transfer(inputs, buffersOf(inputs))
-      const { outputs, ...answer } = await calls.wait('infer', () => remote.infer(sent, unit), callMs)
+      const { outputs, ...answer } = await worker.call('infer', (remote) => remote.infer(copyTensors(inputs), unit))
       return { outputs, ...answeredBy(answer, unit, called) }
     },
     async outcome({ unit }, values) {
       if (unit === undefined) throw new SelvedgeError('INVALID_REQUEST', 'an outcome needs a result scored with a unit')
-      await calls.wait('outcome', () => remote.outcome(unit, values), callMs)
+      await worker.call('outcome', (remote) => remote.outcome(unit, values))
     },
-    state: () => calls.wait('state', () => remote.state(), callMs),
-    report: () => calls.wait('report', () => remote.report(), callMs),
+    state: () => worker.call('state', (remote) => remote.state()),
+    report: () => worker.call('report', (remote) => remote.report()),
+    rehearseDeviceLoss: () => worker.call('rehearseDeviceLoss', (remote) => remote.destroyDevice()),
     async close() {
       document.removeEventListener('visibilitychange', reportWhenHidden)
-      try {
-        await calls.wait('close', () => remote.close(), callMs)
-      } finally {
-        calls.end(new SelvedgeError('HOST_CLOSED', `the connection to ${endpoint} was closed`))
-        worker.terminate()
-      }
+      await worker.close()
     },
   }
 }
 
 function answeredBy({ queueMs, computeMs, ...answer }: Answer, unit: string | undefined, called: number): AnsweredBy {
   return { ...answer, unit, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
-}
-
-function buffersOf(inputs: Tensors): ArrayBuffer[] {
-  const buffers = new Set<ArrayBuffer>()
-  for (const { data } of Object.values(inputs)) {
-    if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer) buffers.add(data.buffer)
-  }
-  return [...buffers]
 }

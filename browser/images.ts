@@ -1,8 +1,8 @@
 /** Images in records: whatever a page can draw from, on its way to the worker and read there. */
 import type { RecordInput } from '../runtime/connection.ts'
 
-/** Each image becomes a bitmap, which moves to the worker without a copy. */
-export async function readImages(
+/** Each image becomes a bitmap; the caller closes them. */
+export async function copyImages(
   records: readonly RecordInput[],
 ): Promise<{ records: RecordInput[]; bitmaps: ImageBitmap[] }> {
   const bitmaps: ImageBitmap[] = []
@@ -37,6 +37,7 @@ function isImage(value: unknown): value is ImageBitmapSource {
     value instanceof OffscreenCanvas ||
     value instanceof ImageData ||
     value instanceof ImageBitmap ||
+    ('VideoFrame' in globalThis && value instanceof VideoFrame) ||
     value instanceof Blob
   )
 }

@@ -1,9 +1,9 @@
 /** All that the page and its worker say to each other. */
-
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Prediction } from '../runtime/features.ts'
 import type { Answer } from '../runtime/scorer.ts'
+import type { ServedEvent } from '../runtime/served.ts'
 import type { Tensors } from '../runtime/tensor.ts'
 
 export interface OpenOptions {
@@ -13,9 +13,13 @@ export interface OpenOptions {
   keys: readonly string[]
   providers: readonly ExecutionProvider[] | undefined
   device: 'desktop' | 'mobile'
+  /** A worker before this one died. */
+  isReplacement: boolean
 }
 
 export interface WorkerApi {
+  /** Holds a Web Lock for as long as the worker lives: whoever gets it then knows that the worker is dead. */
+  hold(lock: string): Promise<void>
   /** Resolves after a real run of every deployment of the plan. */
   open(options: OpenOptions): Promise<void>
   score(
@@ -26,7 +30,29 @@ export interface WorkerApi {
   outcome(unit: string, values: Record<string, boolean | number | string>): Promise<void>
   state(): Promise<ConnectionState>
   report(): Promise<boolean>
+  destroyDevice(): Promise<void>
   close(): Promise<void>
   /** Answers as long as the worker lives and is not inside a run. */
   ping(): Promise<void>
+}
+
+/** How far a load is. */
+export interface Progress {
+  phase: 'plan' | 'runtime' | 'download' | 'compile' | 'warm-up' | 'ready'
+  deployment?: string
+  doneBytes?: number
+  totalBytes?: number
+}
+
+/** What befell a host; each is counted in its reports, too. */
+export type ConnectionEvent = ServedEvent | { type: 'worker_restarted'; why: string }
+
+/** What a worker says unasked, beside Comlink's messages. */
+export type Told =
+  | { told: 'started' }
+  | { told: 'progress'; progress: Progress }
+  | { told: 'event'; event: ConnectionEvent }
+
+export function isTold(message: unknown): message is Told {
+  return typeof message === 'object' && message !== null && 'told' in message
 }

@@ -6,7 +6,7 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
-import { loadBlob, loadDeployment } from '../runtime/loader.ts'
+import { type LoadOptions, loadBlob, loadDeployment } from '../runtime/loader.ts'
 import { isExpired } from '../runtime/plan.ts'
 import { type Gpu, openGpu, openWebSession } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
@@ -15,14 +15,16 @@ import { openScorer, type Scorer } from '../runtime/scorer.ts'
 import type { OpenSession } from '../runtime/session.ts'
 import type { ModelStore } from '../runtime/store.ts'
 import { type Build, chooseBuild } from './builds.ts'
+import { openChoices } from './choices.ts'
 import { readPixels } from './images.ts'
 import { noStore } from './no-store.ts'
 import { openOpfsStore } from './opfs-store.ts'
-import type { OpenOptions, WorkerApi } from './protocol.ts'
+import type { OpenOptions, Told, WorkerApi } from './protocol.ts'
 import { openPageState, type PageState } from './state.ts'
 import { keepErrorCodes } from './thrown.ts'
 
 interface Opened {
+  gpu: Gpu
   scorer: Scorer
   follower: Follower
   reporter: Reporter
@@ -43,10 +45,18 @@ function start(): void {
   }
 
   const api: WorkerApi = {
+    hold: (lock) =>
+      new Promise((held, refused) => {
+        const forEver = new Promise(() => undefined)
+        navigator.locks.request(lock, () => (held(), forEver)).catch(refused)
+      }),
     async open(options) {
       const page = await openPageState()
+      tell({ told: 'progress', progress: { phase: 'plan' } })
       opened = await open(options, page)
       await opened.follower.ready
+      if (options.isReplacement) opened.scorer.count('WORKER_UNAVAILABLE')
+      tell({ told: 'progress', progress: { phase: 'ready' } })
     },
     async score(records, unit) {
       const { scorer } = connected()
@@ -57,6 +67,11 @@ function start(): void {
       return await scorer.infer({ inputs }, scorer.choose({ unit }))
     },
     outcome: async (unit, values) => connected().scorer.units.outcome(unit, values),
+    async destroyDevice() {
+      const { gpu } = connected()
+      if ('absent' in gpu) throw new SelvedgeError('PROVIDER_UNAVAILABLE', gpu.absent)
+      await gpu.destroyDevice()
+    },
     async state() {
       const { scorer, reported } = connected()
       if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
@@ -82,7 +97,7 @@ function start(): void {
   }
   expose(api)
   // The page waits for a first word: a worker that was blocked never says one.
-  postMessage('started')
+  tell({ told: 'started' })
 }
 
 async function open(options: OpenOptions, page: PageState): Promise<Opened> {
@@ -93,21 +108,46 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
   const reported: Opened['reported'] = { rows: 0, at: undefined, profiles: [] }
   let openSession: OpenSession | undefined
 
+  // Runs on one WebGPU device never overlap; those on WASM need not wait for them.
+  const queues = { webgpu: openQueue(), wasm: openQueue() }
+
   const scorer = openScorer({
-    openSession: (bytes, provider) => {
+    async openSession(bytes, provider) {
       if (openSession === undefined) throw new SelvedgeError('NOT_READY', 'ONNX Runtime is not loaded yet')
-      return openSession(bytes, provider)
+      tell({ told: 'progress', progress: { phase: 'compile' } })
+      const session = await openSession(bytes, provider)
+      tell({ told: 'progress', progress: { phase: 'warm-up' } })
+      return session
     },
     providers,
     device: options.device,
-    queue: openQueue(),
+    queueOf: (provider) => (provider === 'webgpu' ? queues.webgpu : queues.wasm),
+    choices: openChoices(`${'name' in gpu ? gpu.name : 'no adapter'}, ort ${ORT_VERSION}`),
+    async reload(deployment) {
+      if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+      return (await loadDeployment(deployment, loadOptions(scorer.plan))).bytes
+    },
+    event: (event) => tell({ told: 'event', event }),
   })
 
+  function loadOptions(plan: Plan, progress?: LoadOptions['progress']): LoadOptions {
+    return { plan, providers, store, token: options.token, progress }
+  }
+
   async function adopt(plan: Plan, jws: string): Promise<void> {
+    if (openSession === undefined) tell({ told: 'progress', progress: { phase: 'runtime' } })
     openSession ??= await loadRuntime(build, gpu, plan, store, options)
     const missing = plan.deployments.filter((deployment) => !scorer.holds(deployment))
-    const load = { plan, providers, store, token: options.token }
-    const loaded = await Promise.all(missing.map((deployment) => loadDeployment(deployment, load)))
+    const loaded = await Promise.all(
+      missing.map((deployment) => {
+        const progress = (doneBytes: number, totalBytes: number) =>
+          tell({
+            told: 'progress',
+            progress: { phase: 'download', deployment: deployment.name, doneBytes, totalBytes },
+          })
+        return loadDeployment(deployment, loadOptions(plan, progress))
+      }),
+    )
     await scorer.serve(plan, loaded)
     await page.keepPlan(options.registry, options.endpoint, jws)
   }
@@ -149,7 +189,7 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
     failed: warn,
   })
   void sendWaiting(page, options.token).catch(warn)
-  return { scorer, follower, reporter, page, reported }
+  return { gpu, scorer, follower, reporter, page, reported }
 }
 
 async function openStore(): Promise<ModelStore> {
@@ -176,7 +216,7 @@ async function loadRuntime(
   const url = `${registry}/runtime/${plan.runtime.ort}/${build.wasm}`
   const [ort, wasm] = await Promise.all([build.load(), loadBlob(url, digest as Digest, { store, token })])
   ort.env.wasm.wasmBinary = wasm
-  // Two threads on two cores were slower than one (measured/browser.md).
+  // Two threads on two cores were slower than one where it was measured.
   ort.env.wasm.numThreads = 1
   return openWebSession(ort, gpu)
 }
@@ -202,6 +242,10 @@ async function sendWaiting(page: PageState, token: string | undefined): Promise<
     }
     await page.forgetReport(key)
   }
+}
+
+function tell(told: Told): void {
+  postMessage(told)
 }
 
 function warn(error: unknown): void {

@@ -76,6 +76,8 @@ export const errorTable = {
   NOT_SCORABLE: { status: 422, next: 'Export outputs as tensors (scikit-learn: zipmap=False).' },
   DESCRIPTION_INVALID: { status: 422, next: 'Make selvedge.json agree with the inputs and outputs of the model.' },
   BASELINE_INVALID: { status: 422, next: 'Give a CSV file whose header names the features.' },
+  PARITY_FAILED: { status: 422, next: 'This provider is not used here; another one answers.' },
+  DEVICE_LOST: { status: 503, next: 'Try again: another provider takes over.' },
   GOLDEN_MISMATCH: { status: 422, next: 'The model does not give its golden outputs here: check the exported file.' },
 
   // Serving and traffic

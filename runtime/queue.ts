@@ -1,45 +1,66 @@
-/** One queue per device or process: two runs at once on one WebGPU device hang without any event (design, section 12). */
+/** One queue per device: two runs at once on one WebGPU device hang without any event (design, section 12). */
 import { SelvedgeError } from './errors.ts'
 import { limits } from './limits.ts'
 
+export interface QueueOptions {
+  /** Higher runs first; equal ones in the order they came. Default 0. */
+  priority?: number | undefined
+  /** Moment of `performance.now()` after which the task is not started any more. */
+  deadline?: number | undefined
+  /** Frees the place of a task that was not started. */
+  signal?: AbortSignal | undefined
+}
+
 export interface Queue {
   /**
-   * Runs `task` when every task before it has ended.
+   * Runs `task` alone, when those of higher priority and those before it have ended.
    *
-   * @throws {@link SelvedgeError} `QUEUE_FULL` at once where `limits.queueLength` tasks wait; the signal's reason where
-   * it aborts before the task started, which then never runs
+   * @throws {@link SelvedgeError} `QUEUE_FULL` at once where `limits.queueLength` tasks wait, `DEADLINE_EXCEEDED` where
+   * its deadline passed while it waited, the signal's reason where that aborts; the task then never runs
    */
-  run<Result>(task: () => Promise<Result>, signal?: AbortSignal): Promise<Result>
-  /** The same for what keeps the house, such as closing a session: it is never refused and never leaves. */
+  run<Result>(task: () => Promise<Result>, options?: QueueOptions): Promise<Result>
+  /** The same for what keeps the house, such as trying a new session: it is never refused. */
   runAlways<Result>(task: () => Promise<Result>): Promise<Result>
   /** Tasks waiting or running. */
   readonly length: number
 }
 
+interface Waiting {
+  priority: number
+  start(): Promise<void>
+}
+
 export function openQueue(): Queue {
-  const waiting: (() => Promise<void>)[] = []
+  const waiting: Waiting[] = []
   let running = false
 
   async function drain(): Promise<void> {
     running = true
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next()
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next.start()
     running = false
   }
 
-  function add<Result>(task: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  function add<Result>(task: () => Promise<Result>, { priority = 0, deadline, signal }: QueueOptions): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const start = async () => {
-        signal?.removeEventListener('abort', leave)
-        await task().then(resolve, reject)
+      const entry: Waiting = {
+        priority,
+        async start() {
+          signal?.removeEventListener('abort', leave)
+          if (deadline !== undefined && performance.now() > deadline) {
+            return reject(new SelvedgeError('DEADLINE_EXCEEDED', 'the deadline passed while the request waited'))
+          }
+          await task().then(resolve, reject)
+        },
       }
       const leave = () => {
-        const place = waiting.indexOf(start)
+        const place = waiting.indexOf(entry)
         if (place >= 0) waiting.splice(place, 1)
         reject(signal?.reason)
       }
       if (signal?.aborted) return leave()
       signal?.addEventListener('abort', leave, { once: true })
-      waiting.push(start)
+      const behind = waiting.findIndex((other) => other.priority < priority)
+      waiting.splice(behind < 0 ? waiting.length : behind, 0, entry)
       if (!running) void drain()
     })
   }
@@ -48,10 +69,10 @@ export function openQueue(): Queue {
     get length() {
       return waiting.length + (running ? 1 : 0)
     },
-    run(task, signal) {
-      if (waiting.length < limits.queueLength) return add(task, signal)
+    run(task, options = {}) {
+      if (waiting.length < limits.queueLength) return add(task, options)
       return Promise.reject(new SelvedgeError('QUEUE_FULL', `${waiting.length} requests wait already`))
     },
-    runAlways: (task) => add(task),
+    runAlways: (task) => add(task, {}),
   }
 }

@@ -8,7 +8,7 @@ import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
-import { encodeError, errorTable, SelvedgeError } from './errors.ts'
+import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors.ts'
 import {
   decodePredictions,
   encodeRecords,
@@ -18,23 +18,16 @@ import {
   recordValues,
   tensorValues,
 } from './features.ts'
-import { checkGolden, zeroInputs } from './golden.ts'
 import type { LoadedDeployment } from './loader.ts'
 import { isSameVersion } from './plan.ts'
-import type { Queue } from './queue.ts'
-import type { OpenSession, Session } from './session.ts'
+import { type Lane, openServed, type Served, type ServedEvent, type ServedOptions } from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
 import { openUnits, type Units } from './units.ts'
 
-export interface ScorerOptions {
-  openSession: OpenSession
-  /** In order of preference. */
-  providers: readonly ExecutionProvider[]
+export interface ScorerOptions extends ServedOptions {
   device: ProfileReport['device']
-  /** Shared by all scorers of one process or device. */
-  queue: Queue
 }
 
 /** Who answered, and how long it took. */
@@ -66,6 +59,10 @@ export interface Chosen {
 interface Request {
   /** Frees a request that waits; one that runs goes on. */
   signal?: AbortSignal | undefined
+  /** Higher goes first; default 0. */
+  priority?: number | undefined
+  /** How long it may wait before it is refused with `DEADLINE_EXCEEDED`, in ms. */
+  timeoutMs?: number | undefined
 }
 
 export interface InferRequest extends Request {
@@ -101,47 +98,48 @@ export interface Scorer {
   infer(request: InferRequest, to: Chosen): Promise<Answer & { outputs: Tensors }>
   /** @throws {@link SelvedgeError} as {@link Scorer.infer}, and `NO_FEATURES`, `FEATURE_UNKNOWN`, `FEATURE_INVALID` */
   score(request: ScoreRequest, to: Chosen): Promise<Answer & { predictions: Prediction[] }>
+  /** Counts what befell the whole host as an error of each deployment that it serves. */
+  count(code: ErrorCode): void
   close(): Promise<void>
 }
 
-interface ChosenServed extends Chosen {
-  served: Served
+interface ChosenEntry extends Chosen {
+  entry: Entry
   unit: string | undefined
   isExposure: boolean
 }
 
-interface Served {
-  deployment: PlanDeployment
-  description: Description
-  source: Source
-  session: Session
-  why: string
+/** A deployment of the plan: a version under a name. */
+interface Entry {
+  name: string
+  served: Served
+  spec: Source['spec']
 }
 
 export function openScorer(options: ScorerOptions): Scorer {
   const tally = openTally(options.device)
   const units = openUnits()
   let plan: Plan | undefined
-  let served = new Map<string, Served>()
+  let entries = new Map<string, Entry>()
 
-  function held(deployment: PlanDeployment): Served | undefined {
-    return [...served.values()].find((each) => isSameVersion(each.deployment, deployment))
+  function held(deployment: PlanDeployment): Entry | undefined {
+    return [...entries.values()].find((each) => isSameVersion(each.served.deployment, deployment))
   }
 
-  function choose({ unit, deployment, version }: Target): ChosenServed {
+  function choose({ unit, deployment, version }: Target): ChosenEntry {
     const isPinned = deployment !== undefined || version !== undefined
-    const served = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit ?? randomId()))
-    return { description: served.description, served, unit, isExposure: unit !== undefined && !isPinned }
+    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit ?? randomId()))
+    return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && !isPinned }
   }
 
-  function versioned(version: number | undefined): Served | undefined {
+  function versioned(version: number | undefined): Entry | undefined {
     if (version === undefined) return undefined
-    const found = [...served.values()].find((each) => each.deployment.version === version)
+    const found = [...entries.values()].find((each) => each.served.deployment.version === version)
     if (found !== undefined) return found
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
 
-  function assigned(unit: string): Served {
+  function assigned(unit: string): Entry {
     const deployment = assign(current(), unit)
     if (deployment !== undefined) return named(deployment)
     throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${current().endpoint} gets traffic`)
@@ -152,8 +150,8 @@ export function openScorer(options: ScorerOptions): Scorer {
     throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
   }
 
-  function named(deployment: string): Served {
-    const found = served.get(deployment)
+  function named(deployment: string): Entry {
+    const found = entries.get(deployment)
     if (found !== undefined) return found
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} has no deployment ${deployment}`, {
       deployment,
@@ -168,30 +166,52 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   async function run<Result>(
     chosen: Chosen,
-    signal: AbortSignal | undefined,
-    request: (to: Served) => { inputs: Tensors; outputs?: readonly string[] | undefined },
-    read: (to: Served, inputs: Tensors, outputs: Tensors) => { result: Result; rows: () => Row[] },
+    { signal, priority, timeoutMs }: Request,
+    request: (description: Description) => { inputs: Tensors; outputs?: readonly string[] | undefined },
+    read: (description: Description, inputs: Tensors, outputs: Tensors) => { result: Result; rows: () => Row[] },
   ): Promise<Answer & Result> {
-    const { served: to, unit, isExposure } = chosen as ChosenServed
+    const { entry, unit, isExposure } = chosen as ChosenEntry
+    const { served } = entry
     const arrived = performance.now()
+    const deadline = timeoutMs === undefined ? undefined : arrived + timeoutMs
     try {
-      const { inputs, outputs: wanted } = request(to)
-      checkInputs(to.description, inputs)
-      let started = arrived
-      const outputs = await options.queue.run(() => {
-        started = performance.now()
-        return to.session.run(inputs, wanted)
-      }, signal)
+      const { inputs, outputs: wanted } = request(served.description)
+      checkInputs(served.description, inputs)
+      const { outputs, startedAt, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
-      const { result, rows } = read(to, inputs, outputs)
-      if (isExposure && unit !== undefined) units.exposed(unit, to.deployment.name)
-      if (isSampled(unit)) tally.answered(to.source, rows(), ended - arrived)
-      return { ...answer(to), queueMs: started - arrived, computeMs: ended - started, ...result }
+      const { result, rows } = read(served.description, inputs, outputs)
+      if (isExposure && unit !== undefined) units.exposed(unit, entry.name)
+      const source = sourceOf(entry, lane)
+      if (isSampled(unit)) tally.answered(source, rows(), ended - arrived)
+      const { deployment, version, variant, provider } = source
+      const by = { deployment, version, variant, provider, why: lane.why }
+      return { ...by, queueMs: startedAt - arrived, computeMs: ended - startedAt, ...result }
     } catch (error) {
       const { code } = encodeError(error)
       // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.
-      if (!signal?.aborted && errorTable[code].status !== 400) tally.failed(to.source, code)
+      if (!signal?.aborted && errorTable[code].status !== 400) tally.failed(sourceOf(entry, served.lane), code)
       throw error
+    }
+  }
+
+  /** What befalls a session is counted like an error of the provider that it befell. */
+  function befell(deployment: PlanDeployment, variant: string, event: ServedEvent): void {
+    const source = { deployment: deployment.name, version: deployment.version, variant, provider: event.provider }
+    if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
+    if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
+    options.event?.(event)
+  }
+
+  async function open(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): Promise<Entry> {
+    const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
+    if (found === undefined) throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
+    const event = (what: ServedEvent) => befell(deployment, found.variant.id, what)
+    const served = await openServed(found, { ...options, event })
+    const { spec } = found
+    return {
+      name: deployment.name,
+      served,
+      spec: spec && deployment.spec !== undefined ? { digest: deployment.spec, document: spec } : undefined,
     }
   }
 
@@ -204,120 +224,71 @@ export function openScorer(options: ScorerOptions): Scorer {
     holds: (deployment) => held(deployment) !== undefined,
 
     async serve(next, loaded) {
-      const fresh: Served[] = []
-      const after = new Map<string, Served>()
+      const fresh: Entry[] = []
+      const after = new Map<string, Entry>()
       try {
         for (const deployment of next.deployments) {
-          let entry = held(deployment) ?? fresh.find((each) => isSameVersion(each.deployment, deployment))
+          let entry = held(deployment) ?? fresh.find((each) => isSameVersion(each.served.deployment, deployment))
           if (entry === undefined) {
-            entry = await open(loadedFor(deployment, loaded), options)
+            entry = await open(deployment, loaded)
             fresh.push(entry)
           }
-          after.set(deployment.name, { ...entry, deployment, source: { ...entry.source, deployment: deployment.name } })
+          after.set(deployment.name, { ...entry, name: deployment.name })
         }
       } catch (error) {
-        await Promise.all(fresh.map((entry) => entry.session.close()))
+        await Promise.all(fresh.map(({ served }) => served.close()))
         throw error
       }
-      const kept = new Set(Array.from(after.values(), (entry) => entry.session))
-      const gone = new Set(Array.from(served.values(), (entry) => entry.session).filter((each) => !kept.has(each)))
+      const kept = new Set(Array.from(after.values(), ({ served }) => served))
+      const gone = new Set(Array.from(entries.values(), ({ served }) => served).filter((each) => !kept.has(each)))
       plan = next
-      served = after
-      // Behind the requests that already wait for these sessions.
-      for (const session of gone) await options.queue.runAlways(() => session.close())
+      entries = after
+      for (const served of gone) await served.close()
     },
 
     choose,
 
-    infer: ({ inputs, outputs, signal }, chosen) =>
+    infer: ({ inputs, outputs, ...request }, chosen) =>
       run(
         chosen,
-        signal,
+        request,
         () => ({ inputs, outputs }),
-        (to, _, result) => ({ result: { outputs: result }, rows: () => inferredRows(to, inputs, result) }),
+        (description, _, result) => ({
+          result: { outputs: result },
+          rows: () => inferredRows(description, inputs, result),
+        }),
       ),
 
-    score: ({ records, signal }, chosen) =>
+    score: ({ records, ...request }, chosen) =>
       run(
         chosen,
-        signal,
-        (to) => ({ inputs: encodeRecords(to.description, records) }),
-        (to, inputs, outputs) => {
-          const predictions = decodePredictions(to.description, outputs)
-          return { result: { predictions }, rows: () => scoredRows(to, records, inputs, predictions) }
+        request,
+        (description) => ({ inputs: encodeRecords(description, records) }),
+        (description, inputs, outputs) => {
+          const predictions = decodePredictions(description, outputs)
+          return { result: { predictions }, rows: () => scoredRows(description, records, inputs, predictions) }
         },
       ),
 
+    count(code) {
+      for (const entry of entries.values()) tally.failed(sourceOf(entry, entry.served.lane), code)
+    },
+
     async close() {
-      const sessions = new Set(Array.from(served.values(), (entry) => entry.session))
-      served = new Map()
+      const all = new Set(Array.from(entries.values(), ({ served }) => served))
+      entries = new Map()
       plan = undefined
-      for (const session of sessions) await options.queue.runAlways(() => session.close())
+      for (const served of all) await served.close()
     },
   }
 }
 
-async function open(loaded: LoadedDeployment, options: ScorerOptions): Promise<Served> {
-  const { deployment, description, variant, golden, spec } = loaded
-  const passed: string[] = []
-  let failure: SelvedgeError | undefined
-  for (const provider of options.providers.filter((each) => variant.providers.includes(each))) {
-    let session: Session | undefined
-    try {
-      session = await options.openSession(loaded.bytes, provider)
-      await warmUp(session, loaded, options.queue)
-      const source: Source = {
-        deployment: deployment.name,
-        version: deployment.version,
-        variant: variant.id,
-        provider,
-        ...(spec && deployment.spec && { spec: { digest: deployment.spec, document: spec } }),
-      }
-      const on = session.device === undefined ? provider : `${provider} on ${session.device}`
-      const why = [`${on} ${golden ? 'gives the golden outputs' : 'is the first that loads it'}`, ...passed].join('; ')
-      return { deployment, description, source, session, why }
-    } catch (error) {
-      await session?.close()
-      if (!(error instanceof SelvedgeError)) throw error
-      passed.push(`not ${provider}: ${error.message}`)
-      // The first that says something about the model; that a provider is absent says nothing.
-      if (failure === undefined || failure.code === 'PROVIDER_UNAVAILABLE') failure = error
-    }
-  }
-  throw failure ?? new SelvedgeError('PROVIDER_UNAVAILABLE', `variant ${variant.id} has no provider of this host`)
-}
-
-// A first run compiles and allocates; no visitor should wait for it.
-async function warmUp(session: Session, { description, golden }: LoadedDeployment, queue: Queue): Promise<void> {
-  if (golden !== undefined) return await checkGolden(session, golden, queue)
-  const inputs = zeroInputs(description)
-  if (inputs === undefined) return
-  try {
-    await queue.runAlways(() => session.run(inputs))
-  } catch (error) {
-    // Zeros may be no input that the network takes; only golden samples are.
-    if (!(error instanceof SelvedgeError && error.code === 'RUN_FAILED')) throw error
-  }
-}
-
-function loadedFor(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): LoadedDeployment {
-  const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
-  if (found !== undefined) return found
-  throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
-}
-
-function answer({ deployment, source, why }: Served): Omit<Answer, 'queueMs' | 'computeMs'> {
-  return {
-    deployment: deployment.name,
-    version: deployment.version,
-    variant: source.variant,
-    provider: source.provider,
-    why,
-  }
+function sourceOf({ name, served, spec }: Entry, { provider }: Lane): Source {
+  return { deployment: name, version: served.deployment.version, variant: served.variant, provider, spec }
 }
 
 function scoredRows(
-  { description }: Served,
+  description: Description,
   records: readonly Readonly<Record<string, unknown>>[],
   inputs: Tensors,
   predictions: readonly Prediction[],
@@ -331,7 +302,7 @@ function scoredRows(
   })
 }
 
-function inferredRows({ description }: Served, inputs: Tensors, outputs: Tensors): Row[] {
+function inferredRows(description: Description, inputs: Tensors, outputs: Tensors): Row[] {
   const answered = outputTensorValues(description, outputs)
   const asked = description.features === undefined ? [{}] : tensorValues(description, inputs)
   return asked.map((features, row) => ({ features, outputs: answered[row] ?? {} }))

@@ -6,10 +6,12 @@ export interface Session {
   readonly provider: ExecutionProvider
   /** What the provider runs on where it has a name, such as a GPU adapter's. */
   readonly device?: string
+  /** Settles when the device behind the session is gone; every run is then refused with `DEVICE_LOST`. */
+  readonly lost?: Promise<void>
   /**
    * One run; a session runs one request at a time, its caller queues. Without `outputs` it gives all of them.
    *
-   * @throws SelvedgeError `RUN_FAILED` where the network refuses the input
+   * @throws SelvedgeError `RUN_FAILED` where the network refuses the input, `DEVICE_LOST`
    */
   run(inputs: Tensors, outputs?: readonly string[]): Promise<Tensors>
   close(): Promise<void>

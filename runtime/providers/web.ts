@@ -1,54 +1,141 @@
 /** ONNX Runtime in a page's worker: `webgpu` on a device of our own, `wasm` beside it. */
-import type { InferenceSession } from 'onnxruntime-web'
 import type { ExecutionProvider } from '../contract/names.ts'
 import { SelvedgeError } from '../errors.ts'
-import type { OpenSession } from '../session.ts'
+import { limits } from '../limits.ts'
+import type { ModelBytes, OpenSession, Session } from '../session.ts'
 import { type Ort, openOrtSession } from './ort.ts'
 
-/** @param device - what {@link openGpu} gave */
-export function openWebSession(ort: Ort, gpu: Gpu): OpenSession {
-  return async (bytes, provider) => {
-    const session = await openOrtSession(ort, bytes, provider, sessionOptions(provider, gpu))
-    return provider === 'webgpu' && 'name' in gpu ? { ...session, device: gpu.name } : session
-  }
+/** WebGPU of this host, or the reason why there is none. */
+export type Gpu = Adapter | { absent: string }
+
+export interface Adapter {
+  /** Vendor and architecture. */
+  readonly name: string
+  readonly hasShaderF16: boolean
+  /** The device in use, a new one where that was lost. */
+  device(): Promise<Device>
+  /** Destroys the device in use, as a driver's reset does. */
+  destroyDevice(): Promise<void>
 }
 
-/** A WebGPU device, or the reason why there is none. */
-export type Gpu = { device: GPUDevice; name: string } | { absent: string }
+interface Device {
+  gpu: GPUDevice
+  isLost: boolean
+  lost: Promise<void>
+}
 
 /**
- * A device made by us, never by ONNX Runtime: after a loss only then a new session in the same worker works (design,
+ * Devices are made by us, never by ONNX Runtime: after a loss only then a new session in the same worker works (design,
  * section 12).
  */
 export async function openGpu(): Promise<Gpu> {
   if (navigator.gpu === undefined) return { absent: 'this browser has no WebGPU' }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' })
   if (adapter === null) return { absent: 'WebGPU has no adapter here' }
-  const wanted: GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+  const { vendor, architecture } = adapter.info
+  let opened: Promise<Device> | undefined
+  let current: Device | undefined
+
+  async function device(): Promise<Device> {
+    if (current?.isLost) opened = undefined
+    opened ??= openDevice()
+    current = await opened
+    return current
+  }
+
   try {
-    const device = await adapter.requestDevice({
-      requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: {
-        maxBufferSize: adapter.limits.maxBufferSize,
-        maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
-        maxStorageBuffersPerShaderStage: adapter.limits.maxStorageBuffersPerShaderStage,
-        maxComputeWorkgroupStorageSize: adapter.limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: adapter.limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: adapter.limits.maxComputeWorkgroupSizeX,
-        maxComputeWorkgroupSizeY: adapter.limits.maxComputeWorkgroupSizeY,
-        maxComputeWorkgroupSizeZ: adapter.limits.maxComputeWorkgroupSizeZ,
-      },
-    })
-    const { vendor, architecture } = adapter.info
-    return { device, name: [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter' }
+    await device()
   } catch (cause) {
     return { absent: `the WebGPU adapter refused a device: ${cause instanceof Error ? cause.message : String(cause)}` }
   }
+  return {
+    name: [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter',
+    hasShaderF16: adapter.features.has('shader-f16'),
+    device,
+    destroyDevice: async () => (await device()).gpu.destroy(),
+  }
 }
 
-function sessionOptions(provider: ExecutionProvider, gpu: Gpu): InferenceSession.SessionOptions {
-  if (provider === 'wasm') return { executionProviders: ['wasm'] }
-  if (provider !== 'webgpu') throw new SelvedgeError('PROVIDER_UNAVAILABLE', `a page has no provider ${provider}`)
-  if ('absent' in gpu) throw new SelvedgeError('PROVIDER_UNAVAILABLE', gpu.absent)
-  return { executionProviders: [{ name: 'webgpu', device: gpu.device }] }
+export function openWebSession(ort: Ort, gpu: Gpu): OpenSession {
+  return async (bytes, provider) => {
+    if (provider === 'wasm') return await openOrtSession(ort, bytes, provider, { executionProviders: ['wasm'] })
+    if (provider !== 'webgpu') throw new SelvedgeError('PROVIDER_UNAVAILABLE', `a page has no provider ${provider}`)
+    if ('absent' in gpu) throw new SelvedgeError('PROVIDER_UNAVAILABLE', gpu.absent)
+    return await openGpuSession(ort, bytes, provider, gpu)
+  }
+}
+
+async function openGpuSession(
+  ort: Ort,
+  bytes: ModelBytes,
+  provider: ExecutionProvider,
+  gpu: Adapter,
+): Promise<Session> {
+  const device = await gpu.device()
+  const lost = () => new SelvedgeError('DEVICE_LOST', `the WebGPU device (${gpu.name}) was lost`)
+  const options = { executionProviders: [{ name: 'webgpu' as const, device: device.gpu }] }
+  const session = await openOrtSession(ort, bytes, provider, options)
+
+  return {
+    provider,
+    device: gpu.name,
+    lost: device.lost,
+    async run(inputs, outputs) {
+      if (device.isLost) throw lost()
+      let timer: ReturnType<typeof setTimeout> | undefined
+      // A run that hangs gives no event; what hangs is ended with its device.
+      const hung = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          device.gpu.destroy()
+          reject(lost())
+        }, limits.runMs)
+      })
+      const gone = device.lost.then(() => Promise.reject(lost()))
+      try {
+        const results = await Promise.race([session.run(inputs, outputs), hung, gone])
+        if (device.isLost) throw lost()
+        return results
+      } catch (error) {
+        // The run may reject before the loss is told.
+        if (await isLostSoon(device)) throw lost()
+        throw error
+      } finally {
+        clearTimeout(timer)
+        gone.catch(() => undefined)
+      }
+    },
+    close: () => session.close(),
+  }
+}
+
+const lossIsToldWithinMs = 100
+
+async function isLostSoon(device: Device): Promise<boolean> {
+  await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, lossIsToldWithinMs))])
+  return device.isLost
+}
+
+async function openDevice(): Promise<Device> {
+  // An adapter gives one device only.
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' })
+  if (adapter === null) throw new SelvedgeError('PROVIDER_UNAVAILABLE', 'WebGPU has no adapter any more')
+  const wanted: GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+  const gpu = await adapter.requestDevice({
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: {
+      maxBufferSize: adapter.limits.maxBufferSize,
+      maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: adapter.limits.maxStorageBuffersPerShaderStage,
+      maxComputeWorkgroupStorageSize: adapter.limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: adapter.limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: adapter.limits.maxComputeWorkgroupSizeX,
+      maxComputeWorkgroupSizeY: adapter.limits.maxComputeWorkgroupSizeY,
+      maxComputeWorkgroupSizeZ: adapter.limits.maxComputeWorkgroupSizeZ,
+    },
+  })
+  const device: Device = { gpu, isLost: false, lost: Promise.resolve() }
+  device.lost = gpu.lost.then(() => {
+    device.isLost = true
+  })
+  return device
 }

@@ -38,7 +38,7 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
   let lastPost = 0
 
   function openEndpoint(): Served {
-    const scorer = openScorer({ ...options, device: 'server', queue })
+    const scorer = openScorer({ ...options, device: 'server', queueOf: () => queue })
     const counts = openReportedCounts()
     const reporter = openReporter({
       plan: () => scorer.plan,

@@ -43,9 +43,12 @@ describe('queue', () => {
     const running = queue.run(() => gate.promise)
     const leaving = new AbortController()
     let ran = false
-    const waiting = queue.run(async () => {
-      ran = true
-    }, leaving.signal)
+    const waiting = queue.run(
+      async () => {
+        ran = true
+      },
+      { signal: leaving.signal },
+    )
     expect(queue.length).toBe(2)
     leaving.abort(new Error('gone'))
     await expect(waiting).rejects.toThrow('gone')
@@ -53,6 +56,41 @@ describe('queue', () => {
     gate.resolve()
     await running
     await queue.run(async () => undefined)
+    expect(ran).toBe(false)
+  })
+
+  test('runs higher priority first and equal ones in the order they came', async () => {
+    const queue = openQueue()
+    const gate = Promise.withResolvers<void>()
+    const order: string[] = []
+    const first = queue.run(() => gate.promise)
+    const tasks = [
+      ['a', 0],
+      ['b', -1],
+      ['c', 5],
+      ['d', 0],
+      ['e', 5],
+    ] as const
+    const rest = tasks.map(([name, priority]) => queue.run(async () => void order.push(name), { priority }))
+    gate.resolve()
+    await Promise.all([first, ...rest])
+    expect(order).toEqual(['c', 'e', 'a', 'd', 'b'])
+  })
+
+  test('SC-14: a request whose deadline passed while it waited is refused and never runs', async () => {
+    const queue = openQueue()
+    const gate = Promise.withResolvers<void>()
+    const running = queue.run(() => gate.promise)
+    let ran = false
+    const late = queue.run(
+      async () => {
+        ran = true
+      },
+      { deadline: performance.now() - 1 },
+    )
+    gate.resolve()
+    await running
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     expect(ran).toBe(false)
   })
 

@@ -66,11 +66,12 @@ describe('scorer', () => {
   beforeEach(() => {
     opened = []
     closed = 0
+    const queue = openQueue()
     scorer = openScorer({
       openSession: countingSession,
       providers: ['webgpu', 'wasm'],
       device: 'server',
-      queue: openQueue(),
+      queueOf: () => queue,
     })
   })
   afterEach(() => scorer.close())
@@ -176,7 +177,12 @@ describe('scorer', () => {
   test('a plan is adopted and the old session closed while the queue is full of requests', async () => {
     const queue = openQueue()
     const gate = Promise.withResolvers<void>()
-    const crowded = openScorer({ openSession: countingSession, providers: ['wasm'], device: 'server', queue })
+    const crowded = openScorer({
+      openSession: countingSession,
+      providers: ['wasm'],
+      device: 'server',
+      queueOf: () => queue,
+    })
     await crowded.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 1)])
     const waiting = Array.from({ length: limits.queueLength + 1 }, () => queue.run(() => gate.promise))
     const serving = crowded.serve(planOf([green], [['green', 0, 1e6]]), [loaded(green, 2, goldenOf([2, 4]))])

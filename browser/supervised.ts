@@ -1,0 +1,139 @@
+/**
+ * A worker that is started again when it dies: what waited is asked once more of the new one. At most two times in ten
+ * minutes, so that a page that kills its worker does not do so for ever.
+ */
+import { type Remote, wrap } from 'comlink'
+import { randomId } from '../runtime/bytes.ts'
+import { SelvedgeError } from '../runtime/errors.ts'
+import { limits } from '../runtime/limits.ts'
+import { type Calls, openCalls } from './calls.ts'
+import { type ConnectionEvent, isTold, type OpenOptions, type Progress, type WorkerApi } from './protocol.ts'
+import { startWorker } from './start.ts'
+import { keepErrorCodes } from './thrown.ts'
+
+export interface Supervised {
+  /**
+   * @param use - called once more, with another worker, where the first one dies meanwhile
+   * @throws SelvedgeError what the worker refused with, `DEADLINE_EXCEEDED`, `HOST_CLOSED`, `WORKER_UNAVAILABLE` where
+   * it died twice or too often
+   */
+  call<Result>(what: string, use: (remote: Remote<WorkerApi>) => Promise<Result>): Promise<Result>
+  close(): Promise<void>
+}
+
+interface Listeners {
+  progress: ((progress: Progress) => void) | undefined
+  event: ((event: ConnectionEvent) => void) | undefined
+  signal: AbortSignal | undefined
+}
+
+interface Running {
+  worker: Worker
+  remote: Remote<WorkerApi>
+  calls: Calls
+}
+
+const callMs = limits.runMs * 2
+const mostRestarts = 2
+const restartsWithinMs = 600_000
+
+export async function openSupervised(
+  options: Omit<OpenOptions, 'isReplacement'>,
+  { progress, event, signal }: Listeners,
+): Promise<Supervised> {
+  keepErrorCodes()
+  const restarts: number[] = []
+  let closed = false
+  let running = open(false, signal)
+  await running
+
+  async function open(isReplacement: boolean, aborted?: AbortSignal): Promise<Running> {
+    aborted?.throwIfAborted()
+    const worker = await startWorker(options.registry)
+    const remote = wrap<WorkerApi>(worker)
+    const end = (reason: SelvedgeError) => {
+      calls.end(reason)
+      worker.terminate()
+    }
+    const calls = openCalls(() => remote.ping(), end)
+    const abort = () => {
+      calls.end(aborted?.reason)
+      worker.terminate()
+    }
+    worker.addEventListener('message', ({ data }) => {
+      if (!isTold(data)) return
+      if (data.told === 'progress') progress?.(data.progress)
+      if (data.told === 'event') event?.(data.event)
+    })
+    worker.addEventListener('error', ({ message }) => {
+      end(new SelvedgeError('WORKER_UNAVAILABLE', `the worker failed: ${message}`))
+    })
+    aborted?.addEventListener('abort', abort, { once: true })
+    try {
+      await calls.wait('hold', () => watchLife(remote, end))
+      await calls.wait('connect', () => remote.open({ ...options, isReplacement }))
+    } catch (error) {
+      worker.terminate()
+      throw error
+    } finally {
+      aborted?.removeEventListener('abort', abort)
+    }
+    return { worker, remote, calls }
+  }
+
+  // Whoever finds the worker dead waits for the same next one.
+  function restart(dead: Promise<Running>, why: string): Promise<Running> {
+    if (running !== dead) return running
+    const now = performance.now()
+    while (restarts[0] !== undefined && restarts[0] < now - restartsWithinMs) restarts.shift()
+    if (restarts.length >= mostRestarts) {
+      const message = `the worker died ${mostRestarts + 1} times within ${restartsWithinMs / 60_000} minutes: ${why}`
+      return Promise.reject(new SelvedgeError('WORKER_UNAVAILABLE', message))
+    }
+    restarts.push(now)
+    event?.({ type: 'worker_restarted', why })
+    running = open(true)
+    // Whoever waits for it is told when it fails.
+    running.catch(() => undefined)
+    return running
+  }
+
+  async function ask<Result>(
+    asked: Promise<Running>,
+    what: string,
+    use: (remote: Remote<WorkerApi>) => Promise<Result>,
+  ): Promise<Result> {
+    const { calls, remote } = await asked
+    return await calls.wait(what, () => use(remote), callMs)
+  }
+
+  return {
+    async call(what, use) {
+      const asked = running
+      try {
+        return await ask(asked, what, use)
+      } catch (error) {
+        const isDead = error instanceof SelvedgeError && error.code === 'WORKER_UNAVAILABLE'
+        if (!isDead || closed) throw error
+        return await ask(restart(asked, error.message), what, use)
+      }
+    },
+    async close() {
+      closed = true
+      const { calls, remote, worker } = await running
+      try {
+        await calls.wait('close', () => remote.close(), callMs)
+      } finally {
+        calls.end(new SelvedgeError('HOST_CLOSED', `the connection to ${options.endpoint} was closed`))
+        worker.terminate()
+      }
+    },
+  }
+}
+
+// A worker that is closed or terminated says nothing, but the browser frees its locks at once.
+async function watchLife(remote: Remote<WorkerApi>, end: (reason: SelvedgeError) => void): Promise<void> {
+  const lock = `selvedge-worker-${randomId()}`
+  await remote.hold(lock)
+  void navigator.locks.request(lock, () => end(new SelvedgeError('WORKER_UNAVAILABLE', 'the worker died')))
+}

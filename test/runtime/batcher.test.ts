@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { hasBatchAxis, openBatcher } from '../../runtime/batcher.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import { openQueue } from '../../runtime/queue.ts'
+import { joinRows, sliceRows } from '../../runtime/rows.ts'
+import type { Session } from '../../runtime/session.ts'
+import { createTensor, type Tensors } from '../../runtime/tensor.ts'
+import { scaleDescription } from '../fixtures/models.ts'
+
+const rowsOf = (...rows: number[][]): Tensors => ({
+  x: createTensor('FP32', [rows.length, 2], Float32Array.from(rows.flat())),
+})
+
+/** Doubles its input; refuses a batch that holds a NaN; says how many rows each run had. */
+function openDoubling(): { session: Session; runs: number[] } {
+  const runs: number[] = []
+  const session: Session = {
+    provider: 'wasm',
+    async run(inputs) {
+      const { x } = inputs
+      if (x?.datatype !== 'FP32') throw new Error('no input x')
+      runs.push(x.shape[0] ?? 0)
+      if (x.data.some(Number.isNaN)) throw new SelvedgeError('RUN_FAILED', 'not a number')
+      return {
+        y: createTensor(
+          'FP32',
+          x.shape,
+          x.data.map((value) => 2 * value),
+        ),
+      }
+    },
+    close: async () => undefined,
+  }
+  return { session, runs }
+}
+
+describe('batcher', () => {
+  test('runs at once what comes alone, and together what waited meanwhile', async () => {
+    const { session, runs } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription)
+    const requests = Array.from({ length: 9 }, (_, i) => rowsOf([i, -i]))
+    const answers = await Promise.all(requests.map((inputs) => batcher.run(inputs, undefined, {})))
+    expect(runs).toEqual([1, 8])
+    for (const [i, { outputs }] of answers.entries()) expect(outputs.y?.data).toEqual(Float32Array.of(2 * i, -2 * i))
+  })
+
+  test('SC-17: whatever sizes wait, each caller gets the rows of its own input and no run has more than the limit', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 30 }), async (sizes) => {
+        const { session, runs } = openDoubling()
+        const batcher = openBatcher(session, openQueue(), scaleDescription)
+        const requests = sizes.map((size, i) => rowsOf(...Array.from({ length: size }, (_, row) => [i, row])))
+        const answers = await Promise.all(requests.map((inputs) => batcher.run(inputs, undefined, {})))
+        for (const [i, { outputs }] of answers.entries()) {
+          const asked = requests[i]?.x?.data as Float32Array
+          expect(outputs.y?.data).toEqual(asked.map((value) => 2 * value))
+        }
+        const largest = Math.max(limits.batchRows, ...sizes)
+        for (const rows of runs) expect(rows).toBeLessThanOrEqual(largest)
+        expect(runs.reduce((sum, rows) => sum + rows, 0)).toBe(sizes.reduce((sum, size) => sum + size, 0))
+      }),
+    )
+  })
+
+  test('one bad row fails alone', async () => {
+    const { session } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription)
+    const requests = [
+      [1, 1],
+      [2, 2],
+      [Number.NaN, 3],
+      [4, 4],
+    ].map((row) => batcher.run(rowsOf(row), undefined, {}))
+    const settled = await Promise.allSettled(requests)
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+  })
+
+  test('requests for other outputs or of other shapes share no run', async () => {
+    const { session, runs } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription)
+    const wide = { x: createTensor('FP32', [1, 3], Float32Array.of(1, 2, 3)) }
+    await Promise.all([
+      batcher.run(rowsOf([0, 0]), undefined, {}),
+      batcher.run(rowsOf([1, 1]), ['y'], {}),
+      batcher.run(wide, undefined, {}),
+      batcher.run(rowsOf([2, 2]), undefined, {}),
+    ])
+    expect(runs).toEqual([1, 1, 1, 1])
+  })
+
+  test('SC-14: a request that leaves while it waits is in no batch', async () => {
+    const { session, runs } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription)
+    const leaving = new AbortController()
+    const first = batcher.run(rowsOf([1, 1]), undefined, {})
+    const left = batcher.run(rowsOf([2, 2]), undefined, { signal: leaving.signal })
+    const last = batcher.run(rowsOf([3, 3]), undefined, {})
+    leaving.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    await Promise.all([first, last])
+    expect(runs).toEqual([1, 1])
+  })
+
+  test('a fixed batch, or a symbol that stands elsewhere too, is no batch axis', () => {
+    const shaped = (input: (string | number)[], output: (string | number)[]) => ({
+      ...scaleDescription,
+      inputs: [{ name: 'x', datatype: 'FP32' as const, shape: input }],
+      outputs: [{ name: 'y', datatype: 'FP32' as const, shape: output }],
+    })
+    expect(hasBatchAxis(shaped(['N', 2], ['N', 2]))).toBe(true)
+    expect(hasBatchAxis(shaped([1, 2], [1, 2]))).toBe(false)
+    expect(hasBatchAxis(shaped([-1, 2], [-1, 2]))).toBe(false)
+    expect(hasBatchAxis(shaped(['N', 'N'], ['N', 2]))).toBe(false)
+    expect(hasBatchAxis(shaped(['N', 2], [2, 'N']))).toBe(false)
+  })
+})
+
+describe('rows', () => {
+  test('what was joined is cut into what it was, text too', () => {
+    const parts = [
+      { t: createTensor('BYTES', [2], ['a', 'b']), n: createTensor('INT64', [2, 1], BigInt64Array.of(1n, 2n)) },
+      { t: createTensor('BYTES', [1], ['c']), n: createTensor('INT64', [1, 1], BigInt64Array.of(3n)) },
+    ]
+    expect(sliceRows(joinRows(parts), [2, 1])).toEqual(parts)
+  })
+
+  test('an output that has not one row a row of the batch is refused', () => {
+    expect(() => sliceRows({ y: createTensor('FP32', [1], Float32Array.of(1)) }, [1, 1])).toThrow(
+      expect.objectContaining({ code: 'RUN_FAILED' }),
+    )
+  })
+})
