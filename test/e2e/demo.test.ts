@@ -1,0 +1,105 @@
+/** The demo page as `selvedge up --demo` serves it, used by a visitor with a mouse. */
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chromiumArguments, chromiumPath } from '../chromium.ts'
+import { startCommand, startedOf } from '../server/cli/command.ts'
+
+const noWebGpu = chromiumArguments.filter((argument) => !/webgpu|vulkan|gpu-blocklist/i.test(argument))
+
+describe('the demo page', () => {
+  let folder: string
+  let up: ChildProcess
+  let address: string
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'selvedge-demo-page-'))
+    const ports = ['--registry-port', '0', '--scoring-port', '0', '--scorers', '1']
+    up = startCommand(['up', '--demo', '--json', '--data', join(folder, 'data'), ...ports])
+    const started = (await startedOf(up)) as unknown as { demo: { page: string } }
+    address = started.demo.page
+  })
+
+  afterAll(async () => {
+    up?.kill('SIGTERM')
+    if (up !== undefined && up.exitCode === null) await new Promise((resolve) => up.once('exit', resolve))
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function visit(args: readonly string[], look: (page: Page, errors: string[]) => Promise<void>): Promise<void> {
+    const browser: Browser = await chromium.launch({ executablePath: chromiumPath() ?? '', args: [...args] })
+    try {
+      const page = await browser.newPage()
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text())
+      })
+      await page.goto(address)
+      await page.getByText(/^Ready after/).waitFor({ timeout: 60_000 })
+      await look(page, errors)
+    } finally {
+      await browser.close()
+    }
+  }
+
+  test('scores what is drawn on WebGPU, says by what and why, and reports counts', async () => {
+    await visit(chromiumArguments, async (page, errors) => {
+      const answer = page.getByRole('region', { name: 'Answer' })
+      const known = page.getByRole('region', { name: 'What the registry knows' })
+      await drawOne(page)
+      await answer.locator('.class', { hasText: /^1$/ }).waitFor()
+      expect(await answer.getByRole('listitem').allInnerTexts()).toHaveLength(10)
+      const said = await pairs(page)
+      expect(said['answered by']).toMatch(/^(blue, version 1|green, version 2) \(fp32\)$/)
+      expect(said.provider).toBe('webgpu')
+      expect(said.why).not.toBe('')
+      expect(said.took).toMatch(/^[\d.]+ ms: model [\d.]+ ms, waiting [\d.]+ ms$/)
+      expect(await known.locator('#split').textContent()).toMatch(/blue v1 · \d+ %\s*green v2 · \d+ %/)
+
+      const before = await scores(page)
+      const invert = page.getByRole('button', { name: 'Invert' })
+      await invert.click()
+      expect(await invert.getAttribute('aria-pressed')).toBe('true')
+      await expect.poll(() => scores(page)).not.toEqual(before)
+
+      await known.getByText(/^[1-9]\d* rows, last at/).waitFor({ timeout: 15_000 })
+      expect(await known.getByRole('img').count()).toBeGreaterThan(0)
+      expect(errors).toEqual([])
+    })
+  })
+
+  test('scores on WASM where there is no WebGPU, and says why', async () => {
+    await visit(noWebGpu, async (page, errors) => {
+      await drawOne(page)
+      await page.locator('.class', { hasText: /^1$/ }).waitFor()
+      const said = await pairs(page)
+      expect(said.provider).toBe('wasm')
+      expect(said.why).toMatch(/WebGPU has no adapter|has no WebGPU/)
+      expect(errors).toEqual([])
+    })
+  })
+})
+
+async function drawOne(page: Page): Promise<void> {
+  const box = await page.locator('#pad').boundingBox()
+  if (box === null) throw new Error('the drawing area is not shown')
+  const at = (x: number, y: number): [number, number] => [box.x + box.width * x, box.y + box.height * y]
+  await page.mouse.move(...at(0.55, 0.18))
+  await page.mouse.down()
+  await page.mouse.move(...at(0.48, 0.8), { steps: 12 })
+  await page.mouse.up()
+}
+
+async function scores(page: Page): Promise<string[]> {
+  return await page.locator('#bars output').allInnerTexts()
+}
+
+async function pairs(page: Page): Promise<Record<string, string>> {
+  const names = await page.locator('#answer dt').allInnerTexts()
+  const values = await page.locator('#answer dd').allInnerTexts()
+  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']))
+}
