@@ -29,7 +29,8 @@ async function openParts() {
 const options = { runtime: { ort: '0', files: {} }, telemetryIntervalMs: 60_000, lifeMs: 1e12, now: () => 2 }
 
 describe('a long poll', () => {
-  test('misses no change that comes while its plan is being signed', async () => {
+  // Sooner than the poll would end by itself.
+  test('misses no change that comes while its plan is being signed', { timeout: 15_000 }, async () => {
     await using parts = await openParts()
     const { store, key } = parts
     let changed = false
