@@ -2,7 +2,13 @@
 
 export type Log = (level: 'info' | 'warn' | 'error', event: string, fields?: Readonly<Record<string, unknown>>) => void
 
+const levels: readonly (string | undefined)[] = ['info', 'warn', 'error'] satisfies Parameters<Log>[0][]
+
+// From this level on; everything where the variable names none.
+const least = levels.indexOf(process.env.SELVEDGE_LOG)
+
 export const log: Log = (level, event, fields) => {
+  if (levels.indexOf(level) < least) return
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`)
 }
 

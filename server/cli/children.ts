@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Output } from './output.ts'
 
 export interface Children {
   /**
@@ -26,7 +27,9 @@ export interface Children {
 /** The line that a server writes to stdout once it listens. */
 const readyLine = z.object({ ready: z.literal(true).optional(), url: z.url() })
 
-function openChildren(): Children {
+function openChildren({ json }: Pick<Output, 'json'>): Children {
+  // People read what must be done; programs, and whoever asks for it, read everything.
+  const env = { ...process.env, SELVEDGE_LOG: process.env.SELVEDGE_LOG || (json ? 'info' : 'warn') }
   const running: { process: ChildProcess; gone: Promise<void> }[] = []
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
@@ -41,6 +44,7 @@ function openChildren(): Children {
       const child = spawn(process.execPath, [fileURLToPath(entry), ...args], {
         stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
         detached: true,
+        env,
       })
       const gone = new Promise<void>((resolve) => {
         child.once('error', (error) => {
@@ -97,11 +101,15 @@ function parseReady(line: string): z.infer<typeof readyLine> | undefined {
 /**
  * Keeps servers running until Ctrl-C, SIGTERM or the end of the terminal; a second signal ends them at once.
  *
+ * @param output - with --json the servers log everything, without it what goes wrong; SELVEDGE_LOG settles it
  * @param start - starts them and says so
  * @throws SelvedgeError `REFUSED_TO_START` when one ends by itself; the others are ended, too
  */
-export async function runUntilStopped(start: (children: Children) => Promise<void>): Promise<void> {
-  const children = openChildren()
+export async function runUntilStopped(
+  output: Pick<Output, 'json'>,
+  start: (children: Children) => Promise<void>,
+): Promise<void> {
+  const children = openChildren(output)
   const stopped = Promise.withResolvers<'stopped'>()
   let asked = false
   const stop = () => {

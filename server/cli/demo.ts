@@ -15,6 +15,7 @@ export interface Demo {
   /** Address of the demo page with its token and key; absent where the page was not built. */
   page?: string
   pageToken: string
+  endpoints: string[]
   /** A row for a first request. */
   example: { endpoint: string; record: Record<string, unknown> }
 }
@@ -28,7 +29,8 @@ const firstSplit = { blue: 90, green: 10 }
 /** @throws {@link SelvedgeError} `REFUSED_TO_START` where the sample models were not made */
 export async function openDemo(context: Context<unknown>, data: string, keys: readonly string[]): Promise<Demo> {
   const samples = await readList(folder)
-  for (const endpoint of new Set(samples.map((sample) => sample.endpoint))) {
+  const endpoints = [...new Set(samples.map((sample) => sample.endpoint))]
+  for (const endpoint of endpoints) {
     await serveSamples(
       context,
       endpoint,
@@ -39,7 +41,7 @@ export async function openDemo(context: Context<unknown>, data: string, keys: re
   // Behind the #, so that neither is sent to a server or written into its log.
   const credentials = new URLSearchParams({ token, key: keys[0] ?? '' })
   const page = existsSync(demoPageFolder) ? { page: `${context.registry.base}demo/#${credentials}` } : {}
-  return { ...page, pageToken: token, example: await findExample(samples) }
+  return { ...page, pageToken: token, endpoints, example: await findExample(samples) }
 }
 
 async function readList(folder: string): Promise<Sample[]> {

@@ -38,7 +38,7 @@ function openProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',
-      '\nSELVEDGE_REGISTRY and SELVEDGE_SCORING name the servers (http://127.0.0.1:4400 and :4401), SELVEDGE_TOKEN is sent to both.',
+      '\nSELVEDGE_REGISTRY and SELVEDGE_SCORING name the servers (http://127.0.0.1:4400 and :4401), SELVEDGE_TOKEN is sent to both. SELVEDGE_LOG=info|warn|error is the least that servers log.',
     )
   for (const add of [addUp, addRegistry, addServe, addPush, addDeploy, addTraffic, addScore, addStatus, addToken]) {
     add(program)

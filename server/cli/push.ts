@@ -47,7 +47,7 @@ function renderPushed(pushed: PushedVersion): string {
   const reference = `${model}@${version}`
   const done = registered
     ? `${reference} is registered; ${renderBytes(sentBytes)} sent.`
-    : `${reference} has this content already; nothing was sent.`
+    : `${reference} has this content already; ${sentBytes === 0 ? 'nothing' : renderBytes(sentBytes)} was sent.`
   const notes = remarks.map((remark) => `${remark}\n`).join('')
   return `${renderSignature(description)}\n${done}\n${notes}Serve it: selvedge deploy <endpoint>/<deployment> --model ${reference}\n`
 }

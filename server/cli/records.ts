@@ -13,6 +13,8 @@ export interface RowsToScore {
   units?: string[]
   /** Columns that are no features: they are not sent. */
   leftOut: string[]
+  /** Features without a column: missing in every row. */
+  absent: string[]
 }
 
 /**
@@ -71,7 +73,7 @@ function pickRecords(
     ),
   )
   const units = unitColumn === undefined ? undefined : records.map((each, i) => unitOf(each[unitColumn], unitColumn, i))
-  return { records: picked, ...(units && { units }), leftOut: [...leftOut] }
+  return { records: picked, ...(units && { units }), leftOut: [...leftOut], absent: [] }
 }
 
 async function pickColumns(
@@ -91,11 +93,20 @@ async function pickColumns(
   if (unitColumn !== undefined && at < 0) {
     throw new SelvedgeError('INVALID_REQUEST', `no column "${unitColumn}"; the header has: ${table.columns.join(', ')}`)
   }
-  // A feature without a column is a mistake; one with empty cells is missing data.
+  // As over HTTP, where a record may lack any feature; but a file without one of them is another file.
+  const present = features.filter(({ name }) => table.columns.includes(name))
+  if (present.length === 0) {
+    const [has, wanted] = [table.columns.join(', '), [...names].join(', ')]
+    throw new SelvedgeError(
+      'FEATURE_INVALID',
+      `no column is a feature: the header has ${has}; the features are ${wanted}`,
+    )
+  }
   return {
-    records: tableRecords(table, features, 'FEATURE_INVALID'),
+    records: tableRecords(table, present, 'FEATURE_INVALID'),
     ...(unitColumn !== undefined && { units: table.rows.map((row, i) => unitOf(row[at], unitColumn, i)) }),
     leftOut: table.columns.filter((column) => !names.has(column)),
+    absent: [...names].filter((name) => !table.columns.includes(name)),
   }
 }
 

@@ -10,7 +10,7 @@ export function addRegistry(program: Command): void {
     .description('Run the registry: models, plans, telemetry, status page.')
     .action(async (_, command: Command) => {
       const { options, output } = openContext<RegistryFlags>(command)
-      await runUntilStopped(async (children) => {
+      await runUntilStopped(output, async (children) => {
         const url = await startRegistry(children, options, {})
         const keys = await openClient({ what: 'registry', base: url }).planKeys()
         output.result({ registry: url, keys }, () => `Registry  ${url}\nPlan key  ${keys.join(' ')}\n`)

@@ -15,7 +15,9 @@ interface Flags {
 export function addScore(program: Command): void {
   program
     .command('score')
-    .description('Score rows. Columns that are no features of the endpoint are not sent.')
+    .description(
+      'Score rows. Columns that are no features of the endpoint are not sent; features without a column are missing.',
+    )
     .argument('<endpoint>', 'such as housing', parseName)
     .argument('<rows>', 'a CSV or JSON file, or - for standard input')
     .option('--unit-column <column>', 'column that names the unit of a row: the same unit gets the same deployment')
@@ -24,9 +26,10 @@ export function addScore(program: Command): void {
     .action(async (endpoint: string, source: string, _, command: Command) => {
       const { options, output, scoring } = openContext<Flags>(command)
       const { features, batch } = await readEndpoint(scoring, endpoint)
-      const { records, units, leftOut } = await readRows(source, features, options.unitColumn)
+      const { records, units, leftOut, absent } = await readRows(source, features, options.unitColumn)
       const others = leftOut.filter((column) => column !== options.unitColumn)
       if (others.length > 0) output.note(`not sent, no features of ${endpoint}: ${others.join(', ')}`)
+      if (absent.length > 0) output.note(`missing in every row, no column: ${absent.join(', ')}`)
       const progress = output.progress(`Scoring ${records.length} rows`)
       const { deployment } = options
       const rows = await scoreRecords(scoring, endpoint, records, {

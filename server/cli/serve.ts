@@ -1,10 +1,11 @@
 /** `selvedge serve`: runs the scoring server for the endpoints of a registry. */
 import type { Command } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { isLoopback } from '../loopback.ts'
 import { runUntilStopped } from './children.ts'
 import { type Context, openContext } from './context.ts'
 import { parseName } from './names.ts'
-import { addHostFlag, addScoringFlags, type ScoringFlags, startScoring } from './servers.ts'
+import { addCallersHelp, addHostFlag, addScoringFlags, type ScoringFlags, startScoring } from './servers.ts'
 
 interface Flags extends ScoringFlags {
   key?: string[]
@@ -13,7 +14,7 @@ interface Flags extends ScoringFlags {
 }
 
 export function addServe(program: Command): void {
-  addHostFlag(addScoringFlags(program.command('serve')))
+  addCallersHelp(addHostFlag(addScoringFlags(program.command('serve'))))
     .description('Run the scoring server for the registry that SELVEDGE_REGISTRY names.')
     .option('--key <ed25519:…>', 'key that signs the plans; may be repeated', collect)
     .option('--endpoint <name>', 'serve this one; may be repeated; without it all', collectName)
@@ -22,7 +23,7 @@ export function addServe(program: Command): void {
       const context = openContext<Flags>(command)
       const { options, output, registry } = context
       const keys = options.key ?? (await readLocalKeys(context))
-      await runUntilStopped(async (children) => {
+      await runUntilStopped(output, async (children) => {
         const url = await startScoring(children, options, {
           registry: registry.base,
           keys,
@@ -40,8 +41,7 @@ export function addServe(program: Command): void {
 
 // A key that comes over the same wire as the plans proves nothing, except on one machine.
 async function readLocalKeys({ client, registry }: Context<Flags>): Promise<string[]> {
-  const { hostname } = new URL(registry.base)
-  if (hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')) return await client.planKeys()
+  if (isLoopback(new URL(registry.base).hostname)) return await client.planKeys()
   throw new SelvedgeError('USAGE', 'a registry on another machine needs --key ed25519:…; `selvedge registry` prints it')
 }
 

@@ -21,6 +21,7 @@ export interface RegistryFlags {
   data: string
   registryPort: number
   host: string
+  publicUrl?: string
 }
 
 export interface ScoringFlags {
@@ -33,6 +34,7 @@ export function addRegistryFlags(command: Command): Command {
   return command
     .option('--data <folder>', 'where it keeps its database and blobs', './.selvedge')
     .option('--registry-port <port>', 'of the registry; 0 takes a free one', parsePort, defaultPorts.registry)
+    .option('--public-url <url>', 'address of the registry as others see it, such as one behind a proxy')
 }
 
 export function addScoringFlags(command: Command): Command {
@@ -45,6 +47,14 @@ export function addHostFlag(command: Command): Command {
   return command.option('--host <address>', 'address to listen on; any but loopback needs tokens', '127.0.0.1')
 }
 
+export function addCallersHelp(command: Command): Command {
+  return command.addHelpText(
+    'after',
+    '\nOn another address than loopback, SELVEDGE_CALLER_TOKENS lists the tokens, with commas between them, one of which ' +
+      'callers of the scoring server must send as "Authorization: Bearer <token>". Health needs none.',
+  )
+}
+
 /** @returns its address */
 export function startRegistry(
   children: Children,
@@ -53,6 +63,7 @@ export function startRegistry(
 ): Promise<string> {
   return children.start('registry', new URL(`registry/main.${extension}`, sourceRoot), [
     ...['--data', flags.data, '--port', String(flags.registryPort), '--host', flags.host],
+    ...(flags.publicUrl === undefined ? [] : ['--public-url', flags.publicUrl]),
     // A free port is not known before it is taken.
     ...(more.scoringPort ? ['--scoring-url', `http://${urlHost(flags.host)}:${more.scoringPort}`] : []),
     ...builtFolder('--assets', new URL('browser/', buildRoot)),

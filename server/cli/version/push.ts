@@ -1,6 +1,8 @@
-/** Pushing a version: what the registry does not have is sent, and what it has as a version is not pushed again. */
+/** Pushing a version: the blobs that the registry lacks are sent, and content that is a version stays that version. */
+import type { Server } from '../answers.ts'
 import type { Context } from '../context.ts'
-import { pushBlob, pushManifest } from '../oci.ts'
+import { type Blob, pushBlob, pushManifest } from '../oci.ts'
+import type { Output } from '../output.ts'
 import { encodeManifest } from './manifest.ts'
 import { type PreparedVersion, type PrepareOptions, prepareVersion } from './prepare.ts'
 
@@ -32,10 +34,16 @@ export async function pushVersion(
   const pushed = { model, manifest: digest, ...told }
 
   const versions = await client.versions(model)
+  // Also those of a version that is there: its stored bytes may have rotted, and the registry asks for them again.
+  const sentBytes = await pushBlobs(registry, model, [config, ...layers.map(({ blob }) => blob)], output)
   const same = versions.find((version) => version.manifest === digest)
-  if (same !== undefined) return { ...pushed, version: same.version, registered: false, sentBytes: 0 }
+  if (same !== undefined) return { ...pushed, version: same.version, registered: false, sentBytes }
+  const next = (versions.at(-1)?.version ?? 0) + 1
+  const version = await pushManifest(registry, model, String(next), manifest)
+  return { ...pushed, version, registered: true, sentBytes }
+}
 
-  const blobs = [config, ...layers.map(({ blob }) => blob)]
+async function pushBlobs(registry: Server, model: string, blobs: readonly Blob[], output: Output): Promise<number> {
   const totalBytes = blobs.reduce((sum, { size }) => sum + size, 0)
   const sending = output.progress(`Sending ${model}`)
   let [sentBytes, doneBytes] = [0, 0]
@@ -53,7 +61,5 @@ export async function pushVersion(
   } finally {
     sending.end()
   }
-  const next = (versions.at(-1)?.version ?? 0) + 1
-  const version = await pushManifest(registry, model, String(next), manifest)
-  return { ...pushed, version, registered: true, sentBytes }
+  return sentBytes
 }

@@ -13,7 +13,7 @@ interface DemoStart {
   registry: string
   scoring: string
   keys: string[]
-  demo: { pageToken: string; example: { endpoint: string; record: Record<string, unknown> } }
+  demo: { pageToken: string; endpoints: string[]; example: { endpoint: string; record: Record<string, unknown> } }
 }
 
 describe('selvedge up --demo', () => {
@@ -70,8 +70,10 @@ describe('selvedge up --demo', () => {
       ])
 
       const { endpoint, record } = one.servers.demo.example
-      const ready = async () => (await fetch(`${one.servers.scoring}v2/models/${endpoint}/ready`)).status
-      await expect.poll(ready, { timeout: 30_000 }).toBe(200)
+      const { endpoints } = one.servers.demo
+      expect(endpoints.toSorted()).toEqual(['digits', 'penguins'])
+      const ready = async (name: string) => (await fetch(`${one.servers.scoring}v2/models/${name}/ready`)).status
+      expect(await Promise.all(endpoints.map(ready))).toEqual([200, 200])
       const answer = await runCommand(['score', endpoint, '-', '--unit-column', 'user', '--json'], {
         env: one.env,
         stdin: JSON.stringify([record, record].map((each, i) => ({ ...each, user: `u${i}` }))),

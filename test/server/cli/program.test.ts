@@ -15,6 +15,11 @@ describe('selvedge, exit codes', () => {
     expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, 'help'])
   })
 
+  test.each(['up', 'serve'])('%s --help says what callers need off loopback', async (command) => {
+    const { code, stdout } = await runCommand([command, '--help'])
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('SELVEDGE_CALLER_TOKENS') })
+  })
+
   test.each([
     [['nope'], "unknown command 'nope'"],
     [['deploy', 'housing/green'], "required option '--model"],

@@ -33,6 +33,7 @@ describe('rows to score', () => {
       ],
       units: ['7', '8'],
       leftOut: ['id', 'target'],
+      absent: [],
     })
   })
 
@@ -45,6 +46,7 @@ describe('rows to score', () => {
       records: [{ mass: 1 }, { mass: 2 }],
       units: ['u', 'u'],
       leftOut: ['id'],
+      absent: [],
     })
   })
 
@@ -65,8 +67,15 @@ describe('rows to score', () => {
     })
   })
 
-  test('a CSV without the column of a feature is refused: the column is a mistake, empty cells are missing data', async () => {
-    await expect(read('mass\n1\n')).rejects.toMatchObject({ code: 'FEATURE_INVALID' })
+  test('of a CSV without the column of a feature lack it, and say so', async () => {
+    expect(await read('mass,wings\n1,2\n')).toEqual({ records: [{ mass: 1 }], leftOut: ['wings'], absent: ['island'] })
+  })
+
+  test('of a CSV without any feature are refused', async () => {
+    await expect(read('wings\n2\n')).rejects.toMatchObject({
+      code: 'FEATURE_INVALID',
+      message: 'no column is a feature: the header has wings; the features are mass, island',
+    })
   })
 
   test('a CSV is refused where the endpoint takes tensors alone', async () => {

@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -109,6 +110,20 @@ describe('the command line against a registry and a scoring server', () => {
     ])
     // Silence is no speech.
     expect(outputs[0]?.data[0]).toBeLessThan(0.1)
+  }, 60_000)
+
+  test('a blob that was lost is healed by pushing again, and the version stays', async () => {
+    const pushed = await json('push', 'healed', silero)
+    expect(pushed).toMatchObject({ version: 1, registered: true })
+    const digest = createHash('sha256').update(readFileSync(silero)).digest('hex')
+    const stored = (await readdir(join(folder, 'data'), { recursive: true })).filter(
+      (path) => path.endsWith(digest) && !path.startsWith('cache'),
+    )
+    expect(stored).toHaveLength(1)
+    for (const path of stored) await rm(join(folder, 'data', path))
+    const again = await json('push', 'healed', silero)
+    expect(again).toMatchObject({ version: 1, registered: false, sentBytes: readFileSync(silero).length })
+    expect(await json('push', 'healed', silero)).toMatchObject({ version: 1, registered: false, sentBytes: 0 })
   }, 60_000)
 
   describe.skipIf(!existsSync(shared('models/housing.onnx')))('the housing model', () => {
@@ -282,6 +297,51 @@ describe('selvedge up', () => {
       await expect.poll(() => family.filter(isAlive), { timeout: 40_000 }).toEqual([])
     } finally {
       await rm(folder, { recursive: true, force: true })
+    }
+  }, 60_000)
+
+  test.each([
+    ['warn', false],
+    ['info', true],
+  ])(
+    'for people, with SELVEDGE_LOG=%s, the lines of the servers that say all is well are written: %s',
+    async (level, written) => {
+      const folder = await mkdtemp(join(tmpdir(), 'selvedge-up-'))
+      const up = startCommand(['up', '--data', folder, '--registry-port', '0', '--scoring-port', '0'], {
+        ...(level === 'info' && { SELVEDGE_LOG: level }),
+      })
+      try {
+        let said = ''
+        up.stderr?.on('data', (chunk) => {
+          said += chunk
+        })
+        await vi.waitFor(() => expect(said).toContain('Ctrl-C ends both.'), 30_000)
+        const gone = new Promise((resolve) => up.once('close', resolve))
+        up.kill('SIGINT')
+        await gone
+        // Each of both says that it ends.
+        expect(said.split('"event":"ending"').length - 1 === 2).toBe(written)
+      } finally {
+        up.kill('SIGKILL')
+        await rm(folder, { recursive: true })
+      }
+    },
+    60_000,
+  )
+
+  test('hands --public-url to the registry', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'selvedge-up-'))
+    try {
+      const flags = ['--data', folder, '--registry-port', '0', '--public-url', 'nowhere']
+      for (const command of [['up', '--scoring-port', '0'], ['registry']]) {
+        const { code, stderr } = await runCommand([...command, ...flags])
+        expect({ code, stderr }).toEqual({
+          code: 1,
+          stderr: expect.stringContaining('--public-url: got \\"nowhere\\"'),
+        })
+      }
+    } finally {
+      await rm(folder, { recursive: true })
     }
   }, 60_000)
 
