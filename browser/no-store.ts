@@ -6,4 +6,5 @@ export const noStore: ModelStore = {
   writeChunk: async () => undefined,
   readDocument: async () => undefined,
   writeDocument: async () => undefined,
+  exclusively: (_, use) => use(),
 }

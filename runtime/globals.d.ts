@@ -43,7 +43,7 @@ declare class Response {
   readonly ok: boolean
   readonly status: number
   readonly headers: Headers
-  readonly body: { getReader(): ReadableStreamReader } | null
+  readonly body: { getReader(): ReadableStreamReader; cancel(): Promise<void> } | null
   arrayBuffer(): Promise<ArrayBuffer>
   json(): Promise<unknown>
   text(): Promise<string>
@@ -55,6 +55,7 @@ interface RequestInit {
   body?: string | Uint8Array
   signal?: AbortSignal
   keepalive?: boolean
+  cache?: 'no-store'
 }
 
 interface CryptoKey {

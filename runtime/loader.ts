@@ -6,10 +6,11 @@ import { type Golden, golden as goldenSchema } from './contract/golden.ts'
 import type { Digest, ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment, PlanFile, PlanVariant } from './contract/plan.ts'
 import { type ProfileSpec, profileSpec } from './contract/profile-spec.ts'
-import { SelvedgeError } from './errors.ts'
+import { type ErrorCode, SelvedgeError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { ModelBytes } from './session.ts'
 import type { ModelStore } from './store.ts'
+import { orAborted, partsOf, request, type TransferOptions } from './transfer.ts'
 
 /** A deployment with all that a scorer needs of it. */
 export interface LoadedDeployment {
@@ -22,17 +23,17 @@ export interface LoadedDeployment {
 }
 
 /** Where bytes come from. */
-export interface Source {
+export interface Source extends TransferOptions {
   store: ModelStore
-  token?: string | undefined
-  signal?: AbortSignal | undefined
+  /** Told of what the store could not read or keep: that costs a download at the next start, never an answer now. */
+  unkept?: ((error: unknown) => void) | undefined
 }
 
 export interface LoadOptions extends Source {
   plan: Plan
   /** In order of preference; the first variant made for one of them is taken. */
   providers: readonly ExecutionProvider[]
-  /** Bytes of model files there so far, of all; for a progress bar. */
+  /** Bytes of model files proven or on their way so far, of all; for a progress bar. */
   progress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
@@ -48,7 +49,7 @@ export async function loadDeployment(deployment: PlanDeployment, options: LoadOp
   const files: Uint8Array<ArrayBuffer>[] = []
   for (const file of variant.files) {
     const start = before
-    files.push(await loadFile(base, file, options, (done) => options.progress?.(start + done, total)))
+    files.push(await loadFile(base + file.digest, file, options, (done) => options.progress?.(start + done, total)))
     before += file.size
   }
   const [network, ...external] = files
@@ -69,18 +70,37 @@ export async function loadDeployment(deployment: PlanDeployment, options: LoadOp
 /**
  * A whole blob at once, for what is small or of unknown size.
  *
+ * @param progress - told the bytes that came of those that the answer announces; not called where the store has them
  * @throws {@link SelvedgeError} as {@link loadDeployment}
  */
-export async function loadBlob(url: string, digest: Digest, options: Source): Promise<Uint8Array<ArrayBuffer>> {
-  const stored = await options.store.readDocument(digest)
-  if (stored !== undefined && (await digestOf(stored)) === digest) return stored
-  const response = await request(url, 0, options)
-  const bytes = new Uint8Array(await arriving(response.arrayBuffer(), url, options.signal))
-  if ((await digestOf(bytes)) !== digest) {
-    throw new SelvedgeError('DIGEST_MISMATCH', `the bytes sent for ${digest} have another digest`)
+export async function loadBlob(
+  url: string,
+  digest: Digest,
+  source: Source,
+  progress?: (doneBytes: number, totalBytes: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stored = await readWhole(digest, source)
+  if (stored !== undefined) return stored
+  const download = async () => {
+    source.signal?.throwIfAborted()
+    // Another tab may have downloaded it while this one waited.
+    const meanwhile = await readWhole(digest, source)
+    if (meanwhile !== undefined) return meanwhile
+    const bytes = await fetchWhole(url, digest, source, progress)
+    await ifStored(source.store.writeDocument(digest, bytes), source)
+    return bytes
   }
-  await keep(options.store.writeDocument(digest, bytes))
-  return bytes
+  return await orAborted(source.store.exclusively(digest, download), source.signal)
+}
+
+/** All that a host may need of a plan: what a store must not evict while the plan is in force. */
+export function blobsOf(plan: Plan): Digest[] {
+  const blobs = new Set<string>(Object.values(plan.runtime.files))
+  for (const { description, spec, golden, variants } of plan.deployments) {
+    for (const digest of [description, spec, golden]) if (digest !== undefined) blobs.add(digest)
+    for (const { files } of variants) for (const { digest } of files) blobs.add(digest)
+  }
+  return [...blobs] as Digest[]
 }
 
 function chooseVariant(deployment: PlanDeployment, providers: readonly ExecutionProvider[]): PlanVariant {
@@ -95,77 +115,221 @@ function chooseVariant(deployment: PlanDeployment, providers: readonly Execution
   )
 }
 
-async function loadFile(
-  base: string,
-  file: PlanFile,
-  options: LoadOptions,
-  progress: (doneBytes: number) => void,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(file.size)
-  const chunks = file.chunks.map((hex, index) => {
-    const from = index * limits.chunkBytes
-    return { hex, index, bytes: bytes.subarray(from, Math.min(from + limits.chunkBytes, file.size)) }
-  })
-  let present = 0
-  for (const chunk of chunks) {
-    const stored = await options.store.readChunk(file.digest as Digest, chunk.index, chunk.bytes)
-    if (!stored || (await sha256(chunk.bytes)) !== chunk.hex) break
-    present++
-    progress(chunk.bytes.byteOffset + chunk.bytes.length)
-  }
-  if (present < chunks.length) await fetchChunks(base, file, bytes, chunks, present, options, progress)
-  return bytes
-}
-
 interface Chunk {
   hex: string
   index: number
+  /** Place in the file. */
+  from: number
+  to: number
   bytes: Uint8Array<ArrayBuffer>
 }
 
-async function fetchChunks(
-  base: string,
+async function loadFile(
+  url: string,
   file: PlanFile,
-  bytes: Uint8Array<ArrayBuffer>,
-  chunks: readonly Chunk[],
-  first: number,
-  options: LoadOptions,
+  source: Source,
   progress: (doneBytes: number) => void,
-): Promise<void> {
-  const from = first * limits.chunkBytes
-  const response = await request(base + file.digest, from, options)
-  // A server that ignores Range sends the file from its start, which is as good.
-  let filled = response.status === 206 ? from : 0
-  let next = response.status === 206 ? first : 0
-  const reader = response.body?.getReader()
-  if (reader === undefined) throw new SelvedgeError('REGISTRY_UNREACHABLE', `${file.path}: the answer has no body`)
-  for (;;) {
-    const { done, value } = await arriving(reader.read(), file.path, options.signal)
-    if (value !== undefined) {
-      if (filled + value.length > bytes.length) {
-        await reader.cancel()
-        throw new SelvedgeError(
-          'DIGEST_MISMATCH',
-          `${file.path}: more than the ${bytes.length} bytes that the plan names`,
-        )
-      }
-      bytes.set(value, filled)
-      filled += value.length
-    }
-    for (let chunk = chunks[next]; chunk !== undefined; chunk = chunks[next]) {
-      if (filled < chunk.bytes.byteOffset - bytes.byteOffset + chunk.bytes.length) break
-      if ((await sha256(chunk.bytes)) !== chunk.hex) {
-        await reader.cancel()
-        throw new SelvedgeError('DIGEST_MISMATCH', `${file.path}: chunk ${chunk.index} is not what the plan names`)
-      }
-      await keep(options.store.writeChunk(file.digest as Digest, chunk.index, chunk.bytes))
-      next++
-    }
-    progress(filled)
-    if (done) break
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(file.size)
+  const chunks = chunksOf(file, bytes)
+  const digest = file.digest as Digest
+  let provenBytes = 0
+  const proven = (chunk: Chunk) => {
+    provenBytes += chunk.bytes.length
+    progress(provenBytes)
   }
-  if (next < chunks.length) {
-    throw new SelvedgeError('REGISTRY_UNREACHABLE', `${file.path}: ${filled} of ${bytes.length} bytes arrived`)
+  const absent = await readChunks(digest, chunks, source, proven)
+  if (absent.length === 0) return bytes
+  const download = async () => {
+    source.signal?.throwIfAborted()
+    // Another tab may have downloaded it while this one waited.
+    const missing = new Set(await readChunks(digest, absent, source, proven))
+    await fetchChunks({ url, file, bytes, chunks, missing, source, progress })
+  }
+  await orAborted(source.store.exclusively(digest, download), source.signal)
+  return bytes
+}
+
+function chunksOf(file: PlanFile, bytes: Uint8Array<ArrayBuffer>): Chunk[] {
+  return file.chunks.map((hex, index) => {
+    const from = index * limits.chunkBytes
+    const to = Math.min(from + limits.chunkBytes, file.size)
+    return { hex, index, from, to, bytes: bytes.subarray(from, to) }
+  })
+}
+
+// One chunk is hashed while the next is read. More at once would not be faster and each takes a copy of its bytes.
+async function readChunks(
+  blob: Digest,
+  chunks: readonly Chunk[],
+  source: Source,
+  proven: (chunk: Chunk) => void,
+): Promise<Chunk[]> {
+  const absent: Chunk[] = []
+  const check = async (chunk: Chunk) => {
+    if ((await sha256(chunk.bytes)) === chunk.hex) proven(chunk)
+    else absent.push(chunk)
+  }
+  let checked = Promise.resolve()
+  for (const chunk of chunks) {
+    const stored = await ifStored(source.store.readChunk(blob, chunk.index, chunk.bytes), source)
+    await checked
+    checked = stored === true ? check(chunk) : Promise.resolve(void absent.push(chunk))
+  }
+  await checked
+  return absent
+}
+
+interface Download {
+  url: string
+  file: PlanFile
+  bytes: Uint8Array<ArrayBuffer>
+  chunks: readonly Chunk[]
+  /** Chunks leave it once proven. */
+  missing: Set<Chunk>
+  source: Source
+  progress(doneBytes: number): void
+}
+
+// A cut connection is taken up again as long as each brings a whole chunk. Bytes that are not those of the plan are
+// asked for once more, past the HTTP cache.
+async function fetchChunks(download: Download): Promise<void> {
+  const { missing } = download
+  for (let fresh = false; missing.size > 0; ) {
+    const before = missing.size
+    try {
+      await fetchMissing(download, fresh)
+    } catch (thrown) {
+      const wrong: boolean = isCode(thrown, 'DIGEST_MISMATCH') && !fresh
+      const resumable = isCode(thrown, 'REGISTRY_UNREACHABLE') && missing.size < before
+      if (!wrong && !resumable) throw thrown
+      fresh ||= wrong
+    }
+  }
+}
+
+async function fetchMissing(download: Download, fresh: boolean): Promise<void> {
+  const { url, file, chunks, missing, source } = download
+  for (const run of runsOf(missing)) {
+    const to = run.to === file.size ? undefined : run.to
+    const response = await request(url, { from: run.from, to, fresh }, source)
+    // A server that ignores Range sends the file from its start, which is as good.
+    const isPart = response.status === 206
+    await receive(download, response, isPart ? run.chunks : chunks)
+    if (!isPart) return
+  }
+}
+
+// Chunks that follow one another come in one answer.
+function runsOf(missing: ReadonlySet<Chunk>): { from: number; to: number; chunks: Chunk[] }[] {
+  const runs: { from: number; to: number; chunks: Chunk[] }[] = []
+  for (const chunk of [...missing].sort((a, b) => a.index - b.index)) {
+    const last = runs.at(-1)
+    if (last?.to === chunk.from) {
+      last.to = chunk.to
+      last.chunks.push(chunk)
+    } else runs.push({ from: chunk.from, to: chunk.to, chunks: [chunk] })
+  }
+  return runs
+}
+
+// One chunk is hashed and stored while the next arrives.
+async function receive(download: Download, response: Response, wanted: readonly Chunk[]): Promise<void> {
+  const { file, bytes, missing, source } = download
+  const end = wanted.at(-1)?.to ?? 0
+  let filled = wanted[0]?.from ?? 0
+  let next = 0
+  let keeping = true
+  const prove = async (chunk: Chunk): Promise<string | undefined> => {
+    if ((await sha256(chunk.bytes)) !== chunk.hex) return `chunk ${chunk.index} is not what the plan names`
+    if (!missing.delete(chunk) || !keeping) return undefined
+    const write = source.store.writeChunk(file.digest as Digest, chunk.index, chunk.bytes)
+    keeping =
+      (await ifStored(
+        write.then(() => true),
+        source,
+      )) === true
+    return undefined
+  }
+  const check = (wrong: string | undefined) => {
+    if (wrong !== undefined) throw mismatch(`${file.path}: ${wrong}`, response)
+  }
+  let proving: Promise<string | undefined> = Promise.resolve(undefined)
+  try {
+    for await (const part of partsOf(response, file.path, source.signal)) {
+      if (filled + part.length > end) check(`more than the ${file.size} bytes that the plan names came`)
+      bytes.set(part, filled)
+      filled += part.length
+      for (let chunk = wanted[next]; chunk !== undefined && chunk.to <= filled; chunk = wanted[++next]) {
+        check(await proving)
+        proving = prove(chunk)
+      }
+      download.progress(doneBytes(download, filled))
+    }
+    check(await proving)
+    if (next < wanted.length) check(`${filled} of ${file.size} bytes came`)
+  } finally {
+    await proving
+  }
+}
+
+function doneBytes({ chunks, missing }: Download, filled: number): number {
+  let sum = 0
+  for (const chunk of chunks) {
+    const { length } = chunk.bytes
+    sum += missing.has(chunk) ? Math.min(Math.max(filled - chunk.from, 0), length) : length
+  }
+  return sum
+}
+
+async function readWhole(digest: Digest, source: Source): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const stored = await ifStored(source.store.readDocument(digest), source)
+  return stored !== undefined && (await digestOf(stored)) === digest ? stored : undefined
+}
+
+async function fetchWhole(
+  url: string,
+  digest: Digest,
+  source: Source,
+  progress: ((doneBytes: number, totalBytes: number) => void) | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  for (const fresh of [false, true]) {
+    const response = await request(url, { fresh }, source)
+    const totalBytes = Number(response.headers.get('content-length'))
+    const parts: Uint8Array[] = []
+    let length = 0
+    for await (const part of partsOf(response, url, source.signal)) {
+      parts.push(part)
+      length += part.length
+      progress?.(length, Math.max(totalBytes, length))
+    }
+    const bytes = new Uint8Array(length)
+    let at = 0
+    for (const part of parts) {
+      bytes.set(part, at)
+      at += part.length
+    }
+    if ((await digestOf(bytes)) === digest) return bytes
+    if (fresh) throw mismatch(`the bytes sent for ${digest} have another digest`, response)
+  }
+  throw new SelvedgeError('INTERNAL', 'a download was neither kept nor refused')
+}
+
+function mismatch(message: string, response: Response): SelvedgeError {
+  const isPage = response.headers.get('content-type')?.startsWith('text/html')
+  return new SelvedgeError('DIGEST_MISMATCH', isPage ? `${message}; an HTML page came in its place` : message)
+}
+
+function isCode(thrown: unknown, code: ErrorCode): boolean {
+  return thrown instanceof SelvedgeError && thrown.code === code
+}
+
+async function ifStored<T>(attempt: Promise<T>, source: Source): Promise<T | undefined> {
+  try {
+    return await attempt
+  } catch (error) {
+    source.unkept?.(error)
+    return undefined
   }
 }
 
@@ -178,38 +342,4 @@ function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>, digest: Diges
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new SelvedgeError('PLAN_INVALID', `document ${digest}, field ${issue?.path.join('.')}: ${issue?.message}`)
-}
-
-async function request(url: string, from: number, { token, signal }: Source): Promise<Response> {
-  const headers: Record<string, string> = {}
-  if (token !== undefined) headers.authorization = `Bearer ${token}`
-  if (from > 0) headers.range = `bytes=${from}-`
-  const response = await arriving(fetch(url, { headers, ...(signal && { signal }) }), url, signal)
-  if (response.ok) return response
-  throw new SelvedgeError('REGISTRY_UNREACHABLE', `${url} was answered with status ${response.status}`)
-}
-
-async function arriving<T>(transfer: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const stalled = new Promise<never>((_, reject) => {
-    const give = () => reject(new Error(`nothing came for ${limits.stallMs / 1000} s`))
-    timer = setTimeout(give, limits.stallMs)
-  })
-  try {
-    return await Promise.race([transfer, stalled])
-  } catch (cause) {
-    signal?.throwIfAborted()
-    throw new SelvedgeError('REGISTRY_UNREACHABLE', `${what} did not arrive whole`, {}, { cause })
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-// A full store costs a download at the next start, never an answer now.
-async function keep(write: Promise<void>): Promise<void> {
-  try {
-    await write
-  } catch (thrown) {
-    if (!(thrown instanceof SelvedgeError && thrown.code === 'STORAGE_FULL')) throw thrown
-  }
 }

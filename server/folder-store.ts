@@ -27,16 +27,32 @@ export function openFolderStore(folder: string): FolderStore {
   const planFile = (...parts: string[]) =>
     join(folder, 'plans', createHash('sha256').update(JSON.stringify(parts)).digest('hex'))
 
+  // Of this process: files are renamed into place, so two processes that download one blob do no harm.
+  const downloads = new Map<Digest, Promise<unknown>>()
+
   return {
     readChunk: (blob, index, into) => readInto(chunkFile(blob, index), into),
     writeChunk: (blob, index, chunk) => write(chunkFile(blob, index), chunk),
     readDocument: (blob) => read(documentFile(blob)),
     writeDocument: (blob, bytes) => write(documentFile(blob), bytes),
+    exclusively: (blob, use) => alone(downloads, blob, use),
     async readPlan(registry, endpoint) {
       const bytes = await read(planFile(registry, endpoint))
       return bytes && new TextDecoder().decode(bytes)
     },
     writePlan: (registry, endpoint, jws) => write(planFile(registry, endpoint), Buffer.from(jws)),
+  }
+}
+
+async function alone<T>(running: Map<Digest, Promise<unknown>>, blob: Digest, use: () => Promise<T>): Promise<T> {
+  const before = running.get(blob) ?? Promise.resolve()
+  // Whoever waits has a turn of its own, however the one before ended.
+  const turn = before.then(use, use)
+  running.set(blob, turn)
+  try {
+    return await turn
+  } finally {
+    if (running.get(blob) === turn) running.delete(blob)
   }
 }
 

@@ -6,7 +6,7 @@ import type { Digest } from '../../runtime/contract/names.ts'
 import { type Plan, plan as planSchema } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { loadDeployment } from '../../runtime/loader.ts'
+import { type LoadOptions, loadDeployment } from '../../runtime/loader.ts'
 import type { ModelStore } from '../../runtime/store.ts'
 import { serve } from '../fixtures/http.ts'
 import { scaleDescription } from '../fixtures/models.ts'
@@ -36,10 +36,10 @@ describe('loading a deployment', () => {
   })
   afterEach(() => server.close())
 
-  const load = (store: ModelStore) => {
+  const load = (store: ModelStore, options: Partial<LoadOptions> = {}) => {
     const [deployment] = plan.deployments
     if (deployment === undefined) throw new Error('the plan has no deployment')
-    return loadDeployment(deployment, { plan, providers: ['wasm'], store, token: 'page_1' })
+    return loadDeployment(deployment, { plan, providers: ['wasm'], store, token: 'page_1', ...options })
   }
 
   test('gives the bytes that the plan names and stores every chunk', async () => {
@@ -59,13 +59,15 @@ describe('loading a deployment', () => {
     expect(requests).toEqual([])
   })
 
-  test('BR-01: fetches again from the first stored chunk whose bytes were changed', async () => {
+  test('BR-01: fetches again exactly the stored chunks whose bytes were changed', async () => {
     const store = openMapStore()
     await load(store)
     requests = []
-    store.chunks.get('1')?.fill(7, 100, 101)
+    store.chunks.get('0')?.fill(7, 100, 101)
+    store.chunks.get('2')?.fill(7, 100, 101)
     expect(Buffer.compare((await load(store)).bytes.network, file)).toBe(0)
-    expect(requests.map(({ range }) => range)).toEqual([`bytes=${limits.chunkBytes}-`])
+    const last = 2 * limits.chunkBytes
+    expect(requests.map(({ range }) => range)).toEqual([`bytes=0-${limits.chunkBytes - 1}`, `bytes=${last}-`])
   })
 
   test.each([0.01, 0.5, 0.99])(
@@ -88,18 +90,79 @@ describe('loading a deployment', () => {
     },
   )
 
-  test('refuses changed, surplus and foreign bytes, and stores none of them', async () => {
+  test('BR-02: a connection that is cut again and again is taken up as long as each brings a chunk', async () => {
+    const store = openMapStore()
+    const written = [0, 1, 2].map(() => Promise.withResolvers<void>())
+    const write = store.writeChunk
+    store.writeChunk = async (blob, index, chunk) => {
+      await write(blob, index, chunk)
+      written[index]?.resolve()
+    }
+    answer = (request, response) => {
+      const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      const part = file.subarray(from, from + limits.chunkBytes)
+      response.writeHead(from > 0 ? 206 : 200, { 'content-length': file.length - from })
+      response.write(part)
+      if (from + part.length === file.length) response.end()
+      else void written[from / limits.chunkBytes]?.promise.then(() => response.destroy())
+    }
+    expect(Buffer.compare((await load(store)).bytes.network, file)).toBe(0)
+    const ranges = requests.filter(({ url }) => url.endsWith(sha256(file))).map(({ range }) => range)
+    expect(ranges).toEqual([undefined, `bytes=${limits.chunkBytes}-`, `bytes=${2 * limits.chunkBytes}-`])
+  })
+
+  test('refuses changed, surplus and missing bytes and a page in their place, and stores none of them', async () => {
     const changed = Buffer.from(file)
     changed[5] = (changed[5] ?? 0) ^ 1
-    for (const bytes of [changed, Buffer.concat([file, Buffer.of(0)])]) {
+    const page = Buffer.from('<!doctype html><title>Sign in to this network</title>')
+    for (const bytes of [changed, Buffer.concat([file, Buffer.of(0)]), file.subarray(0, -1), page]) {
       const store = openMapStore()
-      answer = (_, response) => response.end(bytes)
+      const type = bytes === page ? 'text/html' : 'application/octet-stream'
+      answer = (_, response) => response.setHeader('content-type', type).end(bytes)
       await expect(load(store)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+      if (bytes === page) await expect(load(store)).rejects.toThrow('an HTML page came in its place')
       for (const [index, chunk] of store.chunks) {
         const from = Number(index) * limits.chunkBytes
         expect(Buffer.compare(chunk, file.subarray(from, from + chunk.length))).toBe(0)
       }
     }
+  })
+
+  test('asks once more, past caches, where other bytes come than the plan names', async () => {
+    let asked = 0
+    answer = (request, response) => {
+      if (++asked > 1) return sendBlob(request, response, file)
+      response.setHeader('content-type', 'text/html').end('<!doctype html>')
+    }
+    expect(Buffer.compare((await load(openMapStore())).bytes.network, file)).toBe(0)
+    expect(asked).toBe(2)
+  })
+
+  test('tells the bytes that are there, never fewer than before, up to all', async () => {
+    const told: number[] = []
+    await load(openMapStore(), { progress: (done) => told.push(done) })
+    expect(told.toSorted((a, b) => a - b)).toEqual(told)
+    expect(told.at(-1)).toBe(file.length)
+  })
+
+  test('F-29: two loads at once download a file and a document once', async () => {
+    const store = openMapStore()
+    const [first, second] = await Promise.all([load(store), load(store)])
+    expect(Buffer.compare(first.bytes.network, second.bytes.network)).toBe(0)
+    expect(requests).toHaveLength(2)
+  })
+
+  test('a load that waits for another one ends at once when it is aborted', async () => {
+    const store = openMapStore()
+    const held = Promise.withResolvers<void>()
+    const holding = store.exclusively(plan.deployments[0]?.variants[0]?.files[0]?.digest as Digest, () => held.promise)
+    const stop = new AbortController()
+    const loading = load(store, { signal: stop.signal })
+    stop.abort(new Error('the page gave up'))
+    await expect(loading).rejects.toThrow('the page gave up')
+    held.resolve()
+    await holding
+    expect(requests).toEqual([])
   })
 
   test('takes the whole file where the server ignores Range', async () => {
@@ -110,17 +173,18 @@ describe('loading a deployment', () => {
     expect(Buffer.compare((await load(store)).bytes.network, file)).toBe(0)
   })
 
-  test('F-28: scores from memory where the store is full', async () => {
-    const full: ModelStore = {
-      ...openMapStore(),
-      writeChunk: async () => {
-        throw new SelvedgeError('STORAGE_FULL', 'no room')
-      },
-      writeDocument: async () => {
-        throw new SelvedgeError('STORAGE_FULL', 'no room')
-      },
+  test('F-28: scores from memory where the store is full or broken, and says so', async () => {
+    for (const error of [new SelvedgeError('STORAGE_FULL', 'no room'), new Error('the disk is gone')]) {
+      const fail = async () => {
+        throw error
+      }
+      const broken: ModelStore = { ...openMapStore(), writeChunk: fail, writeDocument: fail, readDocument: fail }
+      const unkept: unknown[] = []
+      const loaded = await load(broken, { unkept: (thrown) => unkept.push(thrown) })
+      expect(Buffer.compare(loaded.bytes.network, file)).toBe(0)
+      // One file whose first chunk was refused; a document read before and under the lock, then written.
+      expect(unkept).toEqual([error, error, error, error])
     }
-    expect(Buffer.compare((await load(full)).bytes.network, file)).toBe(0)
   })
 
   test('says which providers a version is made for where this host has none of them', async () => {
@@ -145,14 +209,16 @@ function planOf(blobs: string): Plan {
 }
 
 function sendBlob(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from })
-  response.end(bytes.subarray(from))
+  const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+  const part = bytes.subarray(Number(from ?? 0), last ? Number(last) + 1 : bytes.length)
+  response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length })
+  response.end(part)
 }
 
 function openMapStore(): ModelStore & { chunks: Map<string, Uint8Array> } {
   const chunks = new Map<string, Uint8Array>()
   const documents = new Map<Digest, Uint8Array<ArrayBuffer>>()
+  let last: Promise<unknown> = Promise.resolve()
   return {
     chunks,
     async readChunk(_, index, into) {
@@ -167,6 +233,11 @@ function openMapStore(): ModelStore & { chunks: Map<string, Uint8Array> } {
     readDocument: async (blob) => documents.get(blob),
     async writeDocument(blob, bytes) {
       documents.set(blob, bytes)
+    },
+    exclusively(_, use) {
+      const turn = last.then(use, use)
+      last = turn
+      return turn
     },
   }
 }

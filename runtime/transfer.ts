@@ -1,0 +1,90 @@
+/** Bytes over HTTP: with a token, from an offset, given up where nothing comes for a while. */
+import { SelvedgeError } from './errors.ts'
+import { limits } from './limits.ts'
+
+export interface TransferOptions {
+  token?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface Wanted {
+  /** First byte; 0 where absent. */
+  from?: number
+  /** One past the last byte; to the end where absent. */
+  to?: number | undefined
+  /** Past the HTTP cache, which may hold what a captive portal once sent. */
+  fresh?: boolean
+}
+
+/** @throws SelvedgeError `REGISTRY_UNREACHABLE` where no answer comes or it is a refusal; the signal's reason */
+export async function request(
+  url: string,
+  { from = 0, to, fresh = false }: Wanted,
+  options: TransferOptions,
+): Promise<Response> {
+  const { token, signal } = options
+  const headers: Record<string, string> = {}
+  if (token !== undefined) headers.authorization = `Bearer ${token}`
+  if (from > 0 || to !== undefined) headers.range = `bytes=${from}-${to === undefined ? '' : to - 1}`
+  const init = { headers, ...(signal && { signal }), ...(fresh && { cache: 'no-store' as const }) }
+  const response = await arriving(fetch(url, init), url, signal)
+  if (response.ok) return response
+  await response.body?.cancel()
+  throw new SelvedgeError('REGISTRY_UNREACHABLE', `${url} was answered with status ${response.status}`)
+}
+
+/**
+ * The parts of a body as they come; whoever stops listening ends the transfer.
+ *
+ * @throws SelvedgeError `REGISTRY_UNREACHABLE` where the connection is cut or silent; the signal's reason
+ */
+export async function* partsOf(
+  response: Response,
+  what: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return
+  try {
+    for (;;) {
+      const { done, value } = await arriving(reader.read(), what, signal)
+      if (value !== undefined) yield value
+      if (done) return
+    }
+  } finally {
+    // A body that failed says so once more here.
+    await reader.cancel().catch(() => undefined)
+  }
+}
+
+/** What `wait` gives, or a rejection with the signal's reason as soon as it is aborted. */
+export async function orAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await wait
+  let give: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    give = () => reject(signal.reason)
+  })
+  if (signal.aborted) give()
+  else signal.addEventListener('abort', give, { once: true })
+  try {
+    return await Promise.race([wait, aborted])
+  } finally {
+    signal.removeEventListener('abort', give)
+  }
+}
+
+async function arriving<T>(transfer: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const stalled = new Promise<never>((_, reject) => {
+    const give = () => reject(new Error(`nothing came for ${limits.stallMs / 1000} s`))
+    timer = setTimeout(give, limits.stallMs)
+  })
+  try {
+    return await Promise.race([transfer, stalled])
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw new SelvedgeError('REGISTRY_UNREACHABLE', `${what} did not arrive whole`, {}, { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}
