@@ -11,6 +11,7 @@ import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
 import { limits } from '../runtime/limits.ts'
 import { loadDeployment } from '../runtime/loader.ts'
+import { postReport } from '../runtime/telemetry-post.ts'
 import { openFolderStore } from './folder-store.ts'
 import { errorFields, type Log } from './log.ts'
 import { openScorers, type Scorers } from './scorers.ts'
@@ -52,9 +53,6 @@ interface Followed {
 }
 
 const watchMs = 2000
-
-/** What the registry answers to a report that it will never take; anything else may pass. */
-const refusals: ReadonlySet<number> = new Set([400, 413, 422])
 
 /** Returns at once; plans are followed from then on. */
 export async function openHost(options: HostOptions): Promise<Host> {
@@ -121,18 +119,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   async function post(report: TelemetryReport): Promise<void> {
     const url = followed.get(report.endpoint)?.follower.plan?.telemetry.url
     if (url === undefined) throw new SelvedgeError('ENDPOINT_UNKNOWN', `endpoint ${report.endpoint} is gone`)
-    const headers: Record<string, string> = { 'content-type': 'application/json' }
-    if (token !== undefined) headers.authorization = `Bearer ${token}`
-    const signal = AbortSignal.timeout(limits.jsonTimeoutMs)
-    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(report), signal }).catch(
-      (cause) => {
-        throw new SelvedgeError('REGISTRY_UNREACHABLE', `no answer from ${registry}`, {}, { cause })
-      },
-    )
-    await response.arrayBuffer()
-    if (response.ok) return
-    const code = refusals.has(response.status) ? 'TELEMETRY_REFUSED' : 'REGISTRY_UNREACHABLE'
-    throw new SelvedgeError(code, `a report was answered with status ${response.status}`)
+    await postReport(url, report, token)
   }
 
   function state(name: string): EndpointState | undefined {
