@@ -3,6 +3,7 @@ import type { Digest } from '../runtime/contract/names.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { ModelStore } from '../runtime/store.ts'
+import { lockDownload } from './store/locks.ts'
 
 /** Only in a worker: pages have no synchronous handles. */
 export async function openOpfsStore(): Promise<ModelStore> {
@@ -29,6 +30,7 @@ export async function openOpfsStore(): Promise<ModelStore> {
       })
       return bytes
     },
+    exclusively: lockDownload,
     async writeDocument(blob, bytes) {
       await withHandle(folder, blob, 'readwrite', true, (handle) => {
         handle.truncate(0)
