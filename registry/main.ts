@@ -95,6 +95,9 @@ function parseUrl(option: string, text: string): string {
   throw new SelvedgeError('USAGE', `--${option}: got "${text}", want an http or https address`)
 }
 
+// `SELVEDGE_LOG` names the least level that is written; `selvedge up` asks for warnings.
 function log(entry: Record<string, unknown>): void {
+  const levels = ['info', 'warn', 'error']
+  if (levels.indexOf(String(entry.level)) < levels.indexOf(process.env.SELVEDGE_LOG ?? 'info')) return
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
 }
