@@ -15,3 +15,5 @@ interface FileSystemFileHandle {
   /** Browsers that do not know the mode open exclusively. */
   createSyncAccessHandle(options: { mode: FileSystemSyncAccessHandleMode }): Promise<FileSystemSyncAccessHandle>
 }
+
+declare const FileSystemSyncAccessHandle: { prototype: FileSystemSyncAccessHandle }
