@@ -122,7 +122,11 @@ async function open(options: OpenOptions, page: PageState): Promise<Opened> {
     providers,
     device: options.device,
     queueOf: (provider) => (provider === 'webgpu' ? queues.webgpu : queues.wasm),
-    choices: openChoices(`${'name' in gpu ? gpu.name : 'no adapter'}, ort ${ORT_VERSION}`),
+    // Whoever names providers has chosen.
+    choices:
+      options.providers === undefined
+        ? openChoices(`${'name' in gpu ? gpu.name : 'no adapter'}, ort ${ORT_VERSION}`)
+        : undefined,
     async reload(deployment) {
       if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
       return (await loadDeployment(deployment, loadOptions(scorer.plan))).bytes
@@ -249,5 +253,6 @@ function tell(told: Told): void {
 }
 
 function warn(error: unknown): void {
-  console.warn('selvedge:', error instanceof SelvedgeError ? `${error.code}: ${error.message}` : error)
+  if (error instanceof SelvedgeError) console.warn(`selvedge: ${error.code}: ${error.message}`, error.cause ?? '')
+  else console.warn('selvedge:', error)
 }

@@ -1,7 +1,7 @@
 /** Connection: what `connect` gives a page and a Node process alike (design, section 5). */
 import type { ExecutionProvider } from './contract/names.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
-import type { Prediction } from './features.ts'
+import type { Prediction } from './predictions.ts'
 import type { Answer } from './scorer.ts'
 import type { Tensors } from './tensor.ts'
 
@@ -15,7 +15,10 @@ export interface ConnectOptions {
    * Without one every request is assigned anew and counts for health, never for experiments.
    */
   unit?: string | undefined
-  /** Restricts the execution providers; the first that works is used. */
+  /**
+   * Restricts the execution providers, the preferred first: the first that gives the golden outputs is used. Without it a
+   * page takes the fastest that does, a server the first of its own list.
+   */
   providers?: readonly ExecutionProvider[] | undefined
 }
 

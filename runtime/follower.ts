@@ -75,7 +75,7 @@ export function followPlan(options: FollowOptions): Follower {
         if (isSame(plan, before)) await pause(firstPauseMs, stop.signal)
       } catch (thrown) {
         if (stop.signal.aborted) return
-        const error = asFailure(thrown, options.registry)
+        const error = asFailure(thrown)
         first.reject(error)
         options.failed(error)
         await pause(pauseMs * (0.75 + Math.random() / 2), stop.signal)
@@ -87,7 +87,7 @@ export function followPlan(options: FollowOptions): Follower {
   const ready = new Promise<void>((resolve, reject) => {
     const start = async () => {
       if (options.held !== undefined) {
-        await adoptHeld(options.held).then(resolve, (thrown) => options.failed(asFailure(thrown, options.registry)))
+        await adoptHeld(options.held).then(resolve, (thrown) => options.failed(asFailure(thrown)))
       }
       await follow({ resolve, reject })
     }
@@ -131,7 +131,11 @@ async function requestPlan(
   if (etag !== undefined) headers['if-none-match'] = etag
   // A connection that died silently would hold the poll for ever.
   const deadline = AbortSignal.timeout(limits.longPollMs + 10_000)
-  return await fetch(url.href + wait, { headers, signal: AbortSignal.any([signal, deadline]) })
+  try {
+    return await fetch(url.href + wait, { headers, signal: AbortSignal.any([signal, deadline]) })
+  } catch (cause) {
+    throw new SelvedgeError('REGISTRY_UNREACHABLE', `no answer from ${registry}`, {}, { cause })
+  }
 }
 
 async function refusal(response: Response, endpoint: string): Promise<SelvedgeError> {
@@ -147,9 +151,10 @@ async function refusal(response: Response, endpoint: string): Promise<SelvedgeEr
   )
 }
 
-function asFailure(thrown: unknown, registry: string): SelvedgeError {
+// A fault of ours while a plan was adopted; its cause is for the log.
+function asFailure(thrown: unknown): SelvedgeError {
   if (thrown instanceof SelvedgeError) return thrown
-  return new SelvedgeError('REGISTRY_UNREACHABLE', `no answer from ${registry}`, {}, { cause: thrown })
+  return new SelvedgeError('INTERNAL', 'the plan could not be adopted', {}, { cause: thrown })
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

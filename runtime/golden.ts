@@ -2,7 +2,7 @@
 import type { Description } from './contract/description.ts'
 import type { Golden } from './contract/golden.ts'
 import { SelvedgeError } from './errors.ts'
-import { outputTensorValues } from './features.ts'
+import { outputTensorValues } from './predictions.ts'
 import type { Queue } from './queue.ts'
 import type { Session } from './session.ts'
 import { createTensor, datatypeFacts, elementCount, type Tensor, type Tensors } from './tensor.ts'

@@ -9,17 +9,10 @@ import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
 import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors.ts'
-import {
-  decodePredictions,
-  encodeRecords,
-  outputTensorValues,
-  outputValues,
-  type Prediction,
-  recordValues,
-  tensorValues,
-} from './features.ts'
+import { encodeRecords, recordValues, tensorValues } from './features.ts'
 import type { LoadedDeployment } from './loader.ts'
 import { isSameVersion } from './plan.ts'
+import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
 import { type Lane, openServed, type Served, type ServedEvent, type ServedOptions } from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'

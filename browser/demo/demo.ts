@@ -1,13 +1,17 @@
 /** The demo page: a digit is scored while it is drawn; the address carries what `selvedge up --demo` printed. */
-import type { Connection } from '../../runtime/connection.ts'
-import { connect, SelvedgeError } from '../client.ts'
+import { connect, type PageConnection, SelvedgeError } from '../client.ts'
+import '../progress.ts'
+import type { SelvedgeProgress } from '../progress.ts'
 import { openPad } from './pad.ts'
-import { clearAnswer, element, showAnswer, showState, showStatus } from './panel.ts'
+import { clearAnswer, element, showAnswer, showEvent, showState, showStatus } from './panel.ts'
 
 const stateEveryMs = 1000
 
 async function start(): Promise<void> {
-  let digits: Connection | undefined
+  let digits: PageConnection | undefined
+  let joining = Promise.resolve()
+  let gpuFirst = false
+  const progress = element('progress') as SelvedgeProgress
   let drawing = false
   let drawnAgain = false
 
@@ -23,6 +27,7 @@ async function start(): Promise<void> {
     try {
       const scored = await digits.score({ image: pad.image() })
       if (!pad.isEmpty()) showAnswer(scored)
+      element('unplug').toggleAttribute('disabled', scored.provider !== 'webgpu')
     } catch (error) {
       showError(error)
     }
@@ -39,12 +44,26 @@ async function start(): Promise<void> {
     })
   }
 
-  async function join(): Promise<void> {
+  // One after the other: whoever presses twice gets one connection.
+  function join(): Promise<void> {
+    joining = joining.then(connectAnew)
+    return joining
+  }
+
+  async function connectAnew(): Promise<void> {
     await digits?.close()
     digits = undefined
     showStatus('Loading the models…')
+    progress.hidden = false
     const started = performance.now()
-    digits = await connect(location.origin, 'digits', { ...(await credentials()), unit: crypto.randomUUID() })
+    digits = await connect(location.origin, 'digits', {
+      ...(await credentials()),
+      unit: crypto.randomUUID(),
+      ...(gpuFirst && { providers: ['webgpu', 'wasm'] }),
+      onProgress: progress.follow,
+      onEvent: showEvent,
+    })
+    progress.hidden = true
     showStatus(`Ready after ${((performance.now() - started) / 1000).toFixed(1)} s. Draw in the black square.`)
     await score()
   }
@@ -60,6 +79,15 @@ async function start(): Promise<void> {
 
   element('clear').addEventListener('click', () => pad.clear())
   element('visitor').addEventListener('click', () => void join().catch(showError))
+  element('gpu').addEventListener('click', ({ currentTarget }) => {
+    gpuFirst = !gpuFirst
+    if (currentTarget instanceof Element) currentTarget.setAttribute('aria-pressed', String(gpuFirst))
+    void join().catch(showError)
+  })
+  element('unplug').addEventListener('click', () => {
+    const unplugged = digits?.rehearseDeviceLoss()
+    unplugged?.then(() => score()).catch(showError)
+  })
   toggle('invert')
   toggle('noise')
   await join()

@@ -1,5 +1,6 @@
 /** What the demo page shows of an answer and of the host's state. */
 import type { ConnectionState, Scored } from '../../runtime/connection.ts'
+import type { ConnectionEvent } from '../protocol.ts'
 
 export function showAnswer(scored: Scored): void {
   if (!('class' in scored)) return
@@ -25,6 +26,24 @@ export function clearAnswer(): void {
   element('class').textContent = '\u00a0'
   element('bars').replaceChildren()
   element('answer').replaceChildren()
+}
+
+export function showEvent(event: ConnectionEvent): void {
+  const said = make('li', undefined, `${new Date().toLocaleTimeString()} ${describe(event)}`)
+  element('events').prepend(said)
+}
+
+function describe(event: ConnectionEvent): string {
+  switch (event.type) {
+    case 'device_lost':
+      return `${event.provider} lost its device; ${event.answeredBy} answers`
+    case 'device_recovered':
+      return `${event.provider} answers again after ${ms(event.afterMs)}`
+    case 'parity_failed':
+      return `${event.provider} is off by ${event.largest.toExponential(1)} and is not used`
+    case 'worker_restarted':
+      return `a new worker was started: ${event.why}`
+  }
 }
 
 export function showState(state: ConnectionState): void {

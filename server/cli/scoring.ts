@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Feature } from '../../runtime/contract/description.ts'
 import { feature } from '../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { Prediction } from '../../runtime/features.ts'
 import { limits } from '../../runtime/limits.ts'
+import type { Prediction } from '../../runtime/predictions.ts'
 import { readJson, request, type Server } from './answers.ts'
 
 export interface ScoredRow {

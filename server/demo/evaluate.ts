@@ -3,13 +3,8 @@ import { buildProfileSpec } from '../../runtime/baseline.ts'
 import type { Description } from '../../runtime/contract/description.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import {
-  decodePredictions,
-  encodeRecords,
-  outputValues,
-  type Prediction,
-  recordValues,
-} from '../../runtime/features.ts'
+import { encodeRecords, recordValues } from '../../runtime/features.ts'
+import { decodePredictions, outputValues, type Prediction } from '../../runtime/predictions.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
 import type { Session } from '../../runtime/session.ts'
 import type { Tensor, Tensors } from '../../runtime/tensor.ts'

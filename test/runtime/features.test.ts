@@ -4,15 +4,8 @@ import { buildProfileSpec } from '../../runtime/baseline.ts'
 import type { Datatype } from '../../runtime/contract/datatype.ts'
 import { type Description, description, type Feature, type OutputMeaning } from '../../runtime/contract/description.ts'
 import type { ErrorCode } from '../../runtime/errors.ts'
-import {
-  decodePredictions,
-  encodeRecords,
-  outputTensorValues,
-  outputValues,
-  type Prediction,
-  recordValues,
-  tensorValues,
-} from '../../runtime/features.ts'
+import { encodeRecords, recordValues, tensorValues } from '../../runtime/features.ts'
+import { decodePredictions, outputTensorValues, outputValues, type Prediction } from '../../runtime/predictions.ts'
 import { openProfile } from '../../runtime/profile.ts'
 import { createTensor } from '../../runtime/tensor.ts'
 
