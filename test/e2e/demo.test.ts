@@ -10,6 +10,15 @@ import { startCommand, startedOf } from '../server/cli/command.ts'
 
 const noWebGpu = chromiumArguments.filter((argument) => !/webgpu|vulkan|gpu-blocklist/i.test(argument))
 
+/** What `<selvedge-progress>` showed, in `phases`. */
+const notePhases = `
+  globalThis.phases = []
+  const noted = new MutationObserver((changes) => {
+    for (const { target } of changes) phases.push(target.getAttribute('phase'))
+  })
+  noted.observe(document, { subtree: true, attributeFilter: ['phase'] })
+`
+
 describe('the demo page', () => {
   let folder: string
   let up: ChildProcess
@@ -33,6 +42,7 @@ describe('the demo page', () => {
     const browser: Browser = await chromium.launch({ executablePath: chromiumPath() ?? '', args: [...args] })
     try {
       const page = await browser.newPage()
+      await page.addInitScript(notePhases)
       const errors: string[] = []
       page.on('pageerror', (error) => errors.push(error.message))
       page.on('console', (message) => {
@@ -46,17 +56,18 @@ describe('the demo page', () => {
     }
   }
 
-  test('scores what is drawn on WebGPU, says by what and why, and reports counts', async () => {
+  test('scores what is drawn on the faster provider, says by what and why, and reports counts', async () => {
     await visit(chromiumArguments, async (page, errors) => {
       const answer = page.getByRole('region', { name: 'Answer' })
       const known = page.getByRole('region', { name: 'What the registry knows' })
       await drawOne(page)
       await answer.locator('.class', { hasText: /^1$/ }).waitFor()
-      expect(await answer.getByRole('listitem').allInnerTexts()).toHaveLength(10)
+      expect(await answer.getByRole('listitem').count()).toBe(10)
       const said = await pairs(page)
       expect(said['answered by']).toMatch(/^(blue, version 1|green, version 2) \(fp32\)$/)
-      expect(said.provider).toBe('webgpu')
-      expect(said.why).not.toBe('')
+      const [provider, other] = said.provider === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm', 'webgpu']
+      expect(said.provider).toBe(provider)
+      expect(said.why).toMatch(new RegExp(`^${provider}, [\\d.]+ × ${other}, parity [\\de-]+`))
       expect(said.took).toMatch(/^[\d.]+ ms: model [\d.]+ ms, waiting [\d.]+ ms$/)
       expect(await known.locator('#split').textContent()).toMatch(/blue v1 · \d+ %\s*green v2 · \d+ %/)
 
@@ -69,6 +80,38 @@ describe('the demo page', () => {
       await known.getByText(/^[1-9]\d* rows, last at/).waitFor({ timeout: 15_000 })
       expect(await known.getByRole('img').count()).toBeGreaterThan(0)
       expect(errors).toEqual([])
+    })
+  })
+
+  test('answers the same when its GPU is unplugged, and comes back to it', async () => {
+    await visit(chromiumArguments, async (page, errors) => {
+      await drawOne(page)
+      await page.getByRole('button', { name: 'GPU first' }).click()
+      await provider(page, 'webgpu')
+      const before = await scores(page)
+      await page.getByRole('button', { name: 'Unplug the GPU' }).click()
+      // Once for each of the two deployments.
+      await page.getByText('webgpu lost its device; wasm answers').nth(1).waitFor()
+      await page
+        .getByText(/webgpu answers again after [\d.]+ ms/)
+        .nth(1)
+        .waitFor()
+      const invert = page.getByRole('button', { name: 'Invert' })
+      await invert.click()
+      await invert.click()
+      await provider(page, 'webgpu')
+      expect(await page.locator('.class').textContent()).toBe('1')
+      expect(await scores(page)).toEqual(before)
+      expect(errors).toEqual([])
+    })
+  })
+
+  test('shows how far the first load is', async () => {
+    await visit(chromiumArguments, async (page) => {
+      const phases = await page.evaluate<string[]>('phases')
+      expect(new Set(phases)).toEqual(new Set(['plan', 'runtime', 'download', 'compile', 'warm-up', 'ready']))
+      expect(phases.at(-1)).toBe('ready')
+      expect(await page.locator('selvedge-progress').isVisible()).toBe(false)
     })
   })
 
@@ -92,6 +135,10 @@ async function drawOne(page: Page): Promise<void> {
   await page.mouse.down()
   await page.mouse.move(...at(0.48, 0.8), { steps: 12 })
   await page.mouse.up()
+}
+
+async function provider(page: Page, wanted: string): Promise<void> {
+  await expect.poll(async () => (await pairs(page)).provider, { timeout: 20_000 }).toBe(wanted)
 }
 
 async function scores(page: Page): Promise<string[]> {
