@@ -72,9 +72,9 @@ function pack(): string {
 
 function ways(demo: Demo): Way[] {
   const { registry } = demo
-  const fromRegistry = () => plainSite('registry', `${registry}/runtime/1.30.0/client.js`, demo)
+  const fromRegistry = () => plainSite('registry', `${registry}/runtime/1.30.0`, demo)
   const fromOwnModules = () => {
-    const site = plainSite('modules', './selvedge/client.js', demo)
+    const site = plainSite('modules', './selvedge', demo)
     cpSync(join(home('plain'), 'node_modules/selvedge/dist/browser'), join(site, 'selvedge'), { recursive: true })
     return site
   }
@@ -163,13 +163,13 @@ function plainSite(name: string, from: string, demo: Demo): string {
   const site = home(`site-${name}`)
   mkdirSync(site, { recursive: true })
   writeFileSync(join(site, 'index.html'), pageHtml(moduleScript))
-  writeFileSync(join(site, 'main.js'), pageModule(from, demo))
+  writeFileSync(join(site, 'main.js'), pageModule(`${from}/client.js`, demo, `${from}/progress.js`))
   return site
 }
 
 function viteApp(app: string, demo: Demo): string {
   writeFileSync(join(home(app), 'index.html'), pageHtml('<script type="module" src="/main.js"></script>'))
-  writeFileSync(join(home(app), 'main.js'), pageModule('selvedge/browser', demo))
+  writeFileSync(join(home(app), 'main.js'), pageModule('selvedge/browser', demo, 'selvedge/browser/progress'))
   return home(app)
 }
 
@@ -190,7 +190,7 @@ function reactApp(demo: Demo): string {
 function webpackApp(demo: Demo): string {
   const app = home('webpack-5')
   mkdirSync(join(app, 'src'))
-  writeFileSync(join(app, 'src/index.js'), pageModule('selvedge/browser', demo))
+  writeFileSync(join(app, 'src/index.js'), pageModule('selvedge/browser', demo, 'selvedge/browser/progress'))
   build(app, 'webpack', ['--mode', 'production', '--stats', 'errors-warnings'])
   writeFileSync(join(app, 'dist/index.html'), pageHtml('<script defer src="main.js"></script>'))
   return join(app, 'dist')
@@ -231,6 +231,7 @@ async function scoreIn(browser: Browser, url: string, way: Way): Promise<string>
     const delivered = await page.evaluate<Record<string, unknown>>('delivered')
     const isolated = await page.evaluate<boolean>('crossOriginIsolated')
     if (delivered.class !== 'Adelie') throw new Error(String(delivered.error ?? JSON.stringify(delivered)))
+    if (delivered.shown !== 'ready') throw new Error(`the progress ended with ${delivered.shown}`)
     if (isolated !== (way.isolated ?? false)) throw new Error(`crossOriginIsolated is ${isolated}`)
     const worker: Started = workers.at(-1)?.startsWith('blob:') ? 'text' : 'file'
     await workersLeft(page, way.left ?? 0)

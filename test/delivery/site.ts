@@ -14,7 +14,7 @@ export const isolation = {
 export function strictPolicy(
   registry: string,
   more: { script?: string; worker?: string } = {},
-): Record<string, string> {
+): { 'content-security-policy': string } {
   const policy = [
     "default-src 'none'",
     `script-src 'self' 'wasm-unsafe-eval'${more.script === undefined ? '' : ` ${more.script}`}`,

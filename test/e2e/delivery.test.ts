@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, type BrowserContext, chromium } from 'playwright'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
 import { type Demo, pageHtml, pageModule } from '../delivery/apps.ts'
@@ -18,10 +18,14 @@ interface Delivered {
   error?: string
 }
 
+type Site = 'own' | 'foreign' | 'trusting' | 'aborting'
+
 interface Case {
   headers?: Record<string, string>
   /** Before the page is opened. */
   prepare?(context: BrowserContext): Promise<unknown>
+  /** When it has its answer. */
+  look?(page: Page): Promise<unknown>
 }
 
 describe('delivery', () => {
@@ -44,6 +48,14 @@ describe('delivery', () => {
     mkdirSync(join(folder, 'own/selvedge'))
     for (const file of ['client.js', 'worker.js']) cpSync(built + file, join(folder, 'own/selvedge', file))
     writeSite('foreign', `${demo.registry}/runtime/1.30.0/client.js`)
+    const trust = `trustedTypes.createPolicy('default', {
+      createScriptURL: (url) => (/\\/worker\\.js$|^blob:/.test(url) ? url : null),
+    })`
+    writeSite('trusting', './selvedge/client.js', trust)
+    cpSync(join(folder, 'own/selvedge'), join(folder, 'trusting/selvedge'), { recursive: true })
+    writeSite('aborting', './selvedge/client.js')
+    cpSync(join(folder, 'own/selvedge'), join(folder, 'aborting/selvedge'), { recursive: true })
+    writeFileSync(join(folder, 'aborting/main.js'), abortingModule(demo))
     browser = await chromium.launch({ executablePath: chromiumPath() ?? '', args: chromiumArguments })
   })
 
@@ -54,14 +66,14 @@ describe('delivery', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  function writeSite(name: string, from: string): void {
+  function writeSite(name: string, from: string, before = ''): void {
     mkdirSync(join(folder, name))
     writeFileSync(join(folder, name, 'index.html'), pageHtml('<script type="module" src="main.js"></script>'))
-    writeFileSync(join(folder, name, 'main.js'), pageModule(from, demo))
+    writeFileSync(join(folder, name, 'main.js'), `${before}\n${pageModule(from, demo)}`)
   }
 
   /** What the page got, and where its workers came from. */
-  async function deliver(site: 'own' | 'foreign', { headers, prepare }: Case = {}) {
+  async function deliver(site: Site, { headers, prepare, look }: Case = {}) {
     const server = await serveFolder(join(folder, site), headers)
     const context = await browser.newContext()
     try {
@@ -72,6 +84,7 @@ describe('delivery', () => {
       await page.goto(`${server.url}/`)
       await page.waitForFunction(() => 'delivered' in globalThis, undefined, { timeout: 30_000 })
       const delivered = await page.evaluate<Delivered>('delivered')
+      await look?.(page)
       return { ...delivered, workers }
     } finally {
       await context.close()
@@ -107,6 +120,13 @@ describe('delivery', () => {
     expect(delivered).toMatchObject({ class: 'Adelie' })
   })
 
+  test('a load that is aborted while its worker starts leaves no worker', async () => {
+    const delivered = await deliver('aborting', {
+      look: (page) => expect.poll(() => page.workers().length).toBe(0),
+    })
+    expect(delivered).toMatchObject({ error: 'AbortError' })
+  })
+
   test('a worker whose text is not that of its module is refused', async () => {
     const delivered = await deliver('foreign', {
       async prepare(context) {
@@ -123,6 +143,8 @@ describe('delivery', () => {
   })
 
   describe('a page with a policy', () => {
+    const policy = (...parts: string[]) => ({ 'content-security-policy': parts.join('; ') })
+
     test('scores under the strict one', async () => {
       const headers = strictPolicy(demo.registry)
       expect(await deliver('own', { headers })).toMatchObject({ class: 'Adelie', workers: ['http:'] })
@@ -132,5 +154,78 @@ describe('delivery', () => {
       const headers = strictPolicy(demo.registry, { script: demo.registry, worker: 'blob:' })
       expect(await deliver('foreign', { headers })).toMatchObject({ class: 'Adelie', workers: ['blob:'] })
     })
+
+    test('that asks for trusted types scores where its own policy trusts the worker', async () => {
+      const strict = strictPolicy(demo.registry)['content-security-policy']
+      const headers = policy(strict, "require-trusted-types-for 'script'")
+      expect(await deliver('trusting', { headers })).toMatchObject({ class: 'Adelie', workers: ['http:'] })
+      expect(await deliver('own', { headers })).toMatchObject({
+        error: expect.stringMatching(/^WORKER_UNAVAILABLE: .*TrustedScriptURL/),
+        workers: [],
+      })
+    })
+
+    test('without wasm-unsafe-eval is told so (BR-05)', async () => {
+      const headers = policy("script-src 'self'", `connect-src 'self' ${demo.registry}`)
+      expect(await deliver('own', { headers })).toMatchObject({
+        error:
+          'WORKER_UNAVAILABLE: the Content-Security-Policy sent with worker.js blocks WebAssembly: ' +
+          "add 'wasm-unsafe-eval' to script-src",
+      })
+    })
+
+    test('without wasm-unsafe-eval is told so by a worker from the text (BR-05)', async () => {
+      const headers = policy(`script-src 'self' ${demo.registry}`, 'worker-src blob:', `connect-src ${demo.registry}`)
+      expect(await deliver('foreign', { headers })).toMatchObject({
+        error:
+          'WORKER_UNAVAILABLE: the Content-Security-Policy of the page blocks WebAssembly: ' +
+          "add 'wasm-unsafe-eval' to script-src",
+      })
+    })
+
+    test('that does not let it reach the registry is told so', async () => {
+      const headers = policy("script-src 'self' 'wasm-unsafe-eval'", "connect-src 'self'")
+      expect(await deliver('own', { headers })).toMatchObject({
+        error:
+          `REGISTRY_UNREACHABLE: the Content-Security-Policy sent with worker.js blocks requests to ${demo.registry}: ` +
+          `add ${demo.registry} to connect-src`,
+      })
+    })
+
+    test('that does not let a module of another origin fetch its worker is told so', async () => {
+      const headers = policy(`script-src 'self' ${demo.registry} 'wasm-unsafe-eval'`, "connect-src 'self'")
+      expect(await deliver('foreign', { headers })).toMatchObject({
+        error:
+          `REGISTRY_UNREACHABLE: the Content-Security-Policy of the page blocks requests to ${demo.registry}: ` +
+          `add ${demo.registry} to connect-src`,
+      })
+    })
+
+    test('without worker-src for a worker from the text is told so (BR-05)', async () => {
+      const headers = strictPolicy(demo.registry, { script: demo.registry })
+      expect(await deliver('foreign', { headers })).toMatchObject({
+        error: 'WORKER_UNAVAILABLE: the Content-Security-Policy of the page blocks the worker: add blob: to worker-src',
+      })
+    })
+
+    test('without any worker is told so', async () => {
+      const headers = strictPolicy(demo.registry, { worker: "'none'" })
+      expect(await deliver('own', { headers })).toMatchObject({
+        error:
+          "WORKER_UNAVAILABLE: the Content-Security-Policy of the page blocks the worker: add 'self' to worker-src",
+        workers: [],
+      })
+    })
   })
 })
+
+function abortingModule({ registry, key, token }: Demo): string {
+  return `import { connect } from './selvedge/client.js'
+    const abort = new AbortController()
+    const connecting = connect('${registry}', 'penguins', { key: '${key}', token: '${token}', signal: abort.signal })
+    abort.abort()
+    connecting.then(
+      () => { globalThis.delivered = { error: 'none' } },
+      ({ name }) => { globalThis.delivered = { error: name } },
+    )`
+}
