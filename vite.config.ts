@@ -73,6 +73,8 @@ export default defineConfig({
       {
         extends: false,
         define,
+        // Models of the conformance tests lie beside the repository.
+        server: { fs: { allow: ['..'] } },
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
