@@ -1,7 +1,7 @@
 /** All that the page and its worker say to each other. */
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
-import type { Prediction } from '../runtime/features.ts'
+import type { Prediction } from '../runtime/predictions.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { ServedEvent } from '../runtime/served.ts'
 import type { Tensors } from '../runtime/tensor.ts'

@@ -13,7 +13,8 @@ import type { Endpoint, ProfileSum } from '../../runtime/contract/control.ts'
 import { description as descriptionSchema } from '../../runtime/contract/description.ts'
 import { profileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
-import { outputValues, type Prediction, recordValues } from '../../runtime/features.ts'
+import { recordValues } from '../../runtime/features.ts'
+import { outputValues, type Prediction } from '../../runtime/predictions.ts'
 import { openProfile } from '../../runtime/profile.ts'
 import { readPenguins } from '../../server/demo/datasets/penguins.ts'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
@@ -185,10 +186,22 @@ describe('the loop', () => {
   })
 
   test('moving traffic moves exactly the units that must move, on both hosts, within one poll', async () => {
-    await selvedge('traffic', 'penguins', 'blue=60', 'green=40')
+    const first = await moveTraffic(60, 40)
+    expect(first.filter((deployment) => deployment === 'green').length).toBeGreaterThan(50)
+    const second = await moveTraffic(80, 20)
+    // Half of green goes back; nobody else is dealt anew.
+    const moved = first.map((before, i) => `${before} to ${second[i]}`).filter((move) => !/^(\w+) to \1$/.test(move))
+    expect(new Set(moved)).toEqual(new Set(['green to blue']))
+    expect(moved.length / records.length).toBeGreaterThan(0.1)
+    expect(moved.length / records.length).toBeLessThan(0.3)
+  })
+
+  /** Moves traffic and gives the deployment of each unit once both hosts follow; they must agree with the registry. */
+  async function moveTraffic(blue: number, green: number): Promise<(string | undefined)[]> {
+    await selvedge('traffic', 'penguins', `blue=${blue}`, `green=${green}`)
     await vi.waitFor(async () => {
       const { split } = await page.evaluate(() => globalThis.penguins.state())
-      expect(split).toEqual({ blue: 60, green: 40 })
+      expect(split).toEqual({ blue, green })
     }, 5000)
     const { salt, ranges } = await control<Endpoint>('')
     const wanted = records.map((_, i) => {
@@ -197,8 +210,8 @@ describe('the loop', () => {
     })
     await vi.waitFor(async () => expect(await deployments(scoreOnServer())).toEqual(wanted), 5000)
     expect(await deployments(scoreInPage())).toEqual(wanted)
-    expect(wanted.filter((deployment) => deployment === 'green').length).toBeGreaterThan(50)
-  })
+    return wanted
+  }
 })
 
 async function deployments(rows: Promise<ScoredRow[]>): Promise<string[]> {
