@@ -48,6 +48,7 @@ export default defineConfig({
   environments: {
     worker: oneFile('worker', 'browser/worker.ts'),
     page: oneFile('client', 'browser/client.ts'),
+    progress: oneFile('progress', 'browser/progress.ts'),
     demo: {
       consumer: 'client',
       build: {
@@ -94,11 +95,12 @@ export default defineConfig({
   },
   builder: {
     async buildApp(builder) {
-      const { worker, page, demo } = builder.environments
-      if (worker === undefined || page === undefined || demo === undefined)
+      const { worker, page, progress, demo } = builder.environments
+      if (worker === undefined || page === undefined || progress === undefined || demo === undefined)
         throw new Error('an environment of this file is missing')
       await builder.build(worker)
       await builder.build(page)
+      await builder.build(progress)
       await builder.build(demo)
       for (const file of wasmFiles) cpSync(`${dirname(ortEntry)}/${file}`, `dist/browser/${file}`)
     },
@@ -114,6 +116,8 @@ function ortInOneFile(): Plugin {
     name: 'ort-in-one-file',
     enforce: 'pre',
     applyToEnvironment: (environment) => environment.name === 'worker',
+    // Vite's own wrapper of import() asks import.meta, of which bundlers of applications then warn.
+    load: (id) => (id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load()' : undefined),
     transform(code, id) {
       if (!id.includes('/onnxruntime-web/dist/')) return
       return code

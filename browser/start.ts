@@ -5,20 +5,27 @@
 import workerDigest from 'virtual:worker-digest'
 import { sha256 } from '../runtime/bytes.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
+import { watchPolicy } from './policy.ts'
 
 /** @throws {@link SelvedgeError} `WORKER_UNAVAILABLE` with what each way said */
 export async function startWorker(registry: string): Promise<Worker> {
+  const policy = watchPolicy(document)
   const refusals: string[] = []
   const ways = [beside, () => fromText(besideUrl()), () => fromText(`${registry}/runtime/${ORT_VERSION}/worker.js`)]
-  for (const way of ways) {
-    try {
-      return await way()
-    } catch (error) {
-      // A SecurityError, a failed fetch, an error event: the next way may still work.
-      refusals.push(error instanceof Error ? error.message : String(error))
+  try {
+    for (const way of ways) {
+      try {
+        return await way()
+      } catch (error) {
+        // A SecurityError, a failed fetch, an error event: the next way may still work.
+        refusals.push(error instanceof Error ? error.message : String(error))
+      }
     }
+    const message = `no worker could be started: ${refusals.join('; ')}`
+    throw await policy.explain(new SelvedgeError('WORKER_UNAVAILABLE', message))
+  } finally {
+    policy.close()
   }
-  throw new SelvedgeError('WORKER_UNAVAILABLE', `no worker could be started: ${refusals.join('; ')}`)
 }
 
 // Bundlers of applications find and follow exactly this expression: it must stay literal, and stand here once. Our own

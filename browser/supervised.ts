@@ -50,6 +50,10 @@ export async function openSupervised(
   async function open(isReplacement: boolean, aborted?: AbortSignal): Promise<Running> {
     aborted?.throwIfAborted()
     const worker = await startWorker(options.registry)
+    if (aborted?.aborted) {
+      worker.terminate()
+      throw aborted.reason
+    }
     const remote = wrap<WorkerApi>(worker)
     const end = (reason: SelvedgeError) => {
       calls.end(reason)

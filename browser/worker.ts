@@ -19,6 +19,7 @@ import { openChoices } from './choices.ts'
 import { readPixels } from './images.ts'
 import { noStore } from './no-store.ts'
 import { openOpfsStore } from './opfs-store.ts'
+import { watchPolicy } from './policy.ts'
 import type { OpenOptions, Told, WorkerApi } from './protocol.ts'
 import { openPageState, type PageState } from './state.ts'
 import { keepErrorCodes } from './thrown.ts'
@@ -48,13 +49,24 @@ function start(): void {
     hold: (lock) =>
       new Promise((held, refused) => {
         const forEver = new Promise(() => undefined)
-        navigator.locks.request(lock, () => (held(), forEver)).catch(refused)
+        const request = navigator.locks.request(lock, () => {
+          held()
+          return forEver
+        })
+        request.catch(refused)
       }),
     async open(options) {
-      const page = await openPageState()
-      tell({ told: 'progress', progress: { phase: 'plan' } })
-      opened = await open(options, page)
-      await opened.follower.ready
+      const policy = watchPolicy(self)
+      try {
+        const page = await openPageState()
+        tell({ told: 'progress', progress: { phase: 'plan' } })
+        opened = await open(options, page)
+        await opened.follower.ready
+      } catch (error) {
+        throw await policy.explain(error)
+      } finally {
+        policy.close()
+      }
       if (options.isReplacement) opened.scorer.count('WORKER_UNAVAILABLE')
       tell({ told: 'progress', progress: { phase: 'ready' } })
     },
