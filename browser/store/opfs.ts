@@ -1,10 +1,12 @@
 /**
  * ModelStore in the Origin Private File System: one file a blob, read straight into the caller's buffer.
  *
- * Measured over 200 MiB, renderer's anonymous memory above its start: the file's own buffer, and 0.1 × more while
- * writing from it or reading into it. The spike of a whole file that was once seen while writing was garbage of the
- * measure: a fresh 4 MiB array for each chunk in a loop that hardly yields leaves 0.6 × uncollected; handles do not
- * buffer.
+ * Memory, measured over a file of 200 MiB as the renderer's anonymous memory above its start: 1.03 × the file from here
+ * into the caller's buffer, 1.05 × from the network into that buffer and here. Handles do not buffer: the whole file more
+ * that was once seen while writing was garbage, of arrays made for each chunk or part in a loop that hardly yields
+ * (0.6 × for fresh 4 MiB chunks, 0.4 × for the parts of a body, which `transfer.ts` now reads into one buffer).
+ *
+ * Room: Chromium reserves a growing file's in powers of two up to 128 MiB, so a quota of 100 MB ends at 64 MiB.
  */
 import type { Digest } from '../../runtime/contract/names.ts'
 import { limits } from '../../runtime/limits.ts'
