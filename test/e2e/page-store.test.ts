@@ -10,7 +10,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { Digest } from '../../runtime/contract/names.ts'
 import { type Plan, plan as planSchema } from '../../runtime/contract/plan.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { StoreApi } from '../browser/store-worker.ts'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
 import { serve } from '../fixtures/http.ts'
 import { scaleDescription } from '../fixtures/models.ts'
@@ -29,6 +28,13 @@ interface Answering {
   type?: string
   /** Ends the connection after so many bytes; `hang` leaves it open. */
   cut?: { at: number; how: 'close' | 'hang' }
+}
+
+/** What is called of `test/browser/store-worker.ts`. */
+interface StoreApi {
+  writeChunk(blob: Digest, index: number, chunk: Uint8Array): Promise<void>
+  readChunk(blob: Digest, index: number, length: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  load(plan: Plan): Promise<{ digest?: Digest; error?: string; message?: string; unkept: string[] }>
 }
 
 declare global {
