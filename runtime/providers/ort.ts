@@ -60,7 +60,7 @@ async function run(
 function loadError(cause: unknown): SelvedgeError {
   const text = withoutPaths(cause)
   const unknown =
-    /is not a registered function\/op|No Op registered for|Could not find an implementation|Unrecognized operator/i.test(
+    /is not a registered function\/op|No Op registered for|Could not find an implementation|Unrecognized operator|Provider type for \S+ node .*is not set/i.test(
       text,
     )
   return new SelvedgeError(unknown ? 'OPERATOR_UNKNOWN' : 'MODEL_INVALID', `ONNX Runtime: ${text}`, {}, { cause })

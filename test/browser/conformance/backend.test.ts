@@ -111,7 +111,7 @@ describe.skipIf(names.length === 0).each(browsers)(
         await expect(sessions.run(network, provider, inputs)).rejects.toMatchObject(
           provider === 'wasm'
             ? { code: 'OPERATOR_UNKNOWN', message: expect.stringContaining(`an implementation for ${kernel}`) }
-            : { code: 'MODEL_INVALID', message: expect.stringContaining(`for ${kernel.replace(/\(.*/, '')} node`) },
+            : { code: 'OPERATOR_UNKNOWN', message: expect.stringContaining(`for ${kernel.replace(/\(.*/, '')} node`) },
         )
       })
 
