@@ -1,8 +1,8 @@
 /** Runs a scenario: rounds of fresh processes, answers checked, every round told as it ends. */
 import { roundOrders } from './order.ts'
 import { measure } from './process.ts'
-import type { Scenario } from './scenario.ts'
-import { median, pairedRatio, type Ratio, type Spread, spread } from './statistics.ts'
+import type { Scenario, Unit } from './scenario.ts'
+import { median, type Paired, pairedDifference, pairedRatio, type Spread, spread } from './statistics.ts'
 
 export interface RunOptions {
   rounds: number
@@ -18,8 +18,9 @@ export interface RunOptions {
 export interface Round {
   number: number
   order: string[]
-  /** Samples in milliseconds by variant. */
+  /** By variant, in its unit. */
   samples: Record<string, number[]>
+  units: Record<string, Unit>
 }
 
 export interface Result {
@@ -34,12 +35,14 @@ export interface Result {
 
 interface VariantResult {
   name: string
-  /** Over the samples of all rounds, in milliseconds. */
-  times: Spread
-  /** The variant that {@link ratio} is against. */
+  unit: Unit
+  /** Over the samples of all rounds. */
+  figures: Spread
+  /** The variant that {@link ratio} and {@link difference} are against. */
   against: string
   /** Of the medians of rounds. */
-  ratio: Ratio
+  ratio: Paired
+  difference: Paired
 }
 
 /**
@@ -53,27 +56,37 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const why = absent.find((variant) => variant.name === scenario.baseline)?.why ?? 'no variant has its name'
     throw new Error(`baseline "${scenario.baseline}" of "${scenario.name}" cannot run: ${why}`)
   }
+  const held = present.map(({ name, against }) => ({
+    name,
+    against: names.find((each) => each === against) ?? scenario.baseline,
+  }))
   const rounds: Round[] = []
   for (const [index, order] of roundOrders(names, options.rounds, options.seed).entries()) {
-    const samples: Record<string, number[]> = {}
+    const samples: Round['samples'] = {}
+    const units: Round['units'] = {}
     const answers = new Map<string, unknown>()
     for (const name of order) {
       const variant = present.find((each) => each.name === name)
       if (variant === undefined) continue
       const measured = await measure(variant, options)
       samples[name] = measured.samples
+      units[name] = measured.unit
       answers.set(name, measured.answer)
     }
-    checkAnswers(scenario, answers)
-    const round = { number: index + 1, order, samples }
+    for (const { name, against } of held) {
+      const wrong = scenario.check(answers.get(name), answers.get(against))
+      if (wrong !== undefined) throw new Error(`variant "${name}" of "${scenario.name}" gave a wrong answer: ${wrong}`)
+      if (units[name] === units[against]) continue
+      throw new Error(
+        `variant "${name}" is in ${units[name]}, "${against}", against which it is held, in ${units[against]}`,
+      )
+    }
+    const round = { number: index + 1, order, samples, units }
     rounds.push(round)
     options.onRound?.(round)
   }
   const { name, question, baseline } = scenario
-  const variants = present.map((variant) => {
-    const against = names.find((each) => each === variant.against) ?? baseline
-    return variantResult(variant.name, against, rounds)
-  })
+  const variants = held.map((each) => variantResult(each, rounds))
   return { scenario: name, question, baseline, seed: options.seed, rounds, variants, absent }
 }
 
@@ -88,19 +101,14 @@ async function sortVariants({ variants }: Scenario) {
   return { present, absent }
 }
 
-function checkAnswers(scenario: Scenario, answers: ReadonlyMap<string, unknown>): void {
-  for (const [name, answer] of answers) {
-    const wrong = scenario.check(answer, answers.get(scenario.baseline))
-    if (wrong !== undefined) throw new Error(`variant "${name}" of "${scenario.name}" gave a wrong answer: ${wrong}`)
-  }
-}
-
-function variantResult(name: string, against: string, rounds: readonly Round[]): VariantResult {
+function variantResult({ name, against }: { name: string; against: string }, rounds: readonly Round[]): VariantResult {
   const medians = (of: string) => rounds.map((round) => median(round.samples[of] ?? []))
   return {
     name,
-    times: spread(rounds.flatMap((round) => round.samples[name] ?? [])),
+    unit: rounds[0]?.units[name] ?? 'ms',
+    figures: spread(rounds.flatMap((round) => round.samples[name] ?? [])),
     against,
     ratio: pairedRatio(medians(name), medians(against)),
+    difference: pairedDifference(medians(name), medians(against)),
   }
 }

@@ -5,18 +5,21 @@ export interface Scenario {
   name: string
   /** What the figures decide. */
   question: string
-  /** The variant whose answer is right, and against which others are timed unless they name another. */
+  /** The variant whose answer is right, and against which others are held unless they name another. */
   baseline: string
   variants: readonly Variant[]
-  /** Why an answer is wrong, given the baseline's of the same round; undefined where it is right. */
-  check(answer: unknown, baseline: unknown): string | undefined
+  /** Why an answer is wrong, given that of the variant it is held against in the same round; undefined where it is right. */
+  check(answer: unknown, against: unknown): string | undefined
 }
 
 export interface Variant {
   name: string
   /** A program and its arguments, run in the root of the repository; prints a {@link Measurement} as its last line. */
   command: readonly [string, ...string[]]
-  /** The variant against which it is timed, where that is not the scenario's baseline. */
+  /**
+   * The variant against which it is held, in figures of the same unit and in its answer, where that is not the
+   * scenario's baseline. Its own name where it begins a comparison of its own.
+   */
   against?: string
   /** Why it cannot run here; it is then listed and left out. */
   absent?: () => Promise<string | undefined> | string | undefined
@@ -24,7 +27,8 @@ export interface Variant {
 
 /** What one process measured. */
 export const measurement = z.strictObject({
-  unit: z.literal('ms'),
+  /** `times` is a ratio that one process measured by itself. */
+  unit: z.enum(['ms', 'bytes', 'times']),
   /** After the warm-up, in the order they were taken. */
   samples: z.array(z.number().positive()).min(1),
   /** What the work came to. */
@@ -32,3 +36,4 @@ export const measurement = z.strictObject({
 })
 
 export type Measurement = z.infer<typeof measurement>
+export type Unit = Measurement['unit']

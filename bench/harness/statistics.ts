@@ -23,8 +23,8 @@ export function spread(samples: readonly number[]): Spread {
   return { median: median(samples), p10: quantile(samples, 0.1), p90: quantile(samples, 0.9) }
 }
 
-/** A ratio with the least and the greatest of its rounds. */
-export interface Ratio {
+/** A ratio or a difference, with the least and the greatest of its rounds. */
+export interface Paired {
   median: number
   least: number
   most: number
@@ -41,12 +41,20 @@ export interface Ratio {
  * @param times - one figure a round
  * @param baseline - of the same rounds in the same order, above 0
  */
-export function pairedRatio(times: readonly number[], baseline: readonly number[]): Ratio {
-  const ratios = times.map((time, round) => time / (baseline[round] ?? Number.NaN))
+export function pairedRatio(times: readonly number[], baseline: readonly number[]): Paired {
+  return paired(times.map((time, round) => time / (baseline[round] ?? Number.NaN)))
+}
+
+/** By how much one was more than the other, as {@link pairedRatio}. */
+export function pairedDifference(figures: readonly number[], baseline: readonly number[]): Paired {
+  return paired(figures.map((figure, round) => figure - (baseline[round] ?? Number.NaN)))
+}
+
+function paired(rounds: readonly number[]): Paired {
   return {
-    median: median(ratios),
-    least: Math.min(...ratios),
-    most: Math.max(...ratios),
-    confidence: 1 - 2 ** (1 - ratios.length),
+    median: median(rounds),
+    least: Math.min(...rounds),
+    most: Math.max(...rounds),
+    confidence: 1 - 2 ** (1 - rounds.length),
   }
 }

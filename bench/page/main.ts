@@ -1,50 +1,40 @@
-/** One session in a page, bare or ours, as `variants/chromium.ts` asks: `?provider=<wasm|webgpu>&kind=<bare|selvedge>`. */
-import { chooseBuild } from '../../browser/builds.ts'
-import { openGpu, openWebSession } from '../../runtime/providers/web.ts'
-import { createTensor } from '../../runtime/tensor.ts'
-import { inputName, inputShape, makeInput, makeNetwork, outputName } from '../workloads/network.ts'
-import { sampleRuns } from '../workloads/sampling.ts'
+/**
+ * Does what a variant asks: `#<Task as JSON>`, of which `window.measured` is the outcome, and what it asks later of
+ * `window.measure`.
+ */
+import type { Measured, Task } from '../workloads/task.ts'
+import { measureBlocked } from './blocked.ts'
+import { measureDeviceLoss } from './device-loss.ts'
+import { measureFirstAnswer, measureLoads } from './loads.ts'
+import { measureRuns } from './runs.ts'
+import { measureSession } from './session.ts'
+import { measureStore } from './store.ts'
 
 declare global {
   interface Window {
-    measured?: Promise<{ samples: number[]; answer: number[] }>
+    measured?: Promise<Measured>
+    measure?: typeof measure
   }
 }
 
-window.measured = measure()
+window.measure = measure
+window.measured = measure(JSON.parse(decodeURIComponent(location.hash.slice(1))))
 
-async function measure(): Promise<{ samples: number[]; answer: number[] }> {
-  const asked = new URLSearchParams(location.search)
-  const provider = asked.get('provider') === 'webgpu' ? 'webgpu' : 'wasm'
-  const run = asked.get('kind') === 'bare' ? await openBare(provider) : await openOurs(provider)
-  const samples = await sampleRuns(run)
-  return { samples, answer: Array.from(await run()) }
-}
-
-async function openOurs(provider: 'wasm' | 'webgpu'): Promise<() => Promise<Float32Array>> {
-  const gpu = provider === 'webgpu' ? await openGpu() : { absent: 'not asked for' }
-  const ort = await chooseBuild(provider === 'webgpu').load()
-  ort.env.wasm.numThreads = 1
-  const session = await openWebSession(ort, gpu)({ network: makeNetwork(), externalData: [] }, provider)
-  const input = makeInput()
-  return async () => {
-    const outputs = await session.run({ [inputName]: createTensor('FP32', inputShape, input) })
-    return outputs[outputName]?.data as Float32Array
-  }
-}
-
-/** ONNX Runtime Web as its documentation shows it, in the build and with the settings that our sessions have. */
-async function openBare(provider: 'wasm' | 'webgpu'): Promise<() => Promise<Float32Array>> {
-  const ort = provider === 'webgpu' ? await import('onnxruntime-web/jspi') : await import('onnxruntime-web/wasm')
-  ort.env.wasm.numThreads = 1
-  const session = await ort.InferenceSession.create(makeNetwork(), {
-    executionProviders: [provider],
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
-  })
-  const input = makeInput()
-  return async () => {
-    const outputs = await session.run({ [inputName]: new ort.Tensor('float32', input, inputShape) })
-    return outputs[outputName]?.data as Float32Array
+function measure(task: Task): Promise<Measured> {
+  switch (task.task) {
+    case 'session':
+      return measureSession(task)
+    case 'runs':
+      return measureRuns(task)
+    case 'first answer':
+      return measureFirstAnswer(task)
+    case 'device loss':
+      return measureDeviceLoss(task)
+    case 'blocked':
+      return measureBlocked(task)
+    case 'loads':
+      return measureLoads(task)
+    case 'store':
+      return measureStore(task)
   }
 }

@@ -1,10 +1,10 @@
 /** One model on every execution provider of this machine, through Selvedge's sessions and through bare ONNX Runtime. */
 
 import { nodeProviders } from '../../runtime/providers/node.ts'
-import { chromiumPath } from '../../test/chromium.ts'
+import { absentChromium } from '../chromium/stand.ts'
+import { checkNumbers } from '../harness/answers.ts'
 import type { Scenario, Variant } from '../harness/scenario.ts'
 
-/** Providers order their sums differently; between two of them the last digits of a float32 differ. */
 const tolerance = 1e-5
 
 export const scenario: Scenario = {
@@ -17,13 +17,7 @@ export const scenario: Scenario = {
     ...chromiumVariants('wasm'),
     ...chromiumVariants('webgpu'),
   ],
-  check(answer, baseline) {
-    const got = answer as number[]
-    const wanted = baseline as number[]
-    const worst = Math.max(...wanted.map((score, i) => Math.abs(score - (got[i] ?? Number.NaN))))
-    if (got.length === wanted.length && worst <= tolerance) return undefined
-    return `${got.length} scores, ${worst} off at most; want ${wanted.length} within ${tolerance}`
-  },
+  check: (answer, against) => checkNumbers(answer, against, tolerance),
 }
 
 function nodeVariants(provider: 'cpu' | 'wasm'): Variant[] {
@@ -40,6 +34,6 @@ function chromiumVariants(provider: 'wasm' | 'webgpu'): Variant[] {
     name: `Chromium ${provider}, ${kind}`,
     command: [process.execPath, 'bench/variants/chromium.ts', provider, kind],
     against: kind === 'bare' ? 'Node cpu, bare' : `Chromium ${provider}, bare`,
-    absent: () => (chromiumPath() === undefined ? 'no Chromium is installed' : undefined),
+    absent: absentChromium,
   }))
 }

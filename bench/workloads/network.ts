@@ -1,6 +1,7 @@
 /** A small convolutional network for 28 x 28 images, with weights and input from a seed: work of which all variants do the same. */
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { createTensor, elementCount, type Tensor } from '../../runtime/tensor.ts'
+import { elementCount } from '../../runtime/tensor.ts'
+import { makeNumbers, makeWeights } from './numbers.ts'
 
 export const inputName = 'image'
 export const outputName = 'scores'
@@ -15,10 +16,10 @@ export function makeNetwork(): Uint8Array {
       inputs: [{ name: inputName, datatype: 'FP32', shape: ['N', 1, 28, 28] }],
       outputs: [{ name: outputName, datatype: 'FP32', shape: ['N', 10] }],
       initializers: {
-        filters1: weights(1, [8, 1, 5, 5]),
-        filters2: weights(2, [16, 8, 5, 5]),
-        dense: weights(3, [256, 10]),
-        bias: weights(4, [10]),
+        filters1: makeWeights(1, [8, 1, 5, 5]),
+        filters2: makeWeights(2, [16, 8, 5, 5]),
+        dense: makeWeights(3, [256, 10]),
+        bias: makeWeights(4, [10]),
       },
       nodes: [
         { operator: 'Conv', inputs: [inputName, 'filters1'], outputs: ['a'] },
@@ -36,20 +37,7 @@ export function makeNetwork(): Uint8Array {
 }
 
 export function makeInput(): Float32Array {
-  return numbers(5, elementCount(inputShape), 1)
+  return makeNumbers(5, elementCount(inputShape), 1)
 }
 
 const pooling = { kernel_shape: { integers: [2, 2] }, strides: { integers: [2, 2] } }
-
-function weights(seed: number, shape: readonly number[]): Tensor {
-  return createTensor('FP32', shape, numbers(seed, elementCount(shape), 0.1))
-}
-
-// Park and Miller's generator: the same numbers on every host.
-function numbers(seed: number, length: number, size: number): Float32Array {
-  let state = seed
-  return Float32Array.from({ length }, () => {
-    state = (state * 48_271) % 2_147_483_647
-    return ((state / 2_147_483_647) * 2 - 1) * size
-  })
-}

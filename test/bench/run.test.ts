@@ -1,6 +1,6 @@
 /** The runner with real processes: small programs that print what a variant prints. */
 import { describe, expect, test } from 'vitest'
-import { type Round, runScenario } from '../../bench/harness/run.ts'
+import { type Result, type Round, runScenario } from '../../bench/harness/run.ts'
 import type { Scenario, Variant } from '../../bench/harness/scenario.ts'
 import { resultTable, roundLine } from '../../bench/harness/table.ts'
 
@@ -41,22 +41,26 @@ describe('a scenario', () => {
       variants: [
         {
           name: 'bare',
-          times: { median: 2, p10: 1, p90: 3 },
+          unit: 'ms',
+          figures: { median: 2, p10: 1, p90: 3 },
           against: 'bare',
           ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
+          difference: { median: 0, least: 0, most: 0, confidence: 0.5 },
         },
         {
           name: 'ours',
-          times: { median: 5, p10: 4, p90: 6 },
+          unit: 'ms',
+          figures: { median: 5, p10: 4, p90: 6 },
           against: 'bare',
           ratio: { median: 2.5, least: 2.5, most: 2.5, confidence: 0.5 },
+          difference: { median: 3, least: 3, most: 3, confidence: 0.5 },
         },
       ],
       absent: [{ name: 'gpu', why: 'no adapter' }],
     })
-    expect(rounds.map(({ number, samples }) => ({ number, samples }))).toEqual([
-      { number: 1, samples: { bare: [1, 2, 3], ours: [4, 5, 6] } },
-      { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] } },
+    expect(rounds.map(({ number, samples, units }) => ({ number, samples, units }))).toEqual([
+      { number: 1, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' } },
+      { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' } },
     ])
     expect(rounds[1]?.order).toEqual(rounds[0]?.order.toReversed())
   })
@@ -74,12 +78,26 @@ describe('a scenario', () => {
     ])
   })
 
+  test('checks an answer against that of the variant that it is held against', async () => {
+    const other = { ...printing('other', [1], 43), against: 'other' }
+    const ours = { ...printing('ours', [1], 43), against: 'other' }
+    await expect(runScenario(scenarioOf(printing('bare', [1]), other, ours), options)).resolves.toBeDefined()
+    await expect(runScenario(scenarioOf(printing('bare', [1]), ours), options)).rejects.toThrow('got 43, want 42')
+  })
+
+  test('ends with an error where two that are held against each other differ in their unit', async () => {
+    const sized = program('ours', `console.log('{"unit":"bytes","samples":[1],"answer":42}')`)
+    await expect(runScenario(scenarioOf(printing('bare', [1]), sized), options)).rejects.toThrow(
+      'variant "ours" is in bytes, "bare", against which it is held, in ms',
+    )
+  })
+
   test('takes the last line that a variant prints', async () => {
     const chatty = program(
       'bare',
       `console.log('loading'); console.log('{"unit":"ms","samples":[1],"answer":1}'); console.error('done')`,
     )
-    expect((await runScenario(scenarioOf(chatty), options)).variants[0]?.times.median).toBe(1)
+    expect((await runScenario(scenarioOf(chatty), options)).variants[0]?.figures.median).toBe(1)
   })
 
   test.each([
@@ -131,7 +149,7 @@ describe('a scenario', () => {
   test('leaves no process of a variant behind, although that ended well', async () => {
     const leaving = program('bare', `${startsAnother}; console.log('{"unit":"ms","samples":[1],"answer":1}')`)
     const result = await runScenario(scenarioOf(leaving), { ...options, rounds: 1 })
-    expect(result.variants[0]?.times.median).toBe(1)
+    expect(result.variants[0]?.figures.median).toBe(1)
   })
 
   test('stops at once when it is told to', async () => {
@@ -144,27 +162,60 @@ describe('a scenario', () => {
 })
 
 describe('a table', () => {
-  const result = {
+  const units = { bare: 'ms', ours: 'ms', size: 'bytes', growth: 'times' } as const
+  const same = { median: 1, least: 1, most: 1, confidence: 0.5 }
+  const none = { median: 0, least: 0, most: 0, confidence: 0.5 }
+  const result: Result = {
     scenario: 'small',
     question: 'Which is faster?',
     baseline: 'bare',
     seed: 1,
     rounds: [
-      { number: 1, order: ['ours', 'bare'], samples: { bare: [0.05], ours: [0.1] } },
-      { number: 2, order: ['bare', 'ours'], samples: { bare: [0.05], ours: [1500] } },
+      {
+        number: 1,
+        order: ['ours', 'bare', 'size', 'growth'],
+        samples: { bare: [0.05], ours: [0.1], size: [6500], growth: [1.02] },
+        units,
+      },
+      {
+        number: 2,
+        order: ['bare', 'ours', 'growth', 'size'],
+        samples: { bare: [0.05], ours: [1500], size: [900], growth: [1.04] },
+        units,
+      },
     ],
     variants: [
       {
         name: 'bare',
-        times: { median: 0.05, p10: 0.05, p90: 0.05 },
+        unit: 'ms',
+        figures: { median: 0.05, p10: 0.05, p90: 0.05 },
         against: 'bare',
-        ratio: { median: 1, least: 1, most: 1, confidence: 0.5 },
+        ratio: same,
+        difference: none,
       },
       {
         name: 'ours',
-        times: { median: 750, p10: 0.1, p90: 1500 },
+        unit: 'ms',
+        figures: { median: 750, p10: 0.1, p90: 1500 },
         against: 'bare',
         ratio: { median: 15_001, least: 2, most: 30_000, confidence: 0.5 },
+        difference: { median: 750, least: -0.05, most: 1500, confidence: 0.5 },
+      },
+      {
+        name: 'size',
+        unit: 'bytes',
+        figures: { median: 6500, p10: 900, p90: 16_800_000 },
+        against: 'size',
+        ratio: same,
+        difference: none,
+      },
+      {
+        name: 'growth',
+        unit: 'times',
+        figures: { median: 1.03, p10: 1.02, p90: 1.04 },
+        against: 'growth',
+        ratio: same,
+        difference: none,
       },
     ],
     absent: [{ name: 'gpu', why: 'no adapter' }],
@@ -173,11 +224,13 @@ describe('a table', () => {
   test('has a row a variant, with those that are slower and those that are absent', () => {
     expect(resultTable(result)).toBe(
       [
-        '| variant | median  | p10 to p90         | times as long as            |',
-        '|---------|---------|--------------------|-----------------------------|',
-        '| bare    | 50.0 µs | 50.0 µs to 50.0 µs |                             |',
-        '| ours    | 750 ms  | 0.100 ms to 1.50 s | bare: 15001 (2.00 to 30000) |',
-        '| gpu     | absent  |                    | no adapter                  |',
+        '| variant | median  | p10 to p90         | as much as                  | more by                     |',
+        '|---------|---------|--------------------|-----------------------------|-----------------------------|',
+        '| bare    | 50.0 µs | 50.0 µs to 50.0 µs |                             |                             |',
+        '| ours    | 750 ms  | 0.100 ms to 1.50 s | bare: 15001 (2.00 to 30000) | 750 ms (-50.0 µs to 1.50 s) |',
+        '| size    | 6.50 kB | 900 B to 16.8 MB   |                             |                             |',
+        '| growth  | 1.03 ×  | 1.02 × to 1.04 ×   |                             |                             |',
+        '| gpu     | absent  |                    | no adapter                  |                             |',
         '',
         '2 rounds, each variant in a fresh process; the interval of a ratio is the least and the greatest round, which ' +
           'holds the median in 50.0 % of runs.',
@@ -187,8 +240,8 @@ describe('a table', () => {
 
   test('is preceded by a line a round, in the order of the round', () => {
     expect(result.rounds.map(roundLine)).toEqual([
-      'round 1: ours 0.100 ms, bare 50.0 µs',
-      'round 2: bare 50.0 µs, ours 1.50 s',
+      'round 1: ours 0.100 ms, bare 50.0 µs, size 6.50 kB, growth 1.02 ×',
+      'round 2: bare 50.0 µs, ours 1.50 s, growth 1.04 ×, size 900 B',
     ])
   })
 })

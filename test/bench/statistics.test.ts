@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { median, pairedRatio, quantile, spread } from '../../bench/harness/statistics.ts'
+import { median, pairedDifference, pairedRatio, quantile, spread } from '../../bench/harness/statistics.ts'
 
 describe('quantiles', () => {
   test('are interpolated as in R, type 7', () => {
@@ -38,5 +38,11 @@ describe('the ratio of paired rounds', () => {
   test('is sure to 1 - 2 / 2^n', () => {
     expect(pairedRatio([1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]).confidence).toBe(0.96875)
     expect(pairedRatio([1], [1]).confidence).toBe(0)
+  })
+})
+
+describe('the difference of paired rounds', () => {
+  test('is the median of the differences within rounds, with the least and the greatest', () => {
+    expect(pairedDifference([2, 4, 3], [1, 4, 5])).toEqual({ median: 0, least: -2, most: 1, confidence: 0.75 })
   })
 })

@@ -1,0 +1,37 @@
+/** What a variant in Node asks of a page, and what a page answers. */
+
+/** `bare` is onnxruntime-web in a worker of the page's own, reached by `postMessage` with transfer. */
+export type Kind = 'bare' | 'selvedge'
+
+/** A model as a page uses it: one float32 input, one float32 output. */
+export interface Subject {
+  kind: Kind
+  provider: 'wasm' | 'webgpu'
+  /** The build that Selvedge's worker starts in this browser, so that bare ONNX Runtime is the same. */
+  build: 'jspi' | 'wasm'
+  model: { url: string; input: string; shape: readonly number[]; output: string }
+  target: { registry: string; endpoint: string; token: string; key: string }
+}
+
+export type Task =
+  /** One session in the page itself, without a worker. */
+  | { task: 'session'; kind: Kind; provider: 'wasm' | 'webgpu' }
+  /** Runs from the page and back; with `inside`, of bare ONNX Runtime only, in a loop in the worker. */
+  | { task: 'runs'; subject: Subject; inside: boolean }
+  /** From navigation to the first answer. */
+  | { task: 'first answer'; subject: Subject }
+  /** From the loss of the WebGPU device to an answer: of anyone, or of WebGPU. */
+  | { task: 'device loss'; subject: Subject; until: 'answer' | 'webgpu'; losses: number }
+  /** Longest time for which the page's own thread did nothing else while it loads and runs. */
+  | { task: 'blocked'; subject: Subject; runs: number }
+  /** Loads, asks once and closes, so many times. */
+  | { task: 'loads'; subject: Subject; count: number }
+  /** Fills the page's model store with a file; answers the digests of its chunks. */
+  | { task: 'store'; work: 'fill'; count: number }
+  /** Reads and verifies it, or makes the same bytes in a buffer. */
+  | { task: 'store'; work: 'bare' | 'selvedge' | 'buffer'; chunks: string[] }
+
+export interface Measured {
+  samples: number[]
+  answer: unknown
+}
