@@ -93,16 +93,6 @@ export async function loadBlob(
   return await orAborted(source.store.exclusively(digest, download), source.signal)
 }
 
-/** All that a host may need of a plan: what a store must not evict while the plan is in force. */
-export function blobsOf(plan: Plan): Digest[] {
-  const blobs = new Set<string>(Object.values(plan.runtime.files))
-  for (const { description, spec, golden, variants } of plan.deployments) {
-    for (const digest of [description, spec, golden]) if (digest !== undefined) blobs.add(digest)
-    for (const { files } of variants) for (const { digest } of files) blobs.add(digest)
-  }
-  return [...blobs] as Digest[]
-}
-
 function chooseVariant(deployment: PlanDeployment, providers: readonly ExecutionProvider[]): PlanVariant {
   for (const provider of providers) {
     const variant = deployment.variants.find((candidate) => candidate.providers.includes(provider))

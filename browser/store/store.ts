@@ -29,8 +29,8 @@ const budgetBytes = 512 * 1024 * 1024
 
 /**
  * Only in a worker. The Origin Private File System, whose files are read straight into the caller's buffer; where a
- * browser refuses it, as private windows do, Blobs in IndexedDB (1.5 × the time to read, 1.3 × the file in memory); where that is
- * refused too, nothing is kept and models are downloaded at each visit.
+ * browser refuses it, as private windows do, Blobs in IndexedDB (1.5 × the time to read, 1.3 × the file in memory);
+ * where that is refused too, nothing is kept and models are downloaded at each visit.
  */
 export async function openModelStore(budget = budgetBytes): Promise<OpenedStore> {
   const refused: unknown[] = []
