@@ -5,13 +5,12 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
-import { type LoadOptions, loadBlob, loadDeployment } from '../runtime/loader.ts'
+import { type LoadOptions, loadBlob, loadDeployment, type Source } from '../runtime/loader.ts'
 import { type Gpu, openGpu, openWebSession } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
 import { openScorer, type Scorer } from '../runtime/scorer.ts'
 import type { OpenSession } from '../runtime/session.ts'
-import type { ModelStore } from '../runtime/store.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
 import { type Build, chooseBuild } from './builds.ts'
 import { openChoices } from './choices.ts'
@@ -40,6 +39,13 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
   const state = await openPageState(warn)
   const { store, refused } = await openModelStore()
   for (const reason of refused) warn(reason)
+  // Said once: what keeps one blob from being stored keeps the others, too.
+  let isSaid = false
+  const unkept = (error: unknown) => {
+    if (!isSaid) warn(error)
+    isSaid = true
+  }
+  const source: Source = { store, token, unkept }
   const providers = options.providers ?? ['webgpu', 'wasm']
   const gpu: Gpu = providers.includes('webgpu') ? await openGpu() : { absent: 'WebGPU was not asked for' }
   const build = chooseBuild('name' in gpu)
@@ -68,12 +74,12 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
   })
 
   function loadOptions(plan: Plan, progress?: LoadOptions['progress']): LoadOptions {
-    return { plan, providers, store, token, progress }
+    return { ...source, plan, providers, progress }
   }
 
   async function adopt(plan: Plan, jws: string): Promise<void> {
     if (openSession === undefined) listeners.progress({ phase: 'runtime' })
-    openSession ??= await loadRuntime(build, gpu, plan, store, options)
+    openSession ??= await loadRuntime(build, gpu, plan, source, options.registry, listeners)
     const missing = plan.deployments.filter((deployment) => !scorer.holds(deployment))
     const loaded = await Promise.all(
       missing.map((deployment) => {
@@ -85,7 +91,7 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
     )
     await scorer.serve(plan, loaded)
     await state.keepPlan(registry, endpoint, jws)
-    await trim(store, plan, build)
+    void trim(store, plan, build).catch(unkept)
   }
 
   async function send(report: TelemetryReport): Promise<void> {
@@ -115,7 +121,7 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
     failed: warn,
   })
   // What earlier visits could not send.
-  follower.ready.then(outbox.sendWaiting).catch(warn)
+  follower.ready.then(outbox.sendWaiting, () => undefined).catch(warn)
 
   return {
     gpu,
@@ -169,15 +175,18 @@ async function loadRuntime(
   build: Build,
   gpu: Gpu,
   plan: Plan,
-  store: ModelStore,
-  { registry, token }: OpenOptions,
+  source: Source,
+  registry: string,
+  listeners: Listeners,
 ): Promise<OpenSession> {
   const digest = plan.runtime.files[build.wasm]
   if (digest === undefined) {
     throw new SelvedgeError('PROVIDER_UNAVAILABLE', `the registry does not serve ${build.wasm} to pages`)
   }
   const url = `${registry}/runtime/${plan.runtime.ort}/${build.wasm}`
-  const [ort, wasm] = await Promise.all([build.load(), loadBlob(url, digest as Digest, { store, token })])
+  const progress = (doneBytes: number, totalBytes: number) =>
+    listeners.progress({ phase: 'runtime', doneBytes, totalBytes })
+  const [ort, wasm] = await Promise.all([build.load(), loadBlob(url, digest as Digest, source, progress)])
   ort.env.wasm.wasmBinary = wasm
   // Two threads on two cores were slower than one where it was measured.
   ort.env.wasm.numThreads = 1

@@ -63,7 +63,7 @@ export const errorTable = {
   DENIED: { status: 409, next: 'Versions are immutable and count up by one: push to the next number.' },
   UNSUPPORTED: { status: 405, next: 'This operation of the OCI specification is not offered here.' },
   BLOB_CORRUPT: { status: 500, next: 'Push the blob again: the stored bytes no longer match their digest.' },
-  STORAGE_FULL: { status: 507, next: 'Free disk space on the registry; reads go on meanwhile.' },
+  STORAGE_FULL: { status: 507, next: 'Free space where this was to be stored; what is stored is served meanwhile.' },
 
   // Models
   MODEL_INVALID: { status: 422, next: 'Export the model as ONNX; `python -m onnx.checker` names what is wrong.' },

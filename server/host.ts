@@ -69,7 +69,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
     const load: Load = (plan, deployments, providers) =>
       Promise.all(
         deployments.map(async (deployment) => {
-          const loaded = await loadDeployment(deployment, { plan, providers, store, token, signal: closing.signal })
+          const loaded = await loadDeployment(deployment, {
+            plan,
+            providers,
+            store,
+            token,
+            signal: closing.signal,
+            unkept: (thrown) => log('warn', 'model not kept', { endpoint, ...errorFields(thrown) }),
+          })
           descriptions.set(versionKey(deployment), loaded.description)
           return loaded
         }),

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
 import { serve } from '../fixtures/http.ts'
 import { startCommand, startedOf } from '../server/cli/command.ts'
+import { faultsPage } from './faults-page.ts'
 
 interface Answer {
   class: string
@@ -37,7 +38,7 @@ describe('a page whose host fails', () => {
     options = { token: demo.pageToken, key: keys[0] ?? '' }
     site = await serve((_, response) => {
       response.setHeader('content-type', 'text/html')
-      response.end(`<!doctype html><script type="module">${script(registry, options)}</script>`)
+      response.end(faultsPage(registry, options))
     })
     browser = await chromium.launch({ executablePath: chromiumPath() ?? '', args: chromiumArguments })
     await openPage({ on: 'evidence' })
@@ -132,27 +133,3 @@ describe('a page whose host fails', () => {
 })
 
 const started = z.object({ registry: z.url(), keys: z.array(z.string()), demo: z.object({ pageToken: z.string() }) })
-
-/** What the page can do, by name. */
-const script = (registry: string, options: object) => `
-  import { connect } from '${registry}/runtime/1.30.0/client.js'
-  const record = { beak_length_mm: 39.1, flipper_length_mm: 181, island: 'Torgersen', sex: null }
-  globalThis.events = []
-  globalThis.ask = async () => {
-    const { class: name, scores, provider, why } = await penguins.score(record)
-    return { class: name, score: scores[name], provider, why }
-  }
-  globalThis.askAll = (count) => Promise.all(Array.from({ length: count }, ask))
-  globalThis.askAroundLoss = async (duringRun) => {
-    const before = Array.from({ length: 4 }, ask)
-    if (duringRun) await Promise.race(before)
-    const destroyed = penguins.rehearseDeviceLoss()
-    const after = Array.from({ length: 4 }, ask)
-    await destroyed
-    return await Promise.all([...before, ...after, ask()])
-  }
-  globalThis.start = async (providers) => {
-    const onEvent = (event) => events.push(event)
-    globalThis.penguins = await connect('${registry}', 'penguins', { ...${JSON.stringify(options)}, providers, onEvent })
-  }
-`
