@@ -1,11 +1,13 @@
 /** The host of a page: follows one endpoint's plan, loads and verifies models, scores, counts and reports. In a worker. */
+
+import { loadBlob, type Source } from '../runtime/blobs.ts'
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { Digest } from '../runtime/contract/names.ts'
 import type { Plan } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
-import { type LoadOptions, loadBlob, loadDeployment, type Source } from '../runtime/loader.ts'
+import { type LoadOptions, loadDeployment } from '../runtime/loader.ts'
 import { type Gpu, openGpu, openWebSession } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'

@@ -3,7 +3,7 @@ import type { Digest } from './contract/names.ts'
 
 /**
  * A store promises nothing about what it gives back: a kill leaves torn chunks and anyone may change files, so every
- * reader checks what it reads against its digest (`loader.ts`). That is also why there is no map of the chunks that are
+ * reader checks what it reads against its digest (`blobs.ts`). That is also why there is no map of the chunks that are
  * there: it could only repeat what the digest says, or be wrong.
  */
 export interface ModelStore {
