@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright'
 import { chromiumArguments, chromiumPath } from '../../test/chromium.ts'
+import type { Measurement } from '../harness/scenario.ts'
 import { type ModelName, models } from '../workloads/models.ts'
 import type { Kind, Measured, Subject, Task } from '../workloads/task.ts'
 import { serveModel } from './registry.ts'
@@ -36,7 +37,7 @@ export function absentChromium(): string | undefined {
 /** Runs a variant and prints its measurement; gives everything back. */
 export async function withStand(
   { model, hasGpu }: StandOptions,
-  use: (stand: Stand) => Promise<{ unit: 'ms' | 'bytes' | 'times'; samples: number[]; answer: unknown }>,
+  use: (stand: Stand) => Promise<Measurement>,
 ): Promise<void> {
   const profile = mkdtempSync(join(tmpdir(), 'selvedge-bench-profile-'))
   const site = await openSite()

@@ -21,6 +21,8 @@ export interface Round {
   /** By variant, in its unit. */
   samples: Record<string, number[]>
   units: Record<string, Unit>
+  /** By variant, where it took those of its comparison itself. */
+  beside: Record<string, number[]>
 }
 
 export interface Result {
@@ -40,7 +42,7 @@ interface VariantResult {
   figures: Spread
   /** The variant that {@link ratio} and {@link difference} are against. */
   against: string
-  /** Of the medians of rounds. */
+  /** Of the medians of rounds, or of the pairs within them. */
   ratio: Paired
   difference: Paired
 }
@@ -64,6 +66,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   for (const [index, order] of roundOrders(names, options.rounds, options.seed).entries()) {
     const samples: Round['samples'] = {}
     const units: Round['units'] = {}
+    const beside: Round['beside'] = {}
     const answers = new Map<string, unknown>()
     for (const name of order) {
       const variant = present.find((each) => each.name === name)
@@ -71,6 +74,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       const measured = await measure(variant, options)
       samples[name] = measured.samples
       units[name] = measured.unit
+      if (measured.beside !== undefined) beside[name] = measured.beside
       answers.set(name, measured.answer)
     }
     for (const { name, against } of held) {
@@ -81,7 +85,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
         `variant "${name}" is in ${units[name]}, "${against}", against which it is held, in ${units[against]}`,
       )
     }
-    const round = { number: index + 1, order, samples, units }
+    const round = { number: index + 1, order, samples, units, beside }
     rounds.push(round)
     options.onRound?.(round)
   }
@@ -102,13 +106,17 @@ async function sortVariants({ variants }: Scenario) {
 }
 
 function variantResult({ name, against }: { name: string; against: string }, rounds: readonly Round[]): VariantResult {
-  const medians = (of: string) => rounds.map((round) => median(round.samples[of] ?? []))
+  const pairs = rounds.map(({ samples, beside }) => {
+    const own = samples[name] ?? []
+    const other = beside[name]
+    return other === undefined ? { own: [median(own)], other: [median(samples[against] ?? [])] } : { own, other }
+  })
   return {
     name,
     unit: rounds[0]?.units[name] ?? 'ms',
     figures: spread(rounds.flatMap((round) => round.samples[name] ?? [])),
     against,
-    ratio: pairedRatio(medians(name), medians(against)),
-    difference: pairedDifference(medians(name), medians(against)),
+    ratio: pairedRatio(pairs),
+    difference: pairedDifference(pairs),
   }
 }

@@ -31,6 +31,11 @@ export const measurement = z.strictObject({
   unit: z.enum(['ms', 'bytes', 'times']),
   /** After the warm-up, in the order they were taken. */
   samples: z.array(z.number().positive()).min(1),
+  /**
+   * Of the variant that it is held against, taken in the same process, each right before or after the sample of its
+   * place: what is compared is then these pairs, which a machine that is busy with other things disturbs least.
+   */
+  beside: z.array(z.number().positive()).optional(),
   /** What the work came to. */
   answer: z.unknown(),
 })

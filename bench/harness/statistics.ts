@@ -32,29 +32,35 @@ export interface Paired {
   confidence: number
 }
 
+/** Figures of one round: each of the one beside one of the other. */
+export interface Pairs {
+  own: readonly number[]
+  /** As many, above 0. */
+  other: readonly number[]
+}
+
 /**
- * How many times as long one took as the other, from rounds that ran side by side.
+ * How many times as much one was as the other, from rounds in which both were measured: the median within each round,
+ * and the median over rounds.
  *
  * Pairing takes out what slows a whole round. The interval from the least to the greatest of n independent rounds misses
  * the median only if all n fall on one side of it: 2 times 2^-n, whatever the distribution.
- *
- * @param times - one figure a round
- * @param baseline - of the same rounds in the same order, above 0
  */
-export function pairedRatio(times: readonly number[], baseline: readonly number[]): Paired {
-  return paired(times.map((time, round) => time / (baseline[round] ?? Number.NaN)))
+export function pairedRatio(rounds: readonly Pairs[]): Paired {
+  return paired(rounds, (own, other) => own / other)
 }
 
 /** By how much one was more than the other, as {@link pairedRatio}. */
-export function pairedDifference(figures: readonly number[], baseline: readonly number[]): Paired {
-  return paired(figures.map((figure, round) => figure - (baseline[round] ?? Number.NaN)))
+export function pairedDifference(rounds: readonly Pairs[]): Paired {
+  return paired(rounds, (own, other) => own - other)
 }
 
-function paired(rounds: readonly number[]): Paired {
+function paired(rounds: readonly Pairs[], compare: (own: number, other: number) => number): Paired {
+  const medians = rounds.map(({ own, other }) => median(own.map((each, i) => compare(each, other[i] ?? Number.NaN))))
   return {
-    median: median(rounds),
-    least: Math.min(...rounds),
-    most: Math.max(...rounds),
-    confidence: 1 - 2 ** (1 - rounds.length),
+    median: median(medians),
+    least: Math.min(...medians),
+    most: Math.max(...medians),
+    confidence: 1 - 2 ** (1 - medians.length),
   }
 }

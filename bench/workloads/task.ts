@@ -16,8 +16,10 @@ export interface Subject {
 export type Task =
   /** One session in the page itself, without a worker. */
   | { task: 'session'; kind: Kind; provider: 'wasm' | 'webgpu' }
-  /** Runs from the page and back; with `inside`, of bare ONNX Runtime only, in a loop in the worker. */
-  | { task: 'runs'; subject: Subject; inside: boolean }
+  /** Runs from the page and back, those of another in turn. */
+  | { task: 'runs'; subject: Subject; beside?: Subject }
+  /** Runs in a loop in the worker, of bare ONNX Runtime only. */
+  | { task: 'runs inside'; subject: Subject }
   /** From navigation to the first answer. */
   | { task: 'first answer'; subject: Subject }
   /** From the loss of the WebGPU device to an answer: of anyone, or of WebGPU. */
@@ -33,5 +35,7 @@ export type Task =
 
 export interface Measured {
   samples: number[]
+  /** Of the other, where one was asked in turn. */
+  beside?: number[]
   answer: unknown
 }

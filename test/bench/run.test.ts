@@ -58,9 +58,9 @@ describe('a scenario', () => {
       ],
       absent: [{ name: 'gpu', why: 'no adapter' }],
     })
-    expect(rounds.map(({ number, samples, units }) => ({ number, samples, units }))).toEqual([
-      { number: 1, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' } },
-      { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' } },
+    expect(rounds.map(({ number, samples, units, beside }) => ({ number, samples, units, beside }))).toEqual([
+      { number: 1, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' }, beside: {} },
+      { number: 2, samples: { bare: [1, 2, 3], ours: [4, 5, 6] }, units: { bare: 'ms', ours: 'ms' }, beside: {} },
     ])
     expect(rounds[1]?.order).toEqual(rounds[0]?.order.toReversed())
   })
@@ -90,6 +90,12 @@ describe('a scenario', () => {
     await expect(runScenario(scenarioOf(printing('bare', [1]), sized), options)).rejects.toThrow(
       'variant "ours" is in bytes, "bare", against which it is held, in ms',
     )
+  })
+
+  test('compares a variant with what it took of the other itself', async () => {
+    const ours = program('ours', `console.log('{"unit":"ms","samples":[6,8],"beside":[2,4],"answer":42}')`)
+    const { variants } = await runScenario(scenarioOf(printing('bare', [100]), ours), { ...options, rounds: 1 })
+    expect(variants[1]).toMatchObject({ figures: { median: 7 }, ratio: { median: 2.5 }, difference: { median: 4 } })
   })
 
   test('takes the last line that a variant prints', async () => {
@@ -176,12 +182,14 @@ describe('a table', () => {
         order: ['ours', 'bare', 'size', 'growth'],
         samples: { bare: [0.05], ours: [0.1], size: [6500], growth: [1.02] },
         units,
+        beside: {},
       },
       {
         number: 2,
         order: ['bare', 'ours', 'growth', 'size'],
         samples: { bare: [0.05], ours: [1500], size: [900], growth: [1.04] },
         units,
+        beside: {},
       },
     ],
     variants: [

@@ -29,20 +29,30 @@ describe('quantiles', () => {
   })
 })
 
+const rounds = (own: readonly number[], other: readonly number[]) =>
+  own.map((each, i) => ({ own: [each], other: [other[i] ?? Number.NaN] }))
+
 describe('the ratio of paired rounds', () => {
   test('is the median of the ratios within rounds, with the least and the greatest', () => {
     // The second round ran on a machine at half speed; its ratio is what counts.
-    expect(pairedRatio([2, 4, 3], [1, 2, 1])).toEqual({ median: 2, least: 2, most: 3, confidence: 0.75 })
+    expect(pairedRatio(rounds([2, 4, 3], [1, 2, 1]))).toEqual({ median: 2, least: 2, most: 3, confidence: 0.75 })
+  })
+
+  test('pairs the samples of a round where they were taken in turn', () => {
+    // Half of the round ran at half speed: the medians say 3 / 2.5.
+    const pairs = { own: [2, 2, 4, 4], other: [1, 1, 4, 4] }
+    expect(pairedRatio([pairs]).median).toBe(1.5)
+    expect(pairedDifference([pairs]).median).toBe(0.5)
   })
 
   test('is sure to 1 - 2 / 2^n', () => {
-    expect(pairedRatio([1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]).confidence).toBe(0.96875)
-    expect(pairedRatio([1], [1]).confidence).toBe(0)
+    expect(pairedRatio(rounds([1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1])).confidence).toBe(0.96875)
+    expect(pairedRatio(rounds([1], [1])).confidence).toBe(0)
   })
 })
 
 describe('the difference of paired rounds', () => {
   test('is the median of the differences within rounds, with the least and the greatest', () => {
-    expect(pairedDifference([2, 4, 3], [1, 4, 5])).toEqual({ median: 0, least: -2, most: 1, confidence: 0.75 })
+    expect(pairedDifference(rounds([2, 4, 3], [1, 4, 5]))).toEqual({ median: 0, least: -2, most: 1, confidence: 0.75 })
   })
 })
