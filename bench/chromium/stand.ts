@@ -25,7 +25,6 @@ export interface Stand {
 export interface StandOptions {
   /** Served by the site, and by a registry. */
   model?: ModelName
-  /** Without an adapter Selvedge starts the build that has WASM alone. */
   hasGpu: boolean
 }
 
@@ -52,7 +51,7 @@ export async function withStand(
         return {
           kind,
           provider,
-          build: hasGpu ? 'jspi' : 'wasm',
+          build: provider === 'webgpu' ? 'jspi' : 'wasm',
           model: { url: `${site.url}models/${model}.onnx`, input, shape, output },
           target: served.target,
         }

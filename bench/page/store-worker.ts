@@ -19,7 +19,7 @@ self.onmessage = async ({ data }: MessageEvent<StoreTask>) => {
 }
 
 async function measure(task: StoreTask): Promise<Measured> {
-  if (task.work === 'fill') return { samples: [1], answer: await fill(task.count) }
+  if (task.work === 'fill') return { samples: [1], answer: await fill(task.into, task.count) }
   const began = performance.now()
   const bytes = await read(task.work, task.chunks)
   const samples = [performance.now() - began]
@@ -32,17 +32,17 @@ function read(work: 'bare' | 'selvedge' | 'buffer', chunks: readonly string[]): 
 }
 
 /** @returns the digest of each chunk */
-async function fill(count: number): Promise<string[]> {
+async function fill(into: 'selvedge' | 'bare', count: number): Promise<string[]> {
   const { store, kind } = await openModelStore(budgetBytes)
   if (kind !== 'opfs') throw new Error(`the store is ${kind}, want opfs`)
+  const handle = await openBare(true)
   const chunk = makeChunk()
   const chunks: string[] = []
-  const handle = await openBare(true)
   for (let index = 0; index < count; index++) {
     markChunk(chunk, index)
     chunks.push(await sha256(chunk))
-    await store.writeChunk(blob, index, chunk)
-    handle.write(chunk, { at: index * limits.chunkBytes })
+    if (into === 'selvedge') await store.writeChunk(blob, index, chunk)
+    else handle.write(chunk, { at: index * limits.chunkBytes })
   }
   handle.flush()
   handle.close()

@@ -6,21 +6,16 @@ import type { Scenario, Variant } from '../harness/scenario.ts'
 export const scenario: Scenario = {
   name: 'page-warm-start',
   question: 'How long from navigation to the first answer, for one who was here before?',
-  baseline: 'no adapter, bare',
-  variants: [
-    ...variantsOf('wasm'),
-    // Where there is one, the larger build that has both providers.
-    ...variantsOf('jspi'),
-  ],
+  baseline: 'small, bare',
+  variants: [...variantsOf('small'), ...variantsOf('detector')],
   check: (answer, against) => checkNumbers(answer, against, 1e-5),
 }
 
-function variantsOf(build: 'wasm' | 'jspi'): Variant[] {
-  const what = build === 'jspi' ? 'WebGPU adapter' : 'no adapter'
+function variantsOf(model: 'small' | 'detector'): Variant[] {
   return (['bare', 'selvedge'] as const).map((kind) => ({
-    name: `${what}, ${kind}`,
-    command: [process.execPath, 'bench/variants/page-first-answer.ts', 'small', build, kind],
-    against: `${what}, bare`,
+    name: `${model}, ${kind}`,
+    command: [process.execPath, 'bench/variants/page-first-answer.ts', model, kind],
+    against: `${model}, bare`,
     absent: absentChromium,
   }))
 }

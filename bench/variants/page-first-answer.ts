@@ -1,16 +1,15 @@
 /**
- * A later visit, from navigation to the first answer, in new browsers with the profile of a first visit:
- * `node bench/variants/page-first-answer.ts <model> <jspi|wasm> <bare|selvedge>`. The build is the one that Selvedge
- * starts with and without a WebGPU adapter; the session is on WASM in both.
+ * A later visit, from navigation to the first answer on WASM, in new browsers with the profile of a first visit:
+ * `node bench/variants/page-first-answer.ts <model> <bare|selvedge>`.
  */
 import { withStand } from '../chromium/stand.ts'
 import { isModel } from '../workloads/models.ts'
 
 const visits = 3
 
-const [model, build, kind] = process.argv.slice(2)
+const [model, kind] = process.argv.slice(2)
 if (!isModel(model) || (kind !== 'bare' && kind !== 'selvedge')) throw new Error(`got ${model}, ${kind}`)
-await withStand({ model, hasGpu: build === 'jspi' }, async ({ subject, visit }) => {
+await withStand({ model, hasGpu: false }, async ({ subject, visit }) => {
   const task = { task: 'first answer', subject: subject(kind, 'wasm') } as const
   const { answer } = await visit(task)
   const samples: number[] = []

@@ -8,7 +8,7 @@ import type { Task } from '../workloads/task.ts'
 
 const [model, provider, way] = process.argv.slice(2)
 if (!isModel(model) || (provider !== 'wasm' && provider !== 'webgpu')) throw new Error(`got ${model} on ${provider}`)
-await withStand({ model, hasGpu: true }, async ({ subject, visit }) => {
+await withStand({ model, hasGpu: provider === 'webgpu' }, async ({ subject, visit }) => {
   const bare = subject('bare', provider)
   const tasks: Record<string, Task> = {
     bare: { task: 'runs', subject: bare },

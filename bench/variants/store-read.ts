@@ -10,13 +10,14 @@ import { memoryOf, renderers } from '../chromium/memory.ts'
 import { withStand } from '../chromium/stand.ts'
 
 const chunks = 50
-const reads = 3
+const reads = 2
 const pollMs = 3
 
 const [work, figure] = process.argv.slice(2)
 if (work !== 'bare' && work !== 'selvedge' && work !== 'buffer') throw new Error(`got ${work}`)
 await withStand({ hasGpu: false }, async ({ visit, profile }) => {
-  const filled = await visit({ task: 'store', work: 'fill', count: chunks })
+  const into = work === 'selvedge' ? work : 'bare'
+  const filled = await visit({ task: 'store', work: 'fill', into, count: chunks })
   const task = { task: 'store', work, chunks: filled.answer as string[] } as const
   let answer: unknown
   const samples: number[] = []

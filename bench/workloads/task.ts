@@ -7,7 +7,7 @@ export type Kind = 'bare' | 'selvedge'
 export interface Subject {
   kind: Kind
   provider: 'wasm' | 'webgpu'
-  /** The build that Selvedge's worker starts in this browser, so that bare ONNX Runtime is the same. */
+  /** The build that Selvedge's worker starts for this provider, so that bare ONNX Runtime is the same. */
   build: 'jspi' | 'wasm'
   model: { url: string; input: string; shape: readonly number[]; output: string }
   target: { registry: string; endpoint: string; token: string; key: string }
@@ -28,8 +28,8 @@ export type Task =
   | { task: 'blocked'; subject: Subject; runs: number }
   /** Loads, asks once and closes, so many times. */
   | { task: 'loads'; subject: Subject; count: number }
-  /** Fills the page's model store with a file; answers the digests of its chunks. */
-  | { task: 'store'; work: 'fill'; count: number }
+  /** Fills the page's model store, or a file beside it, with so many chunks; answers their digests. */
+  | { task: 'store'; work: 'fill'; into: 'selvedge' | 'bare'; count: number }
   /** Reads and verifies it, or makes the same bytes in a buffer. */
   | { task: 'store'; work: 'bare' | 'selvedge' | 'buffer'; chunks: string[] }
 
