@@ -14,13 +14,14 @@ export const scenario: Scenario = {
   variants: [
     ...nodeVariants('cpu'),
     ...nodeVariants('wasm'),
+    ...nodeVariants('cuda'),
     ...chromiumVariants('wasm'),
     ...chromiumVariants('webgpu'),
   ],
   check: (answer, against) => checkNumbers(answer, against, tolerance),
 }
 
-function nodeVariants(provider: 'cpu' | 'wasm'): Variant[] {
+function nodeVariants(provider: 'cpu' | 'wasm' | 'cuda'): Variant[] {
   return (['bare', 'selvedge'] as const).map((kind) => ({
     name: `Node ${provider}, ${kind}`,
     command: [process.execPath, 'bench/variants/node.ts', provider, kind],

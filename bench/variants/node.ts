@@ -1,5 +1,5 @@
 /**
- * One session in Node, bare or ours: `node bench/variants/node.ts <cpu|wasm> <bare|selvedge>`. From a Float32Array to the
+ * One session in Node, bare or ours: `node bench/variants/node.ts <cpu|wasm|cuda> <bare|selvedge>`. From a Float32Array to the
  * numbers of the answer, each run with tensors of its own.
  */
 import { openNodeSession } from '../../runtime/providers/node.ts'
@@ -8,13 +8,15 @@ import { inputName, inputShape, makeInput, makeNetwork, outputName } from '../wo
 import { sampleRuns } from '../workloads/sampling.ts'
 
 const [provider, kind] = process.argv.slice(2)
-if (provider !== 'cpu' && provider !== 'wasm') throw new Error(`got provider ${provider}, want cpu or wasm`)
+if (provider !== 'cpu' && provider !== 'wasm' && provider !== 'cuda') {
+  throw new Error(`got provider ${provider}, want cpu, wasm or cuda`)
+}
 const run = kind === 'bare' ? await openBare(provider) : await openOurs(provider)
 const samples = await sampleRuns(run)
 const answer = Array.from(await run())
 console.log(JSON.stringify({ unit: 'ms', samples, answer }))
 
-async function openOurs(provider: 'cpu' | 'wasm'): Promise<() => Promise<Float32Array>> {
+async function openOurs(provider: 'cpu' | 'wasm' | 'cuda'): Promise<() => Promise<Float32Array>> {
   const session = await openNodeSession({ network: makeNetwork(), externalData: [] }, provider)
   const input = makeInput()
   return async () => {
@@ -24,8 +26,8 @@ async function openOurs(provider: 'cpu' | 'wasm'): Promise<() => Promise<Float32
 }
 
 /** ONNX Runtime as its documentation shows it, with the settings that our sessions have. */
-async function openBare(provider: 'cpu' | 'wasm'): Promise<() => Promise<Float32Array>> {
-  const ort = provider === 'cpu' ? await import('onnxruntime-node') : await import('onnxruntime-web')
+async function openBare(provider: 'cpu' | 'wasm' | 'cuda'): Promise<() => Promise<Float32Array>> {
+  const ort = provider === 'wasm' ? await import('onnxruntime-web') : await import('onnxruntime-node')
   ort.env.wasm.numThreads = 1
   const session = await ort.InferenceSession.create(makeNetwork(), {
     executionProviders: [provider],
