@@ -345,13 +345,13 @@ describe('scorer processes', { timeout: 30_000 }, () => {
   test('SC-14: a caller who leaves while waiting is not run', async () => {
     await open({ runMs: 5000 })
     await serve('count', 1, counting())
-    const long = inferCount(3_000_000n)
+    const long = inferCount(200_000n)
     const controller = new AbortController()
     const { body, headerLength } = encodeInferRequest({ n: createTensor('INT64', [], BigInt64Array.of(2n ** 62n)) })
     const left = scorers.ask('infer', { endpoint: 'count', headerLength }, body, controller.signal)
     controller.abort(new Error('gone'))
     await expect(left).rejects.toThrow('gone')
-    expect(outputOf(await long, 'count')).toEqual(BigInt64Array.of(3_000_000n))
+    expect(outputOf(await long, 'count')).toEqual(BigInt64Array.of(200_000n))
     // Had it been run, this one would wait for ever.
     expect(outputOf(await inferCount(1n), 'count')).toEqual(BigInt64Array.of(1n))
   })
