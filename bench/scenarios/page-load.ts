@@ -5,7 +5,7 @@ import { absentChromium } from '../chromium/stand.ts'
 import { checkNumbers } from '../harness/answers.ts'
 import type { Scenario, Variant } from '../harness/scenario.ts'
 
-const loads = 20
+const loads = 30
 const ort = 'node_modules/onnxruntime-web/dist'
 
 export const scenario: Scenario = {
