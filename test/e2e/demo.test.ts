@@ -19,7 +19,8 @@ const notePhases = `
   noted.observe(document, { subtree: true, attributeFilter: ['phase'] })
 `
 
-describe('the demo page', () => {
+// The page goes on scoring while it is read: a reading that falls between two answers is taken once more.
+describe('the demo page', { retry: 2 }, () => {
   let folder: string
   let up: ChildProcess
   let address: string
