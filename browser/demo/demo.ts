@@ -3,7 +3,7 @@ import { connect, type PageConnection, SelvedgeError } from '../client.ts'
 import '../progress.ts'
 import type { SelvedgeProgress } from '../progress.ts'
 import { openPad } from './pad.ts'
-import { clearAnswer, element, showAnswer, showEvent, showState, showStatus } from './panel.ts'
+import { clearAnswer, element, showAnswer, showBusy, showEvent, showState, showStatus } from './panel.ts'
 
 const stateEveryMs = 1000
 
@@ -24,6 +24,7 @@ async function start(): Promise<void> {
     drawnAgain = drawing
     if (drawing) return
     drawing = true
+    showBusy(true)
     try {
       const scored = await digits.score({ image: pad.image() })
       if (!pad.isEmpty()) showAnswer(scored)
@@ -33,6 +34,7 @@ async function start(): Promise<void> {
     }
     drawing = false
     if (drawnAgain) await score()
+    else showBusy(false)
   }
 
   function toggle(id: 'invert' | 'noise'): void {
@@ -51,6 +53,7 @@ async function start(): Promise<void> {
   }
 
   async function connectAnew(): Promise<void> {
+    showBusy(true)
     await digits?.close()
     digits = undefined
     showStatus('Loading the models…')

@@ -22,10 +22,16 @@ export function showAnswer(scored: Scored): void {
   })
 }
 
+/** Tells whoever reads the page by other means than eyes that the answer is about to change. */
+export function showBusy(busy: boolean): void {
+  element('result').ariaBusy = String(busy)
+}
+
 export function clearAnswer(): void {
   element('class').textContent = '\u00a0'
   element('bars').replaceChildren()
   element('answer').replaceChildren()
+  showBusy(false)
 }
 
 export function showEvent(event: ConnectionEvent): void {
