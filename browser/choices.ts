@@ -1,22 +1,25 @@
-/** Which provider was fastest, from visit to visit: in IndexedDB, by version, adapter and version of ONNX Runtime. */
+/** Which variant and provider were fastest, from visit to visit, in IndexedDB. */
 import { type DBSchema, openDB } from 'idb'
-import type { KeptChoices } from '../runtime/choice.ts'
-import type { ExecutionProvider } from '../runtime/contract/names.ts'
+import type { KeptChoice, KeptChoices } from '../runtime/choice.ts'
 
 interface Schema extends DBSchema {
-  choices: { key: string; value: ExecutionProvider }
+  /** By digest of the manifest and host. */
+  choices: { key: [string, string]; value: KeptChoice }
 }
 
-/** @param host - adapter and version of ONNX Runtime: when one changes, providers are compared anew */
+/** @param host - adapter and version of ONNX Runtime: when one changes, candidates are compared anew */
 export function openChoices(host: string): KeptChoices {
-  const db = openDB<Schema>('selvedge-choices', 1, { upgrade: (fresh) => void fresh.createObjectStore('choices') })
-  // Where nothing can be kept, such as in some private windows, providers are compared at each visit.
+  const opening = openDB<Schema>('selvedge-choices', 1, {
+    upgrade: (fresh) => void fresh.createObjectStore('choices'),
+    // A page of a later version must not wait for this one.
+    blocking: (_, __, event) => (event.target as IDBDatabase).close(),
+  })
+  // Where nothing can be kept, such as in some private windows, candidates are compared at each visit.
   const unkept = () => undefined
   return {
-    host,
-    read: async (key) => await db.then((open) => open.get('choices', key)).catch(unkept),
-    async write(key, provider) {
-      await db.then((open) => open.put('choices', provider, key)).catch(unkept)
+    read: async (manifest) => await opening.then((database) => database.get('choices', [manifest, host])).catch(unkept),
+    async write(manifest, choice) {
+      await opening.then((database) => database.put('choices', choice, [manifest, host])).catch(unkept)
     },
   }
 }

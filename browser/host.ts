@@ -1,13 +1,15 @@
 /** The host of a page: follows one endpoint's plan, loads and verifies models, scores, counts and reports. In a worker. */
 
 import { loadBlob, type Source } from '../runtime/blobs.ts'
+import { type Lacks, webGpuLack } from '../runtime/candidates.ts'
+import type { KeptChoices } from '../runtime/choice.ts'
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { Digest } from '../runtime/contract/names.ts'
-import type { Plan } from '../runtime/contract/plan.ts'
+import type { Plan, PlanDeployment } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
-import { type LoadOptions, loadDeployment } from '../runtime/loader.ts'
+import { type LoadedDeployment, loadDeployment, loadVariant } from '../runtime/loader.ts'
 import { type Gpu, openGpu, openWebSession } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
@@ -53,6 +55,11 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
   const build = chooseBuild('name' in gpu)
   let openSession: OpenSession | undefined
 
+  const lacks: Lacks = (candidate) => webGpuLack(gpu, candidate)
+  // Whoever names providers has chosen.
+  const choices = options.providers === undefined ? openChoices(hostOf(gpu)) : undefined
+  let adopting: Plan | undefined
+
   // Runs on one WebGPU device never overlap; those on WASM need not wait for them.
   const queues = { webgpu: openQueue(), wasm: openQueue() }
   const scorer = openScorer({
@@ -66,34 +73,35 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
     providers,
     device: options.device,
     queueOf: (provider) => (provider === 'webgpu' ? queues.webgpu : queues.wasm),
-    // Whoever names providers has chosen.
-    choices: options.providers === undefined ? openChoices(hostOf(gpu)) : undefined,
-    async reload(deployment) {
-      if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
-      return (await loadDeployment(deployment, loadOptions(scorer.plan))).bytes
+    lacks,
+    choices,
+    async reload(deployment, variant) {
+      if (adopting === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+      return await loadVariant(deployment, variant, loadOptions(adopting, deployment))
     },
     event: listeners.event,
   })
 
-  function loadOptions(plan: Plan, progress?: LoadOptions['progress']): LoadOptions {
-    return { ...source, plan, providers, progress }
+  function loadOptions(plan: Plan, { name }: PlanDeployment) {
+    const progress = (doneBytes: number, totalBytes: number) =>
+      listeners.progress({ phase: 'download', deployment: name, doneBytes, totalBytes })
+    return { ...source, plan, progress }
+  }
+
+  async function load(plan: Plan, deployment: PlanDeployment): Promise<LoadedDeployment> {
+    const chosen = (await choices?.read(deployment.manifest))?.variant
+    return await loadDeployment(deployment, { ...loadOptions(plan, deployment), providers, lacks, chosen })
   }
 
   async function adopt(plan: Plan, jws: string): Promise<void> {
     if (openSession === undefined) listeners.progress({ phase: 'runtime' })
     openSession ??= await loadRuntime(build, gpu, plan, source, options.registry, listeners)
+    adopting = plan
     const missing = plan.deployments.filter((deployment) => !scorer.holds(deployment))
-    const loaded = await Promise.all(
-      missing.map((deployment) => {
-        const { name } = deployment
-        const progress = (doneBytes: number, totalBytes: number) =>
-          listeners.progress({ phase: 'download', deployment: name, doneBytes, totalBytes })
-        return loadDeployment(deployment, loadOptions(plan, progress))
-      }),
-    )
+    const loaded = await Promise.all(missing.map((deployment) => load(plan, deployment)))
     await scorer.serve(plan, loaded)
     await state.keepPlan(registry, endpoint, jws)
-    void trim(store, plan, build).catch(unkept)
+    void trim(store, plan, build, choices).catch(unkept)
   }
 
   async function send(report: TelemetryReport): Promise<void> {
@@ -162,15 +170,17 @@ async function dropped(scorer: Scorer, state: PageState, { registry, endpoint }:
   return scorer.tally.dropped + scorer.units.dropped + (await state.droppedReports(registry, endpoint))
 }
 
-// The new version has answered its golden samples: what the plan no longer names may leave.
-async function trim(store: PageStore, plan: Plan, build: Build): Promise<void> {
-  const blobs = plan.deployments.flatMap(({ description, spec, golden, variants }) => [
-    description,
-    spec,
-    golden,
-    ...variants.flatMap(({ files }) => files.map(({ digest }) => digest)),
-  ])
-  await store.trim([...blobs, plan.runtime.files[build.wasm]].filter((digest) => digest !== undefined) as Digest[])
+// The new version has answered its golden samples: what the plan no longer names may leave, and so may variants that were
+// compared and passed over.
+async function trim(store: PageStore, plan: Plan, build: Build, choices: KeptChoices | undefined): Promise<void> {
+  const blobs: (string | undefined)[] = [plan.runtime.files[build.wasm]]
+  for (const { manifest, description, spec, golden, variants } of plan.deployments) {
+    const choice = await choices?.read(manifest)
+    const needed = choice && [choice.variant, choice.spare?.variant]
+    const kept = variants.filter(({ id }) => needed?.includes(id) ?? true)
+    blobs.push(description, spec, golden, ...kept.flatMap(({ files }) => files.map(({ digest }) => digest)))
+  }
+  await store.trim(blobs.filter((digest) => digest !== undefined) as Digest[])
 }
 
 async function loadRuntime(

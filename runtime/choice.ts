@@ -1,4 +1,5 @@
-/** Choosing an execution provider by evidence: which gives the golden outputs, and which of those is fastest. */
+/** Choosing by evidence: which forms of a version on which providers give the golden outputs, and which is fastest. */
+import type { Candidate } from './candidates.ts'
 import type { Description } from './contract/description.ts'
 import type { Golden } from './contract/golden.ts'
 import type { ExecutionProvider } from './contract/names.ts'
@@ -6,51 +7,74 @@ import { goldenInputs, measureParity, type Parity } from './golden.ts'
 import type { Queue } from './queue.ts'
 import type { Session } from './session.ts'
 
-/** What a try of one provider showed. */
+/** What a try of one candidate showed. */
 export interface Evidence {
-  provider: ExecutionProvider
+  candidate: Candidate
   parity: Parity
   /** Median of some runs after the first; absent where the outputs were wrong. */
   medianMs?: number
 }
 
-/** Where a host keeps its choices from start to start. */
-export interface KeptChoices {
-  /** Everything beside the version that the evidence depends on: adapter and version of ONNX Runtime. */
-  readonly host: string
-  read(key: string): Promise<ExecutionProvider | undefined>
-  write(key: string, provider: ExecutionProvider): Promise<void>
+/** A candidate by the words of a plan. */
+export interface Named {
+  /** Its id. */
+  variant: string
+  provider: ExecutionProvider
 }
 
-/** A provider whose largest difference is over the version's tolerance, or which names another class, is never used. */
+export interface KeptChoice extends Named {
+  /** As {@link explain} said it. */
+  why: string
+  /** The fastest of those that passed and have no device to lose, where the chosen one has. */
+  spare?: Named
+}
+
+/**
+ * Where a host keeps its choices from start to start: for as long as all that the evidence depends on beside the version
+ * is the same, which is the adapter and the version of ONNX Runtime.
+ */
+export interface KeptChoices {
+  /** @param manifest - digest of the version's manifest */
+  read(manifest: string): Promise<KeptChoice | undefined>
+  write(manifest: string, choice: KeptChoice): Promise<void>
+}
+
+/** A candidate whose largest difference is over the version's tolerance, or which names another class, is never used. */
 export function isWithin({ largest, flips }: Parity, golden: Golden): boolean {
   return largest <= golden.tolerance && flips === 0
 }
 
-export async function tryProvider(
+export async function tryCandidate(
+  candidate: Candidate,
   session: Session,
   golden: Golden,
   description: Description,
   queue: Queue,
 ): Promise<Evidence> {
   const parity = await measureParity(session, golden, queue, description)
-  if (!isWithin(parity, golden)) return { provider: session.provider, parity }
-  return { provider: session.provider, parity, medianMs: await medianRunMs(session, golden, queue) }
+  if (!isWithin(parity, golden)) return { candidate, parity }
+  return { candidate, parity, medianMs: await medianRunMs(session, golden, queue) }
 }
 
-/** The fastest provider whose outputs are right; undefined where none is. */
+/** The fastest candidate whose outputs are right; undefined where none is. */
 export function fastest(evidence: readonly Evidence[]): Evidence | undefined {
   const right = evidence.filter((each) => each.medianMs !== undefined)
   return right.sort((a, b) => (a.medianMs ?? 0) - (b.medianMs ?? 0))[0]
 }
 
-/** Such as `webgpu, 1.9 × wasm, parity 2e-6`: how many times as fast as the next best, and the largest difference. */
+/**
+ * Such as `webgpu fp16, 1.9 × wasm fp32, parity 2e-6`: how many times as fast as the next best, and the largest
+ * difference.
+ */
 export function explain(chosen: Evidence, evidence: readonly Evidence[]): string {
-  const { provider, parity, medianMs = 0 } = chosen
+  const { candidate, parity, medianMs = 0 } = chosen
   const next = fastest(evidence.filter((each) => each !== chosen))
-  const against = next?.medianMs === undefined ? [] : [`${significant(next.medianMs / medianMs)} × ${next.provider}`]
-  const refused = evidence.filter((each) => each.medianMs === undefined).map((each) => `${each.provider} fails parity`)
-  return [provider, ...against, `parity ${exponent(parity.largest)}`, ...refused].join(', ')
+  const against =
+    next?.medianMs === undefined ? [] : [`${significant(next.medianMs / medianMs)} × ${next.candidate.name}`]
+  const refused = evidence
+    .filter((each) => each.medianMs === undefined)
+    .map((each) => `${each.candidate.name} fails parity`)
+  return [candidate.name, ...against, `parity ${exponent(parity.largest)}`, ...refused].join(', ')
 }
 
 const leastRuns = 5

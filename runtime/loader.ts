@@ -1,6 +1,7 @@
-/** Loading a deployment: the variant for this host, its files, and the documents that describe it. */
+/** Loading a deployment: a variant for this host, its files, and the documents that describe it. */
 import type { z } from 'zod'
 import { loadBlob, loadFile, type Source } from './blobs.ts'
+import { candidatesOf, type Lacks } from './candidates.ts'
 import { type Description, description as descriptionSchema } from './contract/description.ts'
 import { type Golden, golden as goldenSchema } from './contract/golden.ts'
 import type { Digest, ExecutionProvider } from './contract/names.ts'
@@ -21,8 +22,11 @@ export interface LoadedDeployment {
 
 export interface LoadOptions extends Source {
   plan: Plan
-  /** In order of preference; the first variant made for one of them is taken. */
+  /** In order of preference; the first variant made for one of them is taken, unless a host of these lacks something. */
   providers: readonly ExecutionProvider[]
+  lacks?: Lacks | undefined
+  /** Id of the variant that was chosen before; taken where it is still there. */
+  chosen?: string | undefined
   /** Bytes of model files proven or on their way so far, of all; for a progress bar. */
   progress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
@@ -32,8 +36,25 @@ export interface LoadOptions extends Source {
  * `PROVIDER_UNAVAILABLE` where no variant is made for these providers, `REGISTRY_UNREACHABLE`
  */
 export async function loadDeployment(deployment: PlanDeployment, options: LoadOptions): Promise<LoadedDeployment> {
-  const variant = chooseVariant(deployment, options.providers)
-  const base = `${options.plan.blobs}${deployment.model}/blobs/`
+  const variant = chooseVariant(deployment, options)
+  const base = baseOf(deployment, options)
+  return {
+    deployment,
+    variant,
+    bytes: await loadVariant(deployment, variant, options),
+    description: await loadDocument(base, deployment.description, descriptionSchema, options),
+    ...(deployment.spec && { spec: await loadDocument(base, deployment.spec, profileSpec, options) }),
+    ...(deployment.golden && { golden: await loadDocument(base, deployment.golden, goldenSchema, options) }),
+  }
+}
+
+/** @throws {@link SelvedgeError} `DIGEST_MISMATCH`, `REGISTRY_UNREACHABLE` */
+export async function loadVariant(
+  deployment: PlanDeployment,
+  variant: PlanVariant,
+  options: Omit<LoadOptions, 'providers'>,
+): Promise<ModelBytes> {
+  const base = baseOf(deployment, options)
   const total = variant.files.reduce((sum, file) => sum + file.size, 0)
   let before = 0
   const files: Uint8Array<ArrayBuffer>[] = []
@@ -44,29 +65,25 @@ export async function loadDeployment(deployment: PlanDeployment, options: LoadOp
   }
   const [network, ...external] = files
   if (network === undefined) throw new SelvedgeError('PLAN_INVALID', `variant ${variant.id} has no file`)
-  return {
-    deployment,
-    variant,
-    description: await loadDocument(base, deployment.description, descriptionSchema, options),
-    ...(deployment.spec && { spec: await loadDocument(base, deployment.spec, profileSpec, options) }),
-    ...(deployment.golden && { golden: await loadDocument(base, deployment.golden, goldenSchema, options) }),
-    bytes: {
-      network,
-      externalData: external.map((data, i) => ({ path: variant.files[i + 1]?.path ?? '', data })),
-    },
-  }
+  return { network, externalData: external.map((data, i) => ({ path: variant.files[i + 1]?.path ?? '', data })) }
 }
 
-function chooseVariant(deployment: PlanDeployment, providers: readonly ExecutionProvider[]): PlanVariant {
-  for (const provider of providers) {
-    const variant = deployment.variants.find((candidate) => candidate.providers.includes(provider))
-    if (variant !== undefined) return variant
-  }
-  const offered = deployment.variants.flatMap((candidate) => candidate.providers).join(', ')
+function chooseVariant(deployment: PlanDeployment, { providers, lacks, chosen }: LoadOptions): PlanVariant {
+  const candidates = candidatesOf(deployment, providers)
+  const candidate =
+    candidates.find(({ variant }) => variant.id === chosen) ??
+    candidates.find((each) => lacks?.(each) === undefined) ??
+    candidates[0]
+  if (candidate !== undefined) return candidate.variant
+  const offered = deployment.variants.flatMap((each) => each.providers).join(', ')
   throw new SelvedgeError(
     'PROVIDER_UNAVAILABLE',
     `${deployment.model}@${deployment.version} is made for ${offered}; this host has ${providers.join(', ')}`,
   )
+}
+
+function baseOf({ model }: PlanDeployment, { plan }: Pick<LoadOptions, 'plan'>): string {
+  return `${plan.blobs}${model}/blobs/`
 }
 
 async function loadDocument<T>(base: string, digest: string, schema: z.ZodType<T>, options: Source): Promise<T> {

@@ -2,8 +2,7 @@
  * Scorer: the deployments that a host serves for one endpoint. It assigns a unit to a deployment, runs its session,
  * counts the rows, and switches to a new plan while the old one answers.
  */
-import { assign, bucket } from './assignment.ts'
-import { randomId } from './bytes.ts'
+import { bucket, deploymentAt, randomBucket } from './assignment.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
@@ -37,7 +36,7 @@ export interface Answer {
 }
 
 export interface Target {
-  /** Whom the experiment counts; without it a random one, which is never an exposure. */
+  /** Whom the experiment counts; without it a random place in the split, which is never an exposure. */
   unit?: string | undefined
   /** A deployment whatever the split. */
   deployment?: string | undefined
@@ -122,7 +121,7 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   function choose({ unit, deployment, version }: Target): ChosenEntry {
     const isPinned = deployment !== undefined || version !== undefined
-    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit ?? randomId()))
+    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit))
     return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && !isPinned }
   }
 
@@ -133,10 +132,11 @@ export function openScorer(options: ScorerOptions): Scorer {
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
 
-  function assigned(unit: string): Entry {
-    const deployment = assign(current(), unit)
+  function assigned(unit: string | undefined): Entry {
+    const { salt, ranges, endpoint } = current()
+    const deployment = deploymentAt(ranges, placeOf(salt, unit))
     if (deployment !== undefined) return named(deployment)
-    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${current().endpoint} gets traffic`)
+    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${endpoint} gets traffic`)
   }
 
   function current(): Plan {
@@ -155,7 +155,7 @@ export function openScorer(options: ScorerOptions): Scorer {
   function isSampled(unit: string | undefined): boolean {
     const rate = plan?.telemetry.sampleRate ?? 0
     if (rate >= 1) return true
-    return bucket(`${plan?.salt}:sample`, unit ?? randomId()) < rate * 1_000_000
+    return placeOf(`${plan?.salt}:sample`, unit) < rate * 1_000_000
   }
 
   async function run<Result>(
@@ -189,8 +189,9 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   /** What befalls a session is counted like an error of the provider that it befell. */
-  function befell(deployment: PlanDeployment, variant: string, event: ServedEvent): void {
-    const source = { deployment: deployment.name, version: deployment.version, variant, provider: event.provider }
+  function befell(deployment: PlanDeployment, event: ServedEvent): void {
+    const { variant, provider } = event
+    const source = { deployment: deployment.name, version: deployment.version, variant, provider }
     if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
     if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
     options.event?.(event)
@@ -199,7 +200,7 @@ export function openScorer(options: ScorerOptions): Scorer {
   async function open(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): Promise<Entry> {
     const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
     if (found === undefined) throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
-    const event = (what: ServedEvent) => befell(deployment, found.variant.id, what)
+    const event = (what: ServedEvent) => befell(deployment, what)
     const served = await openServed(found, { ...options, event })
     const { spec } = found
     return {
@@ -277,8 +278,12 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 }
 
-function sourceOf({ name, served, spec }: Entry, { provider }: Lane): Source {
-  return { deployment: name, version: served.deployment.version, variant: served.variant, provider, spec }
+function placeOf(salt: string, unit: string | undefined): number {
+  return unit === undefined ? randomBucket() : bucket(salt, unit)
+}
+
+function sourceOf({ name, served, spec }: Entry, { variant, provider }: Lane): Source {
+  return { deployment: name, version: served.deployment.version, variant: variant.id, provider, spec }
 }
 
 function scoredRows(

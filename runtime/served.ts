@@ -3,12 +3,21 @@
  * the way back.
  */
 import type { Ran } from './batcher.ts'
-import type { KeptChoices } from './choice.ts'
+import { type Candidate, candidatesOf } from './candidates.ts'
+import type { KeptChoices, Named } from './choice.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
-import type { PlanDeployment } from './contract/plan.ts'
+import type { PlanDeployment, PlanVariant } from './contract/plan.ts'
 import { SelvedgeError } from './errors.ts'
-import { type Lane, type LaneOptions, openFastest, openFirst, type ParityFailure } from './lane.ts'
+import {
+  isNamed,
+  type Lane,
+  type LaneOptions,
+  openFastest,
+  openFirst,
+  type ParityFailure,
+  type Version,
+} from './lane.ts'
 import type { LoadedDeployment } from './loader.ts'
 import type { QueueOptions } from './queue.ts'
 import type { ModelBytes } from './session.ts'
@@ -17,22 +26,27 @@ import type { Tensors } from './tensor.ts'
 export interface ServedOptions extends LaneOptions {
   /** In order of preference. */
   providers: readonly ExecutionProvider[]
-  /** Where present, providers are compared by their golden outputs and their speed; else the first that works is taken. */
+  /**
+   * Where present, the variants and providers of a version are compared by its golden outputs and their speed; else the
+   * first that works is taken.
+   */
   choices?: KeptChoices | undefined
-  /** The version's bytes once more, for a session that takes over; without it nothing does. */
-  reload?: ((deployment: PlanDeployment) => Promise<ModelBytes>) | undefined
+  /**
+   * The bytes of another variant, or the same ones once more for a session that takes over; without it only the variant
+   * that was loaded is served, and nothing takes over.
+   */
+  reload?: ((deployment: PlanDeployment, variant: PlanVariant) => Promise<ModelBytes>) | undefined
   event?: ((event: ServedEvent) => void) | undefined
 }
 
 export type ServedEvent =
   | ({ type: 'parity_failed' } & ParityFailure)
-  | { type: 'device_lost'; provider: ExecutionProvider; answeredBy: ExecutionProvider }
-  | { type: 'device_recovered'; provider: ExecutionProvider; afterMs: number }
+  | ({ type: 'device_lost'; answeredBy: ExecutionProvider } & Named)
+  | ({ type: 'device_recovered'; afterMs: number } & Named)
 
 export interface Served {
   readonly deployment: PlanDeployment
   readonly description: Description
-  readonly variant: string
   /** Who answers now. */
   readonly lane: Lane
   /**
@@ -50,30 +64,43 @@ const mostLosses = 3
 const lossesWithinMs = 600_000
 
 /**
- * @throws {@link SelvedgeError} what kept the last provider from being used: `MODEL_INVALID`, `OPERATOR_UNKNOWN`,
+ * @throws {@link SelvedgeError} what kept the first provider from being used: `MODEL_INVALID`, `OPERATOR_UNKNOWN`,
  * `GOLDEN_MISMATCH`, `PROVIDER_UNAVAILABLE`
  */
 export async function openServed(loaded: LoadedDeployment, options: ServedOptions): Promise<Served> {
-  const { deployment, description, variant, golden } = loaded
+  const { deployment, description, golden } = loaded
   const event = options.event ?? (() => undefined)
   const accepted = new Set<Promise<unknown>>()
   const losses: number[] = []
   let closed = false
   let takingOver: Promise<Lane> | undefined
 
-  async function open(bytes: ModelBytes): Promise<{ lane: Lane; spare?: Lane }> {
-    const { choices } = options
-    if (choices === undefined || golden === undefined || providers.length < 2) {
-      return { lane: await openFirst(bytes, version, providers, options) }
-    }
-    const parityFailed = (failure: ParityFailure) => event({ type: 'parity_failed', ...failure })
-    return await openFastest(bytes, { ...version, golden }, providers, choices, { ...options, parityFailed })
+  async function reload(variant: PlanVariant): Promise<ModelBytes> {
+    if (options.reload !== undefined) return await options.reload(deployment, variant)
+    throw new SelvedgeError('NOT_READY', `variant ${variant.id} of ${deployment.name} is not loaded`)
   }
 
-  const version = { manifest: deployment.manifest, description, golden }
-  const providers = options.providers.filter((each) => variant.providers.includes(each))
-  // No function here keeps `loaded`: the bytes are free once the sessions hold them.
-  const first = await open(loaded.bytes)
+  async function open({ variant, bytes }: LoadedDeployment): Promise<{ lane: Lane; spare?: Lane }> {
+    const { choices, lacks = () => undefined } = options
+    const load: Version['load'] = async (wanted) => (wanted.id === variant.id ? bytes : await reload(wanted))
+    const present = candidates.filter((each) => lacks(each) === undefined)
+    if (choices === undefined || golden === undefined || present.length < 2) {
+      return { lane: await openFirst({ ...version, load }, candidates, options) }
+    }
+    return await openFastest(deployment.manifest, { ...version, golden, load }, candidates, choices, options)
+  }
+
+  const version: Version = {
+    description,
+    golden,
+    load: reload,
+    parityFailed: (failure) => event({ type: 'parity_failed', ...failure }),
+  }
+  const candidates = candidatesOf(deployment, options.providers).filter(
+    (each) => options.reload !== undefined || each.variant.id === loaded.variant.id,
+  )
+  // No function that lives on keeps `loaded`: the bytes are free once the sessions hold them.
+  const first = await open(loaded)
   let current = first.lane
   let spare = first.spare
   watch(current)
@@ -91,7 +118,7 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
       (next) => {
         current = next
         takingOver = undefined
-        event({ type: 'device_lost', provider: lost.provider, answeredBy: next.provider })
+        event({ type: 'device_lost', ...nameOf(lost), answeredBy: next.provider })
         void comeBack(lost)
         return next
       },
@@ -106,14 +133,20 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
   async function openSpare(lost: Lane): Promise<Lane> {
     const why = `${lost.provider} lost its device`
     if (spare !== undefined) {
-      const lane = { ...spare, why: `${spare.provider}: ${why}` }
+      const lane = { ...spare, why: `${spare.name}: ${why}` }
       spare = undefined
       return lane
     }
     if (options.reload === undefined) throw new SelvedgeError('DEVICE_LOST', why)
-    const others = providers.filter((each) => each !== lost.provider)
-    const lane = await openFirst(await options.reload(deployment), version, others, options)
-    return { ...lane, why: `${lane.provider}: ${why}` }
+    const others = candidates.filter((each) => each.provider !== lost.provider)
+    const passed = (await options.choices?.read(deployment.manifest))?.spare
+    const isPassed = (each: Candidate) => Number(passed !== undefined && isNamed(each, passed))
+    const lane = await openFirst(
+      version,
+      others.toSorted((a, b) => isPassed(b) - isPassed(a)),
+      options,
+    )
+    return { ...lane, why: `${lane.name}: ${why}` }
   }
 
   // Behind the requests, which the other provider answers meanwhile.
@@ -123,12 +156,12 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
     const recent = losses.filter((at) => at > began - lossesWithinMs)
     if (recent.length > mostLosses || options.reload === undefined) return
     try {
-      const lane = await openFirst(await options.reload(deployment), version, [lost.provider], options)
+      const lane = await openFirst(version, [lost], options)
       if (closed) return await lane.session.close()
       spare = current
       current = { ...lane, why: `${lane.why}, warmed again after a loss` }
       watch(current)
-      event({ type: 'device_recovered', provider: lane.provider, afterMs: performance.now() - began })
+      event({ type: 'device_recovered', ...nameOf(lane), afterMs: performance.now() - began })
     } catch (error) {
       // The provider that took over goes on answering.
       if (!(error instanceof SelvedgeError)) throw error
@@ -151,7 +184,6 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
   return {
     deployment,
     description,
-    variant: variant.id,
     get lane() {
       return current
     },
@@ -169,4 +201,8 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
       await spare?.session.close()
     },
   }
+}
+
+function nameOf({ variant, provider }: Candidate): Named {
+  return { variant: variant.id, provider }
 }

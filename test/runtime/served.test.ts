@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { KeptChoice } from '../../runtime/choice.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import type { ExecutionProvider } from '../../runtime/contract/names.ts'
 import { plan as planSchema } from '../../runtime/contract/plan.ts'
@@ -85,7 +86,7 @@ describe('a served version', () => {
     events = []
   })
 
-  async function open(openSession: OpenSession, kept?: Map<string, ExecutionProvider>): Promise<Served> {
+  async function open(openSession: OpenSession, kept?: Map<string, KeptChoice>): Promise<Served> {
     if (deployment === undefined) throw new Error('the golden plan has no deployment')
     const queues = new Map<ExecutionProvider, ReturnType<typeof openQueue>>()
     const bytes = { network: scaleModel(3), externalData: [] }
@@ -97,9 +98,8 @@ describe('a served version', () => {
       queueOf: (provider) => queues.get(provider) ?? queues.set(provider, openQueue()).get(provider) ?? openQueue(),
       ...(kept && {
         choices: {
-          host: 'adapter 1',
           read: async (key) => kept.get(key),
-          write: async (key, provider) => void kept.set(key, provider),
+          write: async (key, choice) => void kept.set(key, choice),
         },
       }),
       reload: async () => bytes,
@@ -111,12 +111,12 @@ describe('a served version', () => {
   const output = async (served: Served, value: number) => (await served.run(x(value), undefined, {})).outputs.y?.data
 
   test('takes the faster of two right providers, says by how much, and remembers it', async () => {
-    const kept = new Map<string, ExecutionProvider>()
+    const kept = new Map<string, KeptChoice>()
     const kernels = { webgpu: () => ({ runMs: 8 }), wasm: () => ({ runMs: 1 }) }
     const { lane } = await open(sessionsOf(kernels), kept)
     expect(lane.provider).toBe('wasm')
     expect(lane.why).toMatch(/^wasm, \d+(\.\d)? × webgpu, parity 0$/)
-    expect([...kept.values()]).toEqual(['wasm'])
+    expect([...kept.values()]).toMatchObject([{ variant: 'fp32', provider: 'wasm' }])
     let opened = 0
     const counting: OpenSession = async (bytes, provider) => {
       opened++
@@ -142,11 +142,11 @@ describe('a served version', () => {
   })
 
   test('asks again when the provider that was kept is wrong now', async () => {
-    const kept = new Map<string, ExecutionProvider>()
+    const kept = new Map<string, KeptChoice>()
     await open(sessionsOf({ webgpu: () => ({}), wasm: () => ({ runMs: 5 }) }), kept)
-    expect([...kept.values()]).toEqual(['webgpu'])
+    expect([...kept.values()]).toMatchObject([{ provider: 'webgpu' }])
     const served = await open(sessionsOf({ webgpu: () => ({ factor: 2 }), wasm: () => ({ runMs: 5 }) }), kept)
-    expect([served.lane.provider, ...kept.values()]).toEqual(['wasm', 'wasm'])
+    expect([served.lane, ...kept.values()]).toMatchObject([{ provider: 'wasm' }, { provider: 'wasm' }])
   })
 
   test('F-26: whenever the device goes, every request is answered, right, and the device is warmed again behind it', async () => {
