@@ -1,7 +1,7 @@
 /** The address space limit of one scorer process, from what it holds (design, section 11). */
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { PlanDeployment } from '../runtime/contract/plan.ts'
-import { addressSpaceBytes, limitAddressSpace } from './guard.ts'
+import { addressSpaceBytes, limitAddressSpace } from '../runtime/providers/guard.ts'
 
 export interface MemoryLimit {
   readonly isSet: boolean

@@ -1,16 +1,14 @@
-/** What a load costs the page: its own thread, bytes, memory. */
-import { absentProc } from '../chromium/memory.ts'
+/** What a load costs the page: its own thread, bytes. */
 import { absentBuild } from '../chromium/site.ts'
 import { absentChromium } from '../chromium/stand.ts'
 import { checkNumbers } from '../harness/answers.ts'
 import type { Scenario, Variant } from '../harness/scenario.ts'
 
-const loads = 30
 const ort = 'node_modules/onnxruntime-web/dist'
 
 export const scenario: Scenario = {
   name: 'page-load',
-  question: 'For how long is the page held by a first load and 100 runs, how large is what it loads, what stays?',
+  question: 'For how long is the page held by a first load and 100 runs, how large is what it loads?',
   baseline: 'longest task, bare',
   variants: [
     ...(['bare', 'selvedge'] as const).flatMap((kind): Variant[] => [
@@ -18,12 +16,6 @@ export const scenario: Scenario = {
         name: `longest task, ${kind}`,
         command: [process.execPath, 'bench/variants/page-blocked.ts', 'detector', kind],
         absent: absentChromium,
-      },
-      {
-        name: `memory after ${loads} loads over that after 10, ${kind}`,
-        command: [process.execPath, 'bench/variants/page-memory.ts', kind, String(loads)],
-        against: `memory after ${loads} loads over that after 10, bare`,
-        absent: () => absentChromium() ?? absentProc(),
       },
     ]),
     sizeOf('page module, gzip', 'dist/browser/client.js'),

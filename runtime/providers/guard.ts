@@ -1,4 +1,4 @@
-/** What Linux does for a scorer process: it dies with its front even inside a run, and cannot take the whole memory. */
+/** What Linux does for a process that runs models: it dies with its parent even inside a run, and cannot take the whole memory. */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'

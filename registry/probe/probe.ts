@@ -1,0 +1,81 @@
+/** Probe: one network loaded and run once in a limited child process, before anything else of ours loads it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { limitAddressSpace, withParentDeath } from '../../runtime/providers/guard.ts'
+import { type ProbeReport, type ProbeRequest, probeReport } from './report.ts'
+
+export interface ProbeFile {
+  path: string
+  size: number
+  /** Its bytes in order, each piece proven. */
+  read(): AsyncIterable<Uint8Array>
+}
+
+export interface ProbeOptions extends Omit<ProbeRequest, 'files'> {
+  /** The network, then the external data that it names. */
+  files: readonly ProbeFile[]
+  /** From the start of the process to its answer. */
+  timeoutMs: number
+}
+
+const entry = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+
+const GiB = 1024 ** 3
+// WebAssembly alone reserves ten GiB a memory, most of which is never touched (design, section 11).
+const nodeBytes = 24 * GiB
+const memoryBytes = 4 * GiB
+
+/** What ONNX Runtime says of the network; a child that crashes or hangs is an answer too. */
+export async function probe({ files, timeoutMs, ...about }: ProbeOptions): Promise<ProbeReport | { died: string }> {
+  // ONNX Runtime reads external data relative to it.
+  const cwd = await mkdtemp(join(tmpdir(), 'selvedge-probe-'))
+  const [command, args] = await withParentDeath(process.execPath, [entry])
+  const child = spawn(command, args, { cwd, env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  let isLate = false
+  const timer = setTimeout(
+    () => {
+      isLate = true
+      child.kill('SIGKILL')
+    },
+    timeoutMs ?? limits.loadMs + limits.runMs,
+  )
+  try {
+    if (child.pid !== undefined) await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
+    const ended = once(child, 'close')
+    const [output] = await Promise.all([readAll(child.stdout), send({ ...about, files }, child.stdin)])
+    const [code, signal] = await ended
+    if (isLate) return { died: `it did not load and run within ${timeoutMs / 1000} s` }
+    if (code !== 0) return { died: `it ended the process that loaded it (${signal ?? `code ${code}`})` }
+    return probeReport.parse(JSON.parse(output))
+  } finally {
+    clearTimeout(timer)
+    child.kill('SIGKILL')
+    await rm(cwd, { recursive: true, force: true })
+  }
+}
+
+async function send({ files, ...about }: Omit<ProbeOptions, 'timeoutMs'>, stdin: NodeJS.WritableStream): Promise<void> {
+  async function* input() {
+    const request: ProbeRequest = { ...about, files: files.map(({ path, size }) => ({ path, size })) }
+    yield Buffer.from(`${JSON.stringify(request)}\n`)
+    for (const file of files) yield* file.read()
+  }
+  try {
+    await pipeline(input, stdin)
+  } catch (error) {
+    // A child that dies while it is told says so by its end.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error
+  }
+}
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = ''
+  for await (const part of stream) text += part
+  return text
+}
