@@ -38,13 +38,10 @@ export async function probe({ files, timeoutMs, ...about }: ProbeOptions): Promi
   const child = spawn(command, args, { cwd, env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   let isLate = false
-  const timer = setTimeout(
-    () => {
-      isLate = true
-      child.kill('SIGKILL')
-    },
-    timeoutMs ?? limits.loadMs + limits.runMs,
-  )
+  const timer = setTimeout(() => {
+    isLate = true
+    child.kill('SIGKILL')
+  }, timeoutMs)
   try {
     if (child.pid !== undefined) await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
     const ended = once(child, 'close')
