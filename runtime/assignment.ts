@@ -5,23 +5,33 @@ import { murmur3 } from './murmur3.ts'
 
 const wholePpm = 1_000_000
 const maxDeployments = 64
+const encoder = new TextEncoder()
 
 /** The deployment that serves `unit`; undefined while nothing gets traffic. Price: one hash of salt and unit. */
 export function assign(plan: Pick<Plan, 'salt' | 'ranges'>, unit: string): string | undefined {
-  const at = bucket(plan.salt, unit)
+  return deploymentAt(plan.ranges, bucket(plan.salt, unit))
+}
+
+/** The deployment whose range holds a bucket; undefined while nothing gets traffic. */
+export function deploymentAt(ranges: readonly Range[], at: number): string | undefined {
   let low = 0
-  let high = plan.ranges.length
+  let high = ranges.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((plan.ranges[middle]?.[2] ?? wholePpm) <= at) low = middle + 1
+    if ((ranges[middle]?.[2] ?? wholePpm) <= at) low = middle + 1
     else high = middle
   }
-  return plan.ranges[low]?.[0]
+  return ranges[low]?.[0]
 }
 
 /** The unit's place between 0 and 999,999 under a salt: `floor(murmur3 * 1e6 / 2^32)`, exact in doubles. */
 export function bucket(salt: string, unit: string): number {
   return Math.floor((murmur3(lengthPrefixed(salt, unit), 0) * wholePpm) / 2 ** 32)
+}
+
+/** The place of a request without a unit: each is as likely. */
+export function randomBucket(): number {
+  return Math.floor(Math.random() * wholePpm)
 }
 
 /**
@@ -171,7 +181,6 @@ function toRanges(pieces: readonly Piece[]): Range[] {
 
 // Lengths go first, so that ("a", "bc") and ("ab", "c") are different units.
 function lengthPrefixed(...parts: string[]): Uint8Array {
-  const encoder = new TextEncoder()
   const encoded = parts.map((part) => encoder.encode(part))
   const bytes = new Uint8Array(encoded.reduce((length, part) => length + 4 + part.length, 0))
   const view = new DataView(bytes.buffer)

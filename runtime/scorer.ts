@@ -2,8 +2,7 @@
  * Scorer: the deployments that a host serves for one endpoint. It assigns a unit to a deployment, runs its session,
  * counts the rows, and switches to a new plan while the old one answers.
  */
-import { assign, bucket } from './assignment.ts'
-import { randomId } from './bytes.ts'
+import { bucket, deploymentAt, randomBucket } from './assignment.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
@@ -37,7 +36,7 @@ export interface Answer {
 }
 
 export interface Target {
-  /** Whom the experiment counts; without it a random one, which is never an exposure. */
+  /** Whom the experiment counts; without it a random place in the split, which is never an exposure. */
   unit?: string | undefined
   /** A deployment whatever the split. */
   deployment?: string | undefined
@@ -122,7 +121,7 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   function choose({ unit, deployment, version }: Target): ChosenEntry {
     const isPinned = deployment !== undefined || version !== undefined
-    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit ?? randomId()))
+    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit))
     return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && !isPinned }
   }
 
@@ -133,10 +132,11 @@ export function openScorer(options: ScorerOptions): Scorer {
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
 
-  function assigned(unit: string): Entry {
-    const deployment = assign(current(), unit)
+  function assigned(unit: string | undefined): Entry {
+    const { salt, ranges, endpoint } = current()
+    const deployment = deploymentAt(ranges, placeOf(salt, unit))
     if (deployment !== undefined) return named(deployment)
-    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${current().endpoint} gets traffic`)
+    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${endpoint} gets traffic`)
   }
 
   function current(): Plan {
@@ -155,7 +155,7 @@ export function openScorer(options: ScorerOptions): Scorer {
   function isSampled(unit: string | undefined): boolean {
     const rate = plan?.telemetry.sampleRate ?? 0
     if (rate >= 1) return true
-    return bucket(`${plan?.salt}:sample`, unit ?? randomId()) < rate * 1_000_000
+    return placeOf(`${plan?.salt}:sample`, unit) < rate * 1_000_000
   }
 
   async function run<Result>(
@@ -276,6 +276,10 @@ export function openScorer(options: ScorerOptions): Scorer {
       for (const served of all) await served.close()
     },
   }
+}
+
+function placeOf(salt: string, unit: string | undefined): number {
+  return unit === undefined ? randomBucket() : bucket(salt, unit)
 }
 
 function sourceOf({ name, served, spec }: Entry, { variant, provider }: Lane): Source {

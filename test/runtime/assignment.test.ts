@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { assign, bucket, moveRanges, parseSplit } from '../../runtime/assignment.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { assign, bucket, deploymentAt, moveRanges, parseSplit, randomBucket } from '../../runtime/assignment.ts'
 import type { Range } from '../../runtime/contract/plan.ts'
 import { murmur3 } from '../../runtime/murmur3.ts'
 
@@ -50,6 +50,17 @@ describe('a bucket', () => {
   })
 })
 
+describe('a random bucket', () => {
+  test.each([
+    [0, 0],
+    [0.4141425, 414_142],
+    [1 - 2 ** -53, whole - 1],
+  ])('of the random number %d is %d: a millionth each', (random, expected) => {
+    vi.spyOn(Math, 'random').mockReturnValueOnce(random)
+    expect(randomBucket()).toBe(expected)
+  })
+})
+
 describe('assignment', () => {
   const ranges: Range[] = [
     ['blue', 0, 414_142],
@@ -60,6 +71,16 @@ describe('assignment', () => {
   test('gives the deployment whose range holds the bucket of the unit, first bucket included, last one not', () => {
     expect(assign({ salt: 'digits:3', ranges }, 'user-1')).toBe('green')
     expect(assign({ salt: 'digits:3', ranges }, 'user-2')).toBe('blue')
+  })
+
+  test('gives a bucket itself the deployment of its range', () => {
+    expect([0, 414_141, 414_142, 414_143, whole - 1].map((at) => deploymentAt(ranges, at))).toEqual([
+      'blue',
+      'blue',
+      'green',
+      'blue',
+      'blue',
+    ])
   })
 
   test('gives nothing while there are no ranges', () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { bucket } from '../../runtime/assignment.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import { type Plan, type PlanDeployment, plan as planSchema, type Range } from '../../runtime/contract/plan.ts'
@@ -109,6 +109,27 @@ describe('scorer', () => {
     expect((await infer({ deployment: 'green' })).version).toBe(2)
     expect((await infer({ version: 1 })).deployment).toBe('blue')
     await expect(infer({ deployment: 'red' })).rejects.toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' })
+  })
+
+  test('sends a request without a unit to a random place in the split', async () => {
+    await scorer.serve(
+      planOf(
+        [blue, green],
+        [
+          ['blue', 0, 500_000],
+          ['green', 500_000, 1e6],
+        ],
+      ),
+      [loaded(blue, 1), loaded(green, 2)],
+    )
+    const random = vi.spyOn(Math, 'random')
+    for (const [place, deployment] of [
+      [0.4999999, 'blue'],
+      [0.5, 'green'],
+    ] as const) {
+      random.mockReturnValueOnce(place)
+      expect((await infer()).deployment).toBe(deployment)
+    }
   })
 
   test('a pinned request or one without a unit is no exposure; an assigned unit is one', async () => {
