@@ -69,7 +69,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
   const demo = await readFiles(options.demoDir)
   const store = openSqliteStore(join(dataDir, 'registry.db'))
-  const upkeep = await openUpkeep({ store, now, log })
+  const upkeep = await openUpkeep({ store, blobs, now, log })
   const plans = openPlans({
     store,
     key,

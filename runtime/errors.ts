@@ -47,6 +47,7 @@ export const errorTable = {
   // OCI Distribution 1.1
   BLOB_UNKNOWN: { status: 404, next: 'Push the blob first, or check its digest.' },
   BLOB_UPLOAD_UNKNOWN: { status: 404, next: 'Start the upload again.' },
+  BLOB_UPLOAD_INVALID: { status: 416, next: 'Go on where the upload ends: GET on it answers with its Range.' },
   DIGEST_INVALID: { status: 400, next: 'Name the digest as sha256:<64 lower-case hex digits> of exactly these bytes.' },
   MANIFEST_BLOB_UNKNOWN: { status: 404, next: 'Push every blob that the manifest names to this repository first.' },
   MANIFEST_INVALID: {

@@ -9,6 +9,8 @@ import { checkedText } from './json.ts'
 // design, section 11: an upload has no total deadline, but a least rate.
 const leastRate = { bytesPerSecond: 16 * 1024, overMs: 30_000 }
 
+const leastPieceBytes = 64
+
 /** Reads the JSON of routes that take it, within the limit of the route, before anything parses it. */
 export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   const limit = routeOf(c)?.jsonBytes
@@ -59,10 +61,14 @@ async function* bodyParts(c: Context<AppEnv>, leftMs: () => number): AsyncGenera
   const reader = c.req.raw.body?.getReader()
   if (reader === undefined) return
   let done = false
+  let [pieces, received] = [0, 0]
   try {
     for (;;) {
       const part = await within(reader.read(), leftMs())
       if (part.done) break
+      pieces++
+      received += part.value.length
+      refuseCrumbs(pieces, received)
       yield part.value
     }
     done = true
@@ -93,6 +99,12 @@ function refuseEncoding(c: Context<AppEnv>): void {
   const encoding = c.req.header('content-encoding')
   if (encoding === undefined || encoding.toLowerCase() === 'identity') return
   throw new SelvedgeError('UNSUPPORTED_MEDIA_TYPE', 'the registry takes no content-encoding')
+}
+
+// Each piece costs more than its bytes; a line that is merely slow brings hundreds of bytes at a time.
+function refuseCrumbs(pieces: number, received: number): void {
+  if (pieces <= limits.uploadParts || received >= pieces * leastPieceBytes) return
+  throw new SelvedgeError('BODY_TOO_LARGE', `the body came in more than ${limits.uploadParts} tiny pieces`)
 }
 
 function tooLarge(limit: number): SelvedgeError {

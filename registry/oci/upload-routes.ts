@@ -1,4 +1,4 @@
-/** Pushing blobs in one piece: OCI Distribution 1.1, "Pushing a blob monolithically", by POST and PUT or by one POST. */
+/** Pushing blobs: OCI Distribution 1.1, "Pushing blobs", in one piece or in chunks, and "Cancel a blob upload". */
 import { randomUUID } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -6,68 +6,168 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { streamBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
-import type { Upload } from '../store/store.ts'
+import type { BlobRecord, Upload, UploadState } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
+import { parseAnnounced, takeBody } from './upload-body.ts'
 
 // By then one of those that are going on may be done.
-const retryAfterMs = 60_000
+const openRetryMs = 60_000
+const busyRetryMs = 1000
 
 const uploadPath = '/v2/:name{.+}/blobs/uploads/:upload'
 
+type UploadContext = Context<AppEnv, typeof uploadPath>
+type Session = Upload & UploadState
+
 export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
-  const { store, now } = services
+  const { store } = services
+  const busy = new Set<string>()
+
+  // Two requests that wrote to one upload at once would mix their bytes; who comes second may try again.
+  async function alone(c: UploadContext, use: (session: Session) => Promise<Response>): Promise<Response> {
+    const { id } = await findSession(c, services)
+    if (busy.has(id)) {
+      throw new SelvedgeError('TOO_MANY_REQUESTS', 'another request sends to this upload', {
+        retryAfterMs: busyRetryMs,
+      })
+    }
+    busy.add(id)
+    try {
+      return await use(await findSession(c, services))
+    } finally {
+      busy.delete(id)
+    }
+  }
 
   for (const path of ['/v2/:name{.+}/blobs/uploads/', '/v2/:name{.+}/blobs/uploads'] as const) {
     app.post(path, async (c) => {
       const repository = parseRepository(c.req.param('name'))
       const digest = c.req.query('digest')
-      if (digest !== undefined) return await receive(c, services, repository, parseDigest(digest))
+      if (digest !== undefined) {
+        const record = await services.blobs.write(wholeBody(c), parseDigest(digest))
+        return await created(c, services, repository, record)
+      }
       // A mount that cannot be done becomes an ordinary upload, as the specification has it.
       const upload = { id: randomUUID(), repository, token: c.get('caller')?.token }
-      if (!(await store.repositories.openUpload(upload, new Date(now()).toISOString(), limits.openUploads))) {
+      if (!(await store.repositories.openUpload(upload, timeOf(services), limits.openUploads))) {
         throw new SelvedgeError(
           'TOO_MANY_REQUESTS',
           `${limits.openUploads} uploads of this token are open: finish or cancel one`,
-          { retryAfterMs },
+          { retryAfterMs: openRetryMs },
         )
       }
-      return c.body(null, 202, uploadHeaders(upload))
+      return c.body(null, 202, uploadHeaders(upload, 0))
     })
   }
-  app.put(uploadPath, async (c) => {
-    const upload = await findUpload(c, services)
-    const digest = parseDigest(c.req.query('digest'))
-    const answer = await receive(c, services, upload.repository, digest)
-    await store.repositories.closeUpload(upload)
-    return answer
+  app.patch(uploadPath, (c) =>
+    alone(c, async (session) => c.body(null, 202, uploadHeaders(session, await append(c, services, session)))),
+  )
+  app.put(uploadPath, (c) =>
+    alone(c, async (session) => {
+      const digest = parseDigest(c.req.query('digest'))
+      const record = await finish(c, services, session, digest)
+      const answer = await created(c, services, session.repository, record)
+      await store.repositories.closeUpload(session)
+      return answer
+    }),
+  )
+  app.get(uploadPath, async (c) => {
+    const session = await findSession(c, services)
+    return c.body(null, 204, uploadHeaders(session, session.size))
   })
-  app.get(uploadPath, async (c) => c.body(null, 204, uploadHeaders(await findUpload(c, services))))
   app.delete(uploadPath, async (c) => {
-    await store.repositories.closeUpload(await findUpload(c, services))
+    await drop(services, await findSession(c, services))
     return c.body(null, 204)
   })
-  app.patch(uploadPath, () => {
-    throw new SelvedgeError('UNSUPPORTED', 'blobs are not taken in chunks: send the whole blob with PUT')
-  })
 }
 
-async function receive(c: Context<AppEnv>, services: Services, repository: string, digest: string): Promise<Response> {
-  const { store, blobs, now } = services
-  const record = await blobs.write(streamBody(c), digest)
-  await store.repositories.addBlob(repository, record, new Date(now()).toISOString())
-  return c.body(null, 201, {
-    location: `/v2/${repository}/blobs/${digest}`,
-    'docker-content-digest': digest,
-  })
-}
-
-async function findUpload(c: Context<AppEnv, typeof uploadPath>, { store }: Services): Promise<Upload> {
+async function findSession(c: UploadContext, { store }: Services): Promise<Session> {
   const repository = parseRepository(c.req.param('name'))
   const upload = { id: c.req.param('upload'), repository, token: c.get('caller')?.token }
-  if (await store.repositories.hasUpload(upload)) return upload
-  throw new SelvedgeError('BLOB_UPLOAD_UNKNOWN', `repository ${repository} has no such upload`)
+  const state = await store.repositories.upload(upload)
+  if (state !== undefined) return { ...upload, ...state }
+  throw unknownUpload(repository)
 }
 
-function uploadHeaders({ id, repository }: Upload) {
-  return { location: `/v2/${repository}/blobs/uploads/${id}`, 'docker-upload-uuid': id, range: '0-0' }
+/** The size after it. */
+async function append(c: UploadContext, services: Services, session: Session): Promise<number> {
+  const { length } = demandOrder(c, session)
+  if (session.parts >= limits.uploadParts) {
+    throw new SelvedgeError('BODY_TOO_LARGE', `this upload came in ${limits.uploadParts} parts: send larger ones`)
+  }
+  const { bytes, demandWhole } = takeBody(streamBody(c), length)
+  const size = await services.blobs.append(session.id, session.size, bytes)
+  if (!(await services.store.repositories.advanceUpload(session.id, session.size, size, timeOf(services)))) {
+    // It was cancelled meanwhile.
+    await services.blobs.discard(session.id)
+    throw unknownUpload(session.repository)
+  }
+  demandWhole()
+  return size
+}
+
+async function finish(c: UploadContext, services: Services, session: Session, digest: string): Promise<BlobRecord> {
+  try {
+    // The usual push: nothing came before, and nothing is kept for going on.
+    if (session.size === 0) return await services.blobs.write(wholeBody(c, session), digest)
+    const size = hasBody(c) ? await append(c, services, session) : session.size
+    return await services.blobs.finish(session.id, size, digest)
+  } catch (thrown) {
+    // Bytes that are not those of their digest are of no use to anyone.
+    if (thrown instanceof SelvedgeError && thrown.code === 'DIGEST_INVALID') await drop(services, session)
+    throw thrown
+  }
+}
+
+async function created(
+  c: Context<AppEnv>,
+  services: Services,
+  repository: string,
+  record: BlobRecord,
+): Promise<Response> {
+  await services.store.repositories.addBlob(repository, record, timeOf(services))
+  return c.body(null, 201, {
+    location: `/v2/${repository}/blobs/${record.digest}`,
+    'docker-content-digest': record.digest,
+  })
+}
+
+async function drop({ store, blobs }: Services, session: Session): Promise<void> {
+  await store.repositories.closeUpload(session)
+  await blobs.discard(session.id)
+}
+
+function wholeBody(c: Context<AppEnv>, session?: Session): AsyncIterable<Uint8Array> {
+  const { length } = session === undefined ? announcedBy(c) : demandOrder(c, session)
+  const bytes = streamBody(c)
+  return length === undefined ? bytes : takeBody(bytes, length).bytes
+}
+
+function demandOrder(c: Context<AppEnv>, session: Session): { length: number | undefined } {
+  const { start, length } = announcedBy(c)
+  if (start === undefined || start === session.size) return { length }
+  for (const [name, value] of Object.entries(uploadHeaders(session, session.size))) c.header(name, value)
+  throw new SelvedgeError('BLOB_UPLOAD_INVALID', `the part starts at ${start}, the upload has ${session.size} bytes`)
+}
+
+function announcedBy(c: Context<AppEnv>) {
+  return parseAnnounced(c.req.header('content-range'), c.req.header('content-length'))
+}
+
+function hasBody(c: Context<AppEnv>): boolean {
+  return c.req.raw.body !== null && c.req.header('content-length') !== '0'
+}
+
+// An upload that has nothing says 0-0 too: the specification knows no other way.
+function uploadHeaders({ id, repository }: Upload, size: number) {
+  const range = `0-${Math.max(0, size - 1)}`
+  return { location: `/v2/${repository}/blobs/uploads/${id}`, 'docker-upload-uuid': id, range }
+}
+
+function unknownUpload(repository: string): SelvedgeError {
+  return new SelvedgeError('BLOB_UPLOAD_UNKNOWN', `repository ${repository} has no such upload`)
+}
+
+function timeOf({ now }: Services): string {
+  return new Date(now()).toISOString()
 }

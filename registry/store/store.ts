@@ -45,6 +45,13 @@ export interface Upload {
   token?: string | undefined
 }
 
+export interface UploadState {
+  /** Bytes that are durable: what the client was or may be told of. */
+  size: number
+  /** How many requests brought them. */
+  parts: number
+}
+
 /** What OCI Distribution knows: blobs and manifests that repositories hold, tags, open uploads. */
 export interface Repositories {
   /** A blob that this repository holds; others' blobs do not exist for it. */
@@ -54,11 +61,15 @@ export interface Repositories {
   markCorrupt(digest: string, now: string): Promise<void>
   /** False, and nothing is opened, while the token has that many open. */
   openUpload(upload: Upload, now: string, most: number): Promise<boolean>
-  /** False for another repository's or another token's upload, too. */
-  hasUpload(upload: Upload): Promise<boolean>
+  /** Undefined for another repository's or another token's upload, too. */
+  upload(upload: Upload): Promise<UploadState | undefined>
+  /** One more part reaches to `size`; false where the upload is gone or no longer has `from` bytes. */
+  advanceUpload(id: string, from: number, size: number, now: string): Promise<boolean>
   closeUpload(upload: Upload): Promise<void>
-  /** Forgets uploads that were opened before the moment. */
+  /** Forgets uploads to which nothing was added since the moment. */
   dropUploads(before: string): Promise<void>
+  /** Whether any upload has this id, whosever it is. */
+  isOpen(id: string): Promise<boolean>
   /** A manifest that registers no version; `tag` then names it. */
   addManifest(repository: string, manifest: ManifestRecord, tag: string | undefined, now: string): Promise<void>
   manifest(repository: string, reference: { digest: string } | { tag: string }): Promise<ManifestRecord | undefined>

@@ -73,6 +73,13 @@ const migrations: readonly string[] = [
     id TEXT PRIMARY KEY, name TEXT, role TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL, revoked_at TEXT
   ) STRICT;
   `,
+  // Uploads go on where they ended. A default of '' is needed to add the column; no row keeps it.
+  `
+  ALTER TABLE uploads ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE uploads ADD COLUMN parts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE uploads ADD COLUMN changed_at TEXT NOT NULL DEFAULT '';
+  UPDATE uploads SET changed_at = created_at;
+  `,
 ]
 
 /**

@@ -41,25 +41,37 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
           .where('token', 'is', token)
           .executeTakeFirstOrThrow()
         if (open >= most) return false
-        await tx.insertInto('uploads').values({ id, repository, token, created_at: now }).execute()
+        const row = { id, repository, token, created_at: now, size: 0, parts: 0, changed_at: now }
+        await tx.insertInto('uploads').values(row).execute()
         return true
       })
     },
-    async hasUpload({ id, repository, token }) {
-      const row = await db
+    async upload({ id, repository, token }) {
+      return await db
         .selectFrom('uploads')
-        .select('id')
+        .select(['size', 'parts'])
         .where('id', '=', id)
         .where('repository', '=', repository)
         .where('token', 'is', token ?? null)
         .executeTakeFirst()
-      return row !== undefined
+    },
+    async advanceUpload(id, from, size, now) {
+      const result = await db
+        .updateTable('uploads')
+        .set((set) => ({ size, parts: set('parts', '+', 1), changed_at: now }))
+        .where('id', '=', id)
+        .where('size', '=', from)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
     },
     async closeUpload({ id, repository }) {
       await db.deleteFrom('uploads').where('id', '=', id).where('repository', '=', repository).execute()
     },
     async dropUploads(before) {
-      await db.deleteFrom('uploads').where('created_at', '<', before).execute()
+      await db.deleteFrom('uploads').where('changed_at', '<', before).execute()
+    },
+    async isOpen(id) {
+      return (await db.selectFrom('uploads').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
     },
     async addManifest(repository, manifest, tag, now) {
       await db.transaction().execute(async (tx) => {

@@ -4,7 +4,15 @@ import type { Selectable } from 'kysely'
 export interface Tables {
   blobs: { digest: string; size: number; chunks: string; created_at: string; corrupt_at: string | null }
   repository_blobs: { repository: string; digest: string; created_at: string }
-  uploads: { id: string; repository: string; token: string | null; created_at: string }
+  uploads: {
+    id: string
+    repository: string
+    token: string | null
+    created_at: string
+    size: number
+    parts: number
+    changed_at: string
+  }
   manifests: { repository: string; digest: string; media_type: string; bytes: Uint8Array; created_at: string }
   aliases: { repository: string; alias: string; manifest: string; version: number | null; moved_at: string }
   models: { name: string; created_at: string; tags: string }

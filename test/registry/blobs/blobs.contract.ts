@@ -1,4 +1,5 @@
 /** What every Blobs promises; each implementation runs it. */
+import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { Blobs } from '../../../registry/blobs/blobs.ts'
 import { openChecked, readChecked, readWhole } from '../../../registry/blobs/checked.ts'
@@ -6,6 +7,8 @@ import { bytesOf, digestOf } from '../fixture.ts'
 
 export interface OpenBlobs extends AsyncDisposable {
   blobs: Blobs
+  /** As after a restart of the process, over the same data. */
+  reopen(): Promise<Blobs>
   /** Names of whatever is stored or half stored. */
   stored(): Promise<string[]>
 }
@@ -93,6 +96,73 @@ export function blobsContract(name: string, open: () => Promise<OpenBlobs>): voi
       expect((await parts.next()).value).toHaveLength(chunk)
       await expect(parts.next()).rejects.toMatchObject({ code: 'BLOB_CORRUPT' })
       await stored.close()
+    })
+
+    test('come from an upload in parts that break anywhere, and the upload is gone', async () => {
+      await using opened = await open()
+      const bytes = new Uint8Array(chunk + 9).map((_, i) => (i * 11) % 251)
+      const whole = await opened.blobs.write(pieces(bytes, 999_999), digestOf(bytes))
+      const upload = randomUUID()
+      let size = 0
+      for (const end of [1, chunk - 1, chunk + 3, bytes.length]) {
+        size = await opened.blobs.append(upload, size, pieces(bytes.subarray(size, end), 500_009))
+        expect(size).toBe(end)
+      }
+      expect(await opened.blobs.uploads()).toEqual([upload])
+      expect(await opened.blobs.finish(upload, size, digestOf(bytes))).toEqual(whole)
+      expect(await opened.blobs.uploads()).toEqual([])
+      expect(await opened.stored()).toHaveLength(1)
+    })
+
+    test('come from an upload that goes on after a restart, from any offset that was answered', async () => {
+      await using opened = await open()
+      const upload = randomUUID()
+      await opened.blobs.append(upload, 0, pieces(bytesOf('hello, '), 3))
+      await opened.blobs.append(upload, 7, pieces(bytesOf('wrong'), 3))
+      const again = await opened.reopen()
+      expect(await again.append(upload, 7, pieces(bytesOf('blob'), 3))).toBe(11)
+      expect(await (await opened.reopen()).finish(upload, 11, digestOf('hello, blob'))).toMatchObject({ size: 11 })
+    })
+
+    test('come from the part of an upload that was answered, whatever broke off after it', async () => {
+      await using opened = await open()
+      const upload = randomUUID()
+      await opened.blobs.append(upload, 0, pieces(text, 2))
+      await expect(opened.blobs.append(upload, 5, broken())).rejects.toThrow('the line is dead')
+      expect(await opened.blobs.finish(upload, 5, digestOf('hello'))).toMatchObject({ size: 5 })
+      const stored = await opened.blobs.open(digestOf('hello'))
+      expect(stored?.size).toBe(5)
+      await stored?.close()
+    })
+
+    test('are found by an upload that was finished and not told so', async () => {
+      await using opened = await open()
+      const upload = randomUUID()
+      await opened.blobs.append(upload, 0, pieces(text, 2))
+      const record = await opened.blobs.finish(upload, 5, digestOf('hello'))
+      expect(await opened.blobs.finish(upload, 5, digestOf('hello'))).toEqual(record)
+    })
+
+    test('UP-04 come from no upload that has another digest, and it stays until it is discarded', async () => {
+      await using opened = await open()
+      const upload = randomUUID()
+      await opened.blobs.append(upload, 0, pieces(text, 2))
+      const wrong = opened.blobs.finish(upload, 5, digestOf('other'))
+      await expect(wrong).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+      expect(await opened.blobs.open(digestOf('other'))).toBeUndefined()
+      expect(await opened.blobs.uploads()).toEqual([upload])
+      await opened.blobs.discard(upload)
+      await opened.blobs.discard(upload)
+      expect(await opened.stored()).toEqual([])
+    })
+
+    test('come from no upload whose bytes are gone, nor from a name that is a path', async () => {
+      await using opened = await open()
+      for (const upload of [randomUUID(), '../../canary', '']) {
+        const unknown = { code: 'BLOB_UPLOAD_UNKNOWN' }
+        await expect(opened.blobs.append(upload, 1, pieces(text, 2))).rejects.toMatchObject(unknown)
+        await expect(opened.blobs.finish(upload, 1, digestOf('hello'))).rejects.toMatchObject(unknown)
+      }
     })
 
     test('are not asked for by anything but a digest', async () => {

@@ -11,6 +11,7 @@ async function openFolder(): Promise<OpenBlobs & { root: string }> {
   return {
     root,
     blobs,
+    reopen: () => openFolderBlobs(root),
     async stored() {
       const entries = readdirSync(root, { recursive: true, withFileTypes: true })
       return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)

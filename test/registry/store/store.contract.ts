@@ -34,17 +34,31 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       const { repositories } = opened.store
       await repositories.openUpload({ id: 'u', repository: 'a', token: 't' }, day, 1)
       await repositories.openUpload({ id: 'v', repository: 'a' }, day, 1)
-      const known = (id: string, repository: string, token?: string) =>
-        repositories.hasUpload({ id, repository, token })
-      expect(await known('u', 'a', 't')).toBe(true)
-      expect(await known('v', 'a')).toBe(true)
+      const known = (id: string, repository: string, token?: string) => repositories.upload({ id, repository, token })
+      expect([await known('u', 'a', 't'), await known('v', 'a')]).toEqual([
+        { size: 0, parts: 0 },
+        { size: 0, parts: 0 },
+      ])
       expect([await known('u', 'a'), await known('u', 'b', 't'), await known('v', 'a', 't')]).toEqual([
-        false,
-        false,
-        false,
+        undefined,
+        undefined,
+        undefined,
       ])
       await repositories.closeUpload({ id: 'u', repository: 'a', token: 't' })
-      expect(await known('u', 'a', 't')).toBe(false)
+      expect(await known('u', 'a', 't')).toBeUndefined()
+      expect([await repositories.isOpen('u'), await repositories.isOpen('v')]).toEqual([false, true])
+    })
+
+    test('advance an upload from where it is, once, and remember it', async () => {
+      await using opened = await open()
+      const upload = { id: 'u', repository: 'a' }
+      await opened.store.repositories.openUpload(upload, day, 1)
+      const advance = (from: number, to: number) => opened.store.repositories.advanceUpload('u', from, to, day)
+      expect(await Promise.all([advance(0, 10), advance(0, 20)])).toEqual([true, false])
+      expect(await advance(10, 30)).toBe(true)
+      expect(await (await opened.reopen()).repositories.upload(upload)).toEqual({ size: 30, parts: 2 })
+      await opened.store.repositories.closeUpload(upload)
+      expect(await advance(30, 40)).toBe(false)
     })
 
     test('open so many uploads of a token and no more, until one is closed or dropped for its age', async () => {
@@ -53,13 +67,13 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       const start = (id: string, token: string | undefined, at: string) =>
         repositories.openUpload({ id, repository: 'a', token }, at, 2)
       expect(await start('1', 't', '2026-11-24T10:00:00.000Z')).toBe(true)
-      expect(await start('2', 't', '2026-11-24T11:00:00.000Z')).toBe(true)
+      expect(await start('2', 't', '2026-11-24T10:00:00.000Z')).toBe(true)
       expect(await start('3', 't', day)).toBe(false)
-      expect(await repositories.hasUpload({ id: '3', repository: 'a', token: 't' })).toBe(false)
-      expect(await start('4', undefined, day)).toBe(true)
+      expect(await repositories.isOpen('3')).toBe(false)
+      expect(await start('4', undefined, '2026-11-24T11:00:00.000Z')).toBe(true)
+      await repositories.advanceUpload('2', 0, 1, '2026-11-24T11:00:00.000Z')
       await repositories.dropUploads('2026-11-24T11:00:00.000Z')
-      expect(await repositories.hasUpload({ id: '1', repository: 'a', token: 't' })).toBe(false)
-      expect(await repositories.hasUpload({ id: '2', repository: 'a', token: 't' })).toBe(true)
+      expect([await repositories.isOpen('1'), await repositories.isOpen('2')]).toEqual([false, true])
       expect(await start('5', 't', day)).toBe(true)
     })
 
