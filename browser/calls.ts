@@ -7,7 +7,7 @@ import { limits } from '../runtime/limits.ts'
 
 export interface Calls {
   /**
-   * @param timeoutMs - absent: as long as the worker's heart beats
+   * @param timeoutMs - to a beat, 2 s; absent: as long as the worker's heart beats
    * @throws SelvedgeError `DEADLINE_EXCEEDED`, or the reason given to {@link end}
    */
   wait<Result>(what: string, call: () => Promise<Result>, timeoutMs?: number): Promise<Result>
@@ -15,20 +15,28 @@ export interface Calls {
   end(reason: SelvedgeError): void
 }
 
+interface Waiting {
+  what: string
+  timeoutMs: number | undefined
+  /** Moment of `performance.now()`. */
+  startedAt: number
+  refuse(reason: SelvedgeError): void
+}
+
 const beatMs = 2000
 // A run holds the worker's thread, and with it the answer to a beat.
 const silenceMs = limits.runMs + 5000
 
 export function openCalls(ping: () => Promise<void>, died: (reason: SelvedgeError) => void): Calls {
-  const waiting = new Set<(reason: SelvedgeError) => void>()
+  const waiting = new Set<Waiting>()
   let ended: SelvedgeError | undefined
   let heardAt = 0
   let beat: ReturnType<typeof setInterval> | undefined
 
   function end(reason: SelvedgeError): void {
     ended ??= reason
-    clearInterval(beat)
-    for (const refuse of waiting) refuse(ended)
+    stopBeat()
+    for (const { refuse } of waiting) refuse(ended)
     waiting.clear()
   }
 
@@ -36,42 +44,51 @@ export function openCalls(ping: () => Promise<void>, died: (reason: SelvedgeErro
     heardAt = performance.now()
   }
 
-  function startBeat(): void {
-    heard()
-    beat = setInterval(() => {
-      if (performance.now() - heardAt > silenceMs) {
-        const reason = new SelvedgeError('WORKER_UNAVAILABLE', `the worker has been silent for ${silenceMs / 1000} s`)
-        end(reason)
-        died(reason)
-      } else {
-        // A refused beat is an answer too.
-        ping().then(heard, heard)
-      }
-    }, beatMs)
+  // One clock for all that waits: a timer a call took longer than the call of a small network.
+  function onBeat(): void {
+    if (waiting.size === 0) {
+      stopBeat()
+      return
+    }
+    const now = performance.now()
+    if (now - heardAt > silenceMs) {
+      const reason = new SelvedgeError('WORKER_UNAVAILABLE', `the worker has been silent for ${silenceMs / 1000} s`)
+      end(reason)
+      died(reason)
+      return
+    }
+    refuseLate(now)
+    // A refused beat is an answer too.
+    ping().then(heard, heard)
+  }
+
+  function refuseLate(now: number): void {
+    for (const { what, timeoutMs, startedAt, refuse } of waiting) {
+      if (timeoutMs === undefined || now - startedAt < timeoutMs) continue
+      refuse(new SelvedgeError('DEADLINE_EXCEEDED', `${what} took more than ${timeoutMs / 1000} s`))
+    }
+  }
+
+  function stopBeat(): void {
+    clearInterval(beat)
+    beat = undefined
   }
 
   return {
     end,
     async wait(what, call, timeoutMs) {
       if (ended !== undefined) throw ended
-      if (waiting.size === 0) startBeat()
-      let refuse: (reason: SelvedgeError) => void = () => undefined
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const refused = new Promise<never>((_, reject) => {
-        refuse = reject
-        if (timeoutMs === undefined) return
-        const late = () =>
-          reject(new SelvedgeError('DEADLINE_EXCEEDED', `${what} took more than ${timeoutMs / 1000} s`))
-        timer = setTimeout(late, timeoutMs)
-      })
-      waiting.add(refuse)
+      const startedAt = performance.now()
+      if (waiting.size === 0) heardAt = startedAt
+      beat ??= setInterval(onBeat, beatMs)
+      const { promise: refused, reject: refuse } = Promise.withResolvers<never>()
+      const entry = { what, timeoutMs, startedAt, refuse }
+      waiting.add(entry)
       try {
         return await Promise.race([call(), refused])
       } finally {
-        clearTimeout(timer)
-        waiting.delete(refuse)
+        waiting.delete(entry)
         heard()
-        if (waiting.size === 0) clearInterval(beat)
       }
     },
   }

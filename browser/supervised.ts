@@ -17,7 +17,7 @@ export interface Supervised {
    * @throws SelvedgeError what the worker refused with, `DEADLINE_EXCEEDED`, `HOST_CLOSED`, `WORKER_UNAVAILABLE` where
    * it died twice or too often
    */
-  call<Result>(what: string, use: (remote: Remote<WorkerApi>) => Promise<Result>): Promise<Result>
+  call<Result>(what: string, use: (remote: WorkerApi) => Promise<Result>): Promise<Result>
   close(): Promise<void>
 }
 
@@ -29,8 +29,14 @@ interface Listeners {
 
 interface Running {
   worker: Worker
-  remote: Remote<WorkerApi>
+  remote: WorkerApi
   calls: Calls
+}
+
+/** One worker, from its start to its death. */
+interface Life {
+  opening: Promise<Running>
+  running?: Running
 }
 
 const callMs = limits.runMs * 2
@@ -44,8 +50,20 @@ export async function openSupervised(
   keepErrorCodes()
   const restarts: number[] = []
   let closed = false
-  let running = open(false, signal)
-  await running
+  let life = begin(false, signal)
+  await life.opening
+
+  function begin(isReplacement: boolean, aborted?: AbortSignal): Life {
+    const begun: Life = { opening: open(isReplacement, aborted) }
+    begun.opening.then(
+      (running) => {
+        begun.running = running
+      },
+      // Whoever waits for it is told when it fails.
+      () => undefined,
+    )
+    return begun
+  }
 
   async function open(isReplacement: boolean, aborted?: AbortSignal): Promise<Running> {
     aborted?.throwIfAborted()
@@ -54,7 +72,7 @@ export async function openSupervised(
       worker.terminate()
       throw aborted.reason
     }
-    const remote = wrap<WorkerApi>(worker)
+    const remote = bound(wrap<WorkerApi>(worker))
     const end = (reason: SelvedgeError) => {
       calls.end(reason)
       worker.terminate()
@@ -86,34 +104,29 @@ export async function openSupervised(
   }
 
   // Whoever finds the worker dead waits for the same next one.
-  function restart(dead: Promise<Running>, why: string): Promise<Running> {
-    if (running !== dead) return running
+  function restart(dead: Life, why: string): Life {
+    if (life !== dead) return life
     const now = performance.now()
     while (restarts[0] !== undefined && restarts[0] < now - restartsWithinMs) restarts.shift()
     if (restarts.length >= mostRestarts) {
       const message = `the worker died ${mostRestarts + 1} times within ${restartsWithinMs / 60_000} minutes: ${why}`
-      return Promise.reject(new SelvedgeError('WORKER_UNAVAILABLE', message))
+      throw new SelvedgeError('WORKER_UNAVAILABLE', message)
     }
     restarts.push(now)
     event?.({ type: 'worker_restarted', why })
-    running = open(true)
-    // Whoever waits for it is told when it fails.
-    running.catch(() => undefined)
-    return running
+    life = begin(true)
+    return life
   }
 
-  async function ask<Result>(
-    asked: Promise<Running>,
-    what: string,
-    use: (remote: Remote<WorkerApi>) => Promise<Result>,
-  ): Promise<Result> {
-    const { calls, remote } = await asked
+  // Asked at once where a worker runs: what the caller does with its arrays after the call is too late to be sent.
+  async function ask<Result>(asked: Life, what: string, use: (remote: WorkerApi) => Promise<Result>): Promise<Result> {
+    const { calls, remote } = asked.running ?? (await asked.opening)
     return await calls.wait(what, () => use(remote), callMs)
   }
 
   return {
     async call(what, use) {
-      const asked = running
+      const asked = life
       try {
         return await ask(asked, what, use)
       } catch (error) {
@@ -124,7 +137,7 @@ export async function openSupervised(
     },
     async close() {
       closed = true
-      const { calls, remote, worker } = await running
+      const { calls, remote, worker } = await life.opening
       try {
         await calls.wait('close', () => remote.close(), callMs)
       } finally {
@@ -135,8 +148,14 @@ export async function openSupervised(
   }
 }
 
+// Comlink makes a proxy, and registers it to be finalized, each time that a method is read.
+function bound(remote: Remote<WorkerApi>): WorkerApi {
+  const { hold, open, score, infer, outcome, state, report, destroyDevice, close, ping } = remote
+  return { hold, open, score, infer, outcome, state, report, destroyDevice, close, ping }
+}
+
 // A worker that is closed or terminated says nothing, but the browser frees its locks at once.
-async function watchLife(remote: Remote<WorkerApi>, end: (reason: SelvedgeError) => void): Promise<void> {
+async function watchLife(remote: WorkerApi, end: (reason: SelvedgeError) => void): Promise<void> {
   const lock = `selvedge-worker-${randomId()}`
   await remote.hold(lock)
   void navigator.locks.request(lock, () => end(new SelvedgeError('WORKER_UNAVAILABLE', 'the worker died')))
