@@ -6,7 +6,7 @@ import type { Tensors } from '../runtime/tensor.ts'
 import { copyImages } from './images.ts'
 import type { ConnectionEvent, Progress } from './protocol.ts'
 import { openSupervised } from './supervised.ts'
-import { copyTensors } from './transfer.ts'
+import { openBuffers } from './transfer.ts'
 
 export type { CallOptions, Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
 export { SelvedgeError } from '../runtime/errors.ts'
@@ -66,6 +66,8 @@ export async function connect(
     { progress: options.onProgress, event: options.onEvent, signal: options.signal },
   )
 
+  const buffers = openBuffers()
+
   // Hidden is the last moment that a page on a phone is sure to see.
   const reportWhenHidden = () => {
     if (document.visibilityState === 'hidden') worker.call('report', (remote) => remote.report()).catch(() => undefined)
@@ -100,7 +102,10 @@ export async function connect(
     async infer(inputs: Tensors, call?: CallOptions) {
       const unit = call?.unit ?? options.unit
       const called = performance.now()
-      const { outputs, ...answer } = await worker.call('infer', (remote) => remote.infer(copyTensors(inputs), unit))
+      const { outputs, spent, ...answer } = await worker.call('infer', (remote) =>
+        remote.infer(buffers.copy(inputs), unit),
+      )
+      buffers.keep(spent)
       return { outputs, ...answeredBy(answer, unit, called) }
     },
     async outcome({ unit }, values) {

@@ -26,7 +26,8 @@ export interface WorkerApi {
     records: readonly Readonly<Record<string, unknown>>[],
     unit: string | undefined,
   ): Promise<Answer & { predictions: Prediction[] }>
-  infer(inputs: Tensors, unit: string | undefined): Promise<Answer & { outputs: Tensors }>
+  /** @returns also the buffers of inputs that were read, this call's or earlier ones' */
+  infer(inputs: Tensors, unit: string | undefined): Promise<Answer & { outputs: Tensors; spent: ArrayBuffer[] }>
   outcome(unit: string, values: Record<string, boolean | number | string>): Promise<void>
   state(): Promise<ConnectionState>
   report(): Promise<boolean>

@@ -8,6 +8,7 @@ import { readPixels } from './images.ts'
 import { watchPolicy } from './policy.ts'
 import type { Told, WorkerApi } from './protocol.ts'
 import { keepErrorCodes } from './thrown.ts'
+import { giveAnswer, largeBuffers } from './transfer.ts'
 
 // ONNX Runtime's own threads load this same file under another name.
 if (!self.name.startsWith('em-pthread')) start()
@@ -53,7 +54,8 @@ function start(): void {
     },
     async infer(inputs, unit) {
       const { scorer } = host()
-      return await scorer.infer({ inputs }, scorer.choose({ unit }))
+      const answer = await scorer.infer({ inputs }, scorer.choose({ unit }))
+      return giveAnswer({ ...answer, spent: largeBuffers(inputs) })
     },
     outcome: async (unit, values) => host().scorer.units.outcome(unit, values),
     async destroyDevice() {
