@@ -15,9 +15,11 @@ import type { AppEnv, Services } from './http/env.ts'
 import { invalidRequest, isOci, renderError } from './http/errors.ts'
 import { allowHosts } from './http/hosts.ts'
 import { countRequests, metricsRoutes } from './metrics/routes.ts'
+import { removalRoutes } from './models/removal-routes.ts'
 import { modelRoutes } from './models/routes.ts'
 import { blobRoutes } from './oci/blob-routes.ts'
 import { manifestRoutes } from './oci/manifest-routes.ts'
+import { referrerRoutes } from './oci/referrer-routes.ts'
 import { uploadRoutes } from './oci/upload-routes.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
 
@@ -59,7 +61,9 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   blobRoutes(app, services)
   uploadRoutes(app, services)
   manifestRoutes(app, services)
+  referrerRoutes(app, services)
   modelRoutes(app, services)
+  removalRoutes(app, services)
   endpointRoutes(app, services)
   planRoutes(app, services)
   telemetryRoutes(app, services)

@@ -45,6 +45,8 @@ export function renderError(
     status: error.status,
     detail: error.message,
     next: error.next,
+    // RFC 9457, 3.2: who holds what was to be deleted.
+    ...(error.detail.holders !== undefined && { holders: error.detail.holders }),
   }
   return c.body(JSON.stringify(problem), status, { 'content-type': 'application/problem+json' })
 }

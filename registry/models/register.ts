@@ -10,7 +10,7 @@ import { type OnnxModel, readModelWindows } from '../../runtime/onnx/reader.ts'
 import { openChecked } from '../blobs/checked.ts'
 import type { Services } from '../http/env.ts'
 import { type ImageManifest, modelConfigType } from '../oci/manifest.ts'
-import type { ManifestRecord, NewVersion } from '../store/store.ts'
+import type { NewManifest, NewVersion } from '../store/store.ts'
 import { checkAgreement, checkGolden, checkSpec } from './agreement.ts'
 import { filesOf, type ModelFile, readDocument, withFile } from './files.ts'
 
@@ -18,7 +18,7 @@ export interface Registration {
   model: string
   target: NewVersion['target']
   manifest: ImageManifest
-  record: ManifestRecord
+  record: NewManifest
   now: string
 }
 
@@ -48,7 +48,8 @@ export async function registerVersion(
   const digest = described?.record.digest ?? (await keepDescription(services, model, description, now))
   const version: NewVersion = {
     model,
-    manifest: record,
+    // The description stays with the manifest, though the manifest may not name it.
+    manifest: { ...record, blobs: [...record.blobs, digest] },
     target,
     facts: {
       sizeBytes: manifest.config.size + manifest.layers.reduce((sum, layer) => sum + layer.size, 0),

@@ -1,9 +1,10 @@
-/** Pulling blobs: OCI Distribution 1.1, "Pulling blobs". */
+/** Pulling and deleting blobs: OCI Distribution 1.1, "Pulling blobs" and "Deleting Blobs". */
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { readChecked } from '../blobs/checked.ts'
 import type { AppEnv, Services } from '../http/env.ts'
+import { removalOf } from '../models/holders.ts'
 import type { BlobRecord } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
 import { type ByteRange, parseRange } from './range.ts'
@@ -19,8 +20,12 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
     if (record === undefined) throw unknownBlob(name, digest)
     return await answer(c, services, record)
   })
-  app.delete('/v2/:name{.+}/blobs/:digest', () => {
-    throw new SelvedgeError('UNSUPPORTED', 'blobs are not deleted through this interface')
+  app.delete('/v2/:name{.+}/blobs/:digest', async (c) => {
+    const name = parseRepository(c.req.param('name'))
+    const digest = parseDigest(c.req.param('digest'))
+    const removed = await services.store.repositories.removeBlob(name, digest, removalOf(services, `blob ${digest}`))
+    if (!removed) throw unknownBlob(name, digest)
+    return c.body(null, 202)
   })
 }
 

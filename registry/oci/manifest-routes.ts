@@ -1,4 +1,4 @@
-/** Pulling and pushing manifests, listing tags: OCI Distribution 1.1. A model's manifest registers a version. */
+/** Pulling, pushing and deleting manifests, listing tags: OCI Distribution 1.1. A model's manifest registers a version. */
 import { createHash } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -6,10 +6,11 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { readBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
+import { removalOf } from '../models/holders.ts'
 import { registerVersion } from '../models/register.ts'
-import type { ManifestRecord } from '../store/store.ts'
+import type { NewManifest } from '../store/store.ts'
 import { intactBlob } from './blob-routes.ts'
-import { type Manifest, modelOf, parseManifest } from './manifest.ts'
+import { type Manifest, parseManifest } from './manifest.ts'
 import { isModelName, parseReference, parseRepository, parseTarget } from './names.ts'
 
 const manifestPath = '/v2/:name{.+}/manifests/:reference'
@@ -42,13 +43,20 @@ export function manifestRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
       throw new SelvedgeError('DIGEST_INVALID', `the manifest sent has the digest ${digest}`)
     }
     const manifest = parseManifest(bytes, c.req.header('content-type'))
-    await demandParts(services, repository, manifest)
-    const record = { digest, mediaType: manifest.mediaType, bytes }
+    const parts = await findParts(services, repository, manifest)
+    const { mediaType, subject, artifactType, annotations } = manifest
+    const record = { digest, mediaType, bytes, ...parts, subject, artifactType, annotations }
     return await put(c, services, repository, reference, manifest, record)
   })
 
-  app.delete(manifestPath, () => {
-    throw new SelvedgeError('UNSUPPORTED', 'manifests are not deleted through this interface')
+  app.delete(manifestPath, async (c) => {
+    const repository = parseRepository(c.req.param('name'))
+    const text = c.req.param('reference')
+    const removal = removalOf(services, `${repository} ${text}`)
+    const removed = await store.repositories.removeManifest(repository, parseReference(text), removal)
+    if (!removed) throw unknownManifest(repository, text)
+    services.log({ level: 'info', event: 'manifest deleted', repository, reference: text })
+    return c.body(null, 202)
   })
 
   app.get('/v2/:name{.+}/tags/list', async (c) => {
@@ -64,10 +72,6 @@ export function manifestRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
     }
     return c.json({ name: repository, tags: page })
   })
-
-  app.get('/v2/:name{.+}/referrers/:digest', () => {
-    throw new SelvedgeError('UNSUPPORTED', 'referrers are not listed here yet')
-  })
 }
 
 async function put(
@@ -76,13 +80,14 @@ async function put(
   repository: string,
   reference: { digest: string } | { tag: string },
   manifest: Manifest,
-  record: ManifestRecord,
+  record: NewManifest,
 ): Promise<Response> {
   const { store, now } = services
   const at = new Date(now()).toISOString()
   c.header('location', `/v2/${repository}/manifests/${record.digest}`)
   c.header('docker-content-digest', record.digest)
-  const model = modelOf(manifest)
+  if (manifest.subject !== undefined) c.header('oci-subject', manifest.subject)
+  const { model } = manifest
   if (model !== undefined && isModelName(repository) && 'tag' in reference) {
     const target = parseTarget(reference.tag)
     const version = await registerVersion(services, { model: repository, target, manifest: model, record, now: at })
@@ -96,20 +101,27 @@ async function put(
 }
 
 // The same answer for a blob that is nowhere, for one that only another repository holds and for one that is damaged.
-async function demandParts(services: Services, repository: string, manifest: Manifest): Promise<void> {
-  if (manifest.kind === 'index') {
-    for (const { digest } of manifest.index.manifests) {
-      const found = await services.store.repositories.manifest(repository, { digest })
-      if (found === undefined) throw missingPart(repository, digest)
-    }
-    return
+async function findParts(
+  services: Services,
+  repository: string,
+  { blobs, children, mentioned }: Manifest,
+): Promise<{ blobs: string[]; children: string[] }> {
+  const { repositories } = services.store
+  for (const { digest } of children) {
+    if ((await repositories.manifest(repository, { digest })) === undefined) throw missingPart(repository, digest)
   }
-  for (const { digest, size } of [manifest.image.config, ...manifest.image.layers]) {
+  for (const { digest, size } of blobs) {
     const found = await intactBlob(services, repository, digest)
     if (found === undefined) throw missingPart(repository, digest)
     if (found.size === size) continue
     throw new SelvedgeError('MANIFEST_INVALID', `the manifest gives ${digest} ${size} bytes, it has ${found.size}`)
   }
+  const parts = { blobs: blobs.map(({ digest }) => digest), children: children.map(({ digest }) => digest) }
+  for (const digest of mentioned) {
+    if ((await repositories.blob(repository, digest)) !== undefined) parts.blobs.push(digest)
+    if ((await repositories.manifest(repository, { digest })) !== undefined) parts.children.push(digest)
+  }
+  return parts
 }
 
 async function demandFreeNumber({ store }: Services, repository: string, tag: string): Promise<void> {

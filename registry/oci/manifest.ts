@@ -1,4 +1,7 @@
-/** Manifests: OCI image-spec 1.1, and the CNCF ModelPack format on top of it. */
+/**
+ * Manifests: OCI image-spec 1.1, Docker's image manifest version 2 schema 2, the CNCF ModelPack format on top of the first,
+ * and any other form, which is stored as it is.
+ */
 import { z } from 'zod'
 import { digest } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
@@ -9,7 +12,14 @@ export const modelConfigType = 'application/vnd.cncf.model.config.v1+json'
 export const filepathAnnotation = 'org.cncf.model.filepath'
 
 const imageType = 'application/vnd.oci.image.manifest.v1+json'
-const indexType = 'application/vnd.oci.image.index.v1+json'
+export const indexType = 'application/vnd.oci.image.index.v1+json'
+
+const forms = new Map<string, 'image' | 'index'>([
+  [imageType, 'image'],
+  [indexType, 'index'],
+  ['application/vnd.docker.distribution.manifest.v2+json', 'image'],
+  ['application/vnd.docker.distribution.manifest.list.v2+json', 'index'],
+])
 
 const annotations = z.record(z.string(), z.string())
 
@@ -20,51 +30,111 @@ const descriptor = z.looseObject({
   annotations: annotations.optional(),
 })
 
-const image = z.looseObject({
+const common = {
   schemaVersion: z.literal(2),
-  mediaType: z.literal(imageType).optional(),
+  mediaType: z.string().optional(),
   artifactType: z.string().max(255).optional(),
-  config: descriptor,
-  layers: z.array(descriptor).max(10_000),
   subject: descriptor.optional(),
   annotations: annotations.optional(),
+}
+
+const image = z.looseObject({ ...common, config: descriptor, layers: z.array(descriptor).max(10_000) })
+
+const index = z.looseObject({ ...common, manifests: z.array(descriptor).max(10_000) })
+
+// What another form says in OCI's words counts, and what it says in its own is its own affair.
+const other = z.looseObject({
+  mediaType: z.string().optional(),
+  artifactType: z.string().max(255).optional().catch(undefined),
+  subject: descriptor.optional().catch(undefined),
+  annotations: annotations.optional().catch(undefined),
 })
 
-const index = z.looseObject({
-  schemaVersion: z.literal(2),
-  mediaType: z.literal(indexType),
-  artifactType: z.string().max(255).optional(),
-  manifests: z.array(descriptor).max(10_000),
-  subject: descriptor.optional(),
-  annotations: annotations.optional(),
-})
-
+type Descriptor = z.infer<typeof descriptor>
 export type ImageManifest = z.infer<typeof image>
-type IndexManifest = z.infer<typeof index>
 
-export type Manifest =
-  | { kind: 'image'; mediaType: string; image: ImageManifest }
-  | { kind: 'index'; mediaType: string; index: IndexManifest }
+export interface Manifest {
+  mediaType: string
+  /** Must be in the repository. */
+  blobs: Pick<Descriptor, 'digest' | 'size'>[]
+  /** Manifests that must be in the repository. */
+  children: Pick<Descriptor, 'digest'>[]
+  /** Digests in a manifest of another form: what of them is in the repository stays there with it. */
+  mentioned: string[]
+  /** A digest; it need not be there. */
+  subject?: string | undefined
+  artifactType?: string | undefined
+  annotations?: Record<string, string> | undefined
+  /** Where it is the manifest of a ModelPack model. */
+  model?: ImageManifest | undefined
+}
 
 /** @throws {@link SelvedgeError} `MANIFEST_INVALID` */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
   const json = parseJson(bytes)
-  const manifest: Manifest = isIndex(json)
-    ? { kind: 'index', mediaType: indexType, index: parse(index, json) }
-    : { kind: 'image', mediaType: imageType, image: parse(image, json) }
+  const { mediaType: own, manifests } = parse(z.looseObject({ mediaType: z.string().optional() }), json)
   const announced = contentType?.split(';')[0]?.trim()
-  if (announced !== undefined && announced !== manifest.mediaType) {
-    throw new SelvedgeError(
-      'MANIFEST_INVALID',
-      `the content type is ${announced}, the manifest is ${manifest.mediaType}`,
-    )
+  const mediaType = own ?? announced ?? (manifests === undefined ? imageType : indexType)
+  if (announced !== undefined && announced !== mediaType) {
+    throw new SelvedgeError('MANIFEST_INVALID', `the content type is ${announced}, the manifest is ${mediaType}`)
   }
-  return manifest
+  const form = forms.get(mediaType)
+  if (form === 'image') return ofImage(mediaType, parse(image, json))
+  if (form === 'index') return ofIndex(mediaType, parse(index, json))
+  return ofOther(mediaType, parse(other, json))
 }
 
-/** The manifest, where it is one of a ModelPack model. */
-export function modelOf(manifest: Manifest): ImageManifest | undefined {
-  return manifest.kind === 'image' && manifest.image.artifactType === modelArtifactType ? manifest.image : undefined
+function ofImage(mediaType: string, image: ImageManifest): Manifest {
+  const { config, layers, artifactType, subject, annotations } = image
+  return {
+    mediaType,
+    blobs: [config, ...layers],
+    children: [],
+    mentioned: [],
+    subject: subject?.digest,
+    // "If the artifactType is empty or missing, it is the config descriptor's mediaType" (Pushing Manifests with Subject).
+    artifactType: artifactType || config.mediaType,
+    annotations,
+    ...(mediaType === imageType && artifactType === modelArtifactType && { model: image }),
+  }
+}
+
+function ofIndex(
+  mediaType: string,
+  { manifests, artifactType, subject, annotations }: z.infer<typeof index>,
+): Manifest {
+  return {
+    mediaType,
+    blobs: [],
+    children: manifests,
+    mentioned: [],
+    subject: subject?.digest,
+    artifactType: artifactType || undefined,
+    annotations,
+  }
+}
+
+function ofOther(mediaType: string, manifest: z.infer<typeof other>): Manifest {
+  const { artifactType, subject, annotations } = manifest
+  return {
+    mediaType,
+    blobs: [],
+    children: [],
+    mentioned: digestsIn(manifest),
+    subject: subject?.digest,
+    artifactType: artifactType || undefined,
+    annotations,
+  }
+}
+
+function digestsIn(value: unknown): string[] {
+  const found = new Set<string>()
+  const waiting = [value]
+  for (let each = waiting.pop(); each !== undefined; each = waiting.pop()) {
+    if (typeof each === 'string' && digest.safeParse(each).success) found.add(each)
+    if (typeof each === 'object' && each !== null) waiting.push(...Object.values(each))
+  }
+  return [...found]
 }
 
 function parse<T>(schema: z.ZodType<T>, json: unknown): T {
@@ -72,10 +142,6 @@ function parse<T>(schema: z.ZodType<T>, json: unknown): T {
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new SelvedgeError('MANIFEST_INVALID', `manifest, ${issue?.path.join('.') || '(root)'}: ${issue?.message}`)
-}
-
-function isIndex(json: unknown): boolean {
-  return typeof json === 'object' && json !== null && 'mediaType' in json && json.mediaType === indexType
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,4 +1,4 @@
-/** Pushing blobs: OCI Distribution 1.1, "Pushing blobs", in one piece or in chunks, and "Cancel a blob upload". */
+/** Pushing blobs: OCI Distribution 1.1, "Pushing blobs", in one piece, in chunks or by a mount, and "Cancel a blob upload". */
 import { randomUUID } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -7,6 +7,7 @@ import { limits } from '../../runtime/limits.ts'
 import { streamBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import type { BlobRecord, Upload, UploadState } from '../store/store.ts'
+import { intactBlob } from './blob-routes.ts'
 import { parseDigest, parseRepository } from './names.ts'
 import { parseAnnounced, takeBody } from './upload-body.ts'
 
@@ -47,6 +48,8 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
         const record = await services.blobs.write(wholeBody(c), parseDigest(digest))
         return await created(c, services, repository, record)
       }
+      const mounted = await mount(c, services, repository)
+      if (mounted !== undefined) return mounted
       // A mount that cannot be done becomes an ordinary upload, as the specification has it.
       const upload = { id: randomUUID(), repository, token: c.get('caller')?.token }
       if (!(await store.repositories.openUpload(upload, timeOf(services), limits.openUploads))) {
@@ -79,6 +82,17 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
     await drop(services, await findSession(c, services))
     return c.body(null, 204)
   })
+}
+
+// Who may push may read every repository: there is nothing here that the caller could not pull and push again.
+async function mount(c: Context<AppEnv>, services: Services, repository: string): Promise<Response | undefined> {
+  const { mount: digest, from } = c.req.query()
+  if (digest === undefined || from === undefined) return undefined
+  const source = parseRepository(from)
+  const found = await intactBlob(services, source, parseDigest(digest))
+  if (found === undefined) return undefined
+  if (!(await services.store.repositories.mountBlob(repository, source, digest, timeOf(services)))) return undefined
+  return c.body(null, 201, createdHeaders(repository, digest))
 }
 
 async function findSession(c: UploadContext, { store }: Services): Promise<Session> {
@@ -126,10 +140,11 @@ async function created(
   record: BlobRecord,
 ): Promise<Response> {
   await services.store.repositories.addBlob(repository, record, timeOf(services))
-  return c.body(null, 201, {
-    location: `/v2/${repository}/blobs/${record.digest}`,
-    'docker-content-digest': record.digest,
-  })
+  return c.body(null, 201, createdHeaders(repository, record.digest))
+}
+
+function createdHeaders(repository: string, digest: string) {
+  return { location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest }
 }
 
 async function drop({ store, blobs }: Services, session: Session): Promise<void> {

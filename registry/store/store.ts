@@ -38,6 +38,44 @@ export interface ManifestRecord {
   bytes: Uint8Array
 }
 
+/** A manifest with all that it needs, so that nothing of it is deleted before it is. */
+export interface NewManifest extends ManifestRecord {
+  /** Digests of blobs that the repository holds. */
+  blobs: string[]
+  /** Digests of manifests that the repository holds. */
+  children: string[]
+  subject?: string | undefined
+  artifactType?: string | undefined
+  annotations?: Record<string, string> | undefined
+}
+
+/** A manifest that has a subject, as the list of its referrers shows it. */
+export interface Referrer {
+  mediaType: string
+  digest: string
+  size: number
+  artifactType?: string
+  annotations?: Record<string, string>
+}
+
+/** Who would lose something if it were deleted. */
+export interface Holders {
+  deployments: { endpoint: string; deployment: string; version: number }[]
+  aliases: { alias: string; version: number }[]
+  /** Hosts that told of a version since the moment that was asked for. */
+  hosts: { endpoint: string; version: number; count: number }[]
+  /** Digests of manifests that need it. */
+  manifests: string[]
+}
+
+/** A removal that a rule may refuse: it throws, and nothing is changed. */
+export interface Removal {
+  now: string
+  /** Hosts that told of a version since then hold it. */
+  heardSince: string
+  rule(holders: Holders): void
+}
+
 export interface Upload {
   id: string
   repository: string
@@ -70,8 +108,31 @@ export interface Repositories {
   dropUploads(before: string): Promise<void>
   /** Whether any upload has this id, whosever it is. */
   isOpen(id: string): Promise<boolean>
-  /** A manifest that registers no version; `tag` then names it. */
-  addManifest(repository: string, manifest: ManifestRecord, tag: string | undefined, now: string): Promise<void>
+  /** The repository holds the blob too, where `from` holds it sound; false where it does not. */
+  mountBlob(repository: string, from: string, digest: string, now: string): Promise<boolean>
+  /** False where the repository does not hold it. The bytes stay until nobody holds them. */
+  removeBlob(repository: string, digest: string, removal: Removal): Promise<boolean>
+  /**
+   * A manifest that registers no version; `tag` then names it.
+   *
+   * @throws SelvedgeError `MANIFEST_BLOB_UNKNOWN` where the repository no longer holds what it needs
+   */
+  addManifest(repository: string, manifest: NewManifest, tag: string | undefined, now: string): Promise<void>
+  /**
+   * By digest, a manifest with the tags that name it and the versions that it made; by tag, the tag alone, unless it is
+   * the number of a version. False where there is none.
+   */
+  removeManifest(
+    repository: string,
+    reference: { digest: string } | { tag: string },
+    removal: Removal,
+  ): Promise<boolean>
+  /** Those of one subject by digest, after `after`: at most so many, and of so many bytes after the first. */
+  referrers(
+    repository: string,
+    subject: string,
+    page: { artifactType?: string | undefined; after?: string | undefined; most: number; mostBytes: number },
+  ): Promise<{ referrers: Referrer[]; more: boolean }>
   manifest(repository: string, reference: { digest: string } | { tag: string }): Promise<ManifestRecord | undefined>
   /** Version numbers and aliases in lexical order after `last`; undefined for a repository that holds nothing. */
   tags(repository: string, page: { last?: string | undefined; limit: number }): Promise<string[] | undefined>
@@ -86,7 +147,7 @@ export interface VersionRecord extends ModelVersion {
 
 export interface NewVersion {
   model: string
-  manifest: ManifestRecord
+  manifest: NewManifest
   /** The number that was pushed to, or the alias that moves to it. */
   target: { version: number } | { alias: string }
   /** All but the number. */
@@ -100,7 +161,8 @@ export interface Models {
   /**
    * Registers the next version, or finds the one that the same manifest made, and moves the alias.
    *
-   * @throws SelvedgeError `DENIED` for a number that is neither the next nor one with this manifest
+   * @throws SelvedgeError `DENIED` for a number that is neither the next nor one with this manifest,
+   * `MANIFEST_BLOB_UNKNOWN`
    */
   registerVersion(version: NewVersion, now: string): Promise<{ version: number; registered: boolean }>
   /** The version that a manifest made, the newest where several. */
@@ -109,6 +171,10 @@ export interface Models {
   model(model: string): Promise<Model | undefined>
   versions(model: string, page: { before?: number | undefined; limit: number }): Promise<VersionRecord[]>
   version(model: string, version: number): Promise<VersionRecord | undefined>
+  /** False where there is no such version. Its number is never given again. */
+  removeVersion(model: string, version: number, removal: Removal): Promise<boolean>
+  /** Every version with its aliases, which do not hold it here. False where there is none. */
+  removeModel(model: string, removal: Removal): Promise<boolean>
 }
 
 export interface DeploymentState {
@@ -138,7 +204,7 @@ export interface Endpoints {
    * Applies a rule to the endpoint; what the rule gives takes effect with revision max(last + 1, now), unless it gives
    * its argument back. A rule that throws changes nothing.
    *
-   * @throws SelvedgeError `ENDPOINT_UNKNOWN`
+   * @throws SelvedgeError `ENDPOINT_UNKNOWN`; `NOT_FOUND` for a deployment of a version that is not there
    */
   change(name: string, now: number, rule: (state: EndpointState) => EndpointState): Promise<EndpointState>
   /** Signed anew with the same revision, unless someone else did it since `before`. */

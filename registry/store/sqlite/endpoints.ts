@@ -34,6 +34,7 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
         const before = toState(await takeEndpoint(tx, name))
         const after = rule(before)
         if (after === before) return before
+        await demandVersions(tx, before, after)
         const state = { ...after, revision: nextRevision(before.revision, now), issuedAt: now }
         await tx.updateTable('endpoints').set(toRow(state)).where('name', '=', name).execute()
         await recordServed(tx, state, now)
@@ -118,6 +119,22 @@ async function takeEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'endp
     throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${name}`, { endpoint: name })
   }
   return row
+}
+
+// A version may have been deleted since the caller looked.
+async function demandVersions(db: Kysely<Tables>, before: EndpointState, after: EndpointState): Promise<void> {
+  for (const { model, version } of after.deployments) {
+    if (before.deployments.some((held) => held.model === model && held.version === version)) continue
+    const found = await db
+      .selectFrom('versions')
+      .select('version')
+      .where('model', '=', model)
+      .where('version', '=', version)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst()
+    if (found !== undefined) continue
+    throw new SelvedgeError('NOT_FOUND', `model ${model} has no version ${version}`, { model, version })
+  }
 }
 
 async function recordServed(db: Kysely<Tables>, state: EndpointState, now: number): Promise<void> {

@@ -80,10 +80,64 @@ const migrations: readonly string[] = [
   ALTER TABLE uploads ADD COLUMN changed_at TEXT NOT NULL DEFAULT '';
   UPDATE uploads SET changed_at = created_at;
   `,
+  // What a manifest needs is rows, so that nothing that is needed is deleted; a version that was deleted keeps its number,
+  // and its manifest may go.
+  `
+  ALTER TABLE repository_blobs RENAME COLUMN created_at TO pinned_at;
+
+  ALTER TABLE manifests ADD COLUMN subject TEXT;
+  ALTER TABLE manifests ADD COLUMN artifact_type TEXT;
+  ALTER TABLE manifests ADD COLUMN annotations TEXT;
+  UPDATE manifests SET
+    subject = json_extract(CAST(bytes AS TEXT), '$.subject.digest'),
+    artifact_type = coalesce(
+      nullif(json_extract(CAST(bytes AS TEXT), '$.artifactType'), ''),
+      json_extract(CAST(bytes AS TEXT), '$.config.mediaType')
+    ),
+    annotations = json_extract(CAST(bytes AS TEXT), '$.annotations');
+  CREATE INDEX manifests_by_subject ON manifests (repository, subject, digest) WHERE subject IS NOT NULL;
+
+  CREATE TABLE manifest_blobs (
+    repository TEXT NOT NULL, manifest TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (repository, manifest, digest),
+    FOREIGN KEY (repository, manifest) REFERENCES manifests (repository, digest) ON DELETE CASCADE,
+    FOREIGN KEY (repository, digest) REFERENCES repository_blobs (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX manifest_blobs_by_digest ON manifest_blobs (repository, digest);
+  CREATE TABLE manifest_children (
+    repository TEXT NOT NULL, manifest TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (repository, manifest, digest),
+    FOREIGN KEY (repository, manifest) REFERENCES manifests (repository, digest) ON DELETE CASCADE,
+    FOREIGN KEY (repository, digest) REFERENCES manifests (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX manifest_children_by_digest ON manifest_children (repository, digest);
+  INSERT OR IGNORE INTO manifest_blobs
+    SELECT m.repository, m.digest, b.digest FROM manifests m, json_tree(CAST(m.bytes AS TEXT)) t
+    JOIN repository_blobs b ON b.repository = m.repository AND b.digest = t.value WHERE t.key = 'digest';
+  INSERT OR IGNORE INTO manifest_blobs
+    SELECT v.model, v.manifest, b.digest FROM versions v
+    JOIN repository_blobs b ON b.repository = v.model AND b.digest = json_extract(v.plan, '$.description');
+  INSERT OR IGNORE INTO manifest_children
+    SELECT m.repository, m.digest, c.digest FROM manifests m, json_each(CAST(m.bytes AS TEXT), '$.manifests') t
+    JOIN manifests c ON c.repository = m.repository AND c.digest = json_extract(t.value, '$.digest');
+
+  CREATE TABLE versions_next (
+    model TEXT NOT NULL REFERENCES models, version INTEGER NOT NULL, manifest TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+    created_at TEXT NOT NULL, tags TEXT NOT NULL, why TEXT, description TEXT NOT NULL, plan TEXT NOT NULL,
+    spec TEXT REFERENCES profile_specs, deleted_at TEXT,
+    PRIMARY KEY (model, version)
+  ) STRICT;
+  INSERT INTO versions_next
+    SELECT model, version, manifest, size_bytes, created_at, tags, why, description, plan, spec, NULL FROM versions;
+  DROP TABLE versions;
+  ALTER TABLE versions_next RENAME TO versions;
+  CREATE INDEX versions_by_manifest ON versions (model, manifest);
+  `,
 ]
 
 /**
- * Brings the schema to the newest step, each step in a transaction of its own.
+ * Brings the schema to the newest step, each step in a transaction of its own. Foreign keys must be off: SQLite changes a
+ * table's keys by making it anew.
  *
  * @throws {@link SelvedgeError} `SCHEMA_NEWER` where a newer Selvedge wrote the file
  */

@@ -3,7 +3,8 @@ import type { Kysely } from 'kysely'
 import type { Model } from '../../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, NewVersion, VersionRecord } from '../store.ts'
-import { insertManifest, moveAlias } from './repositories.ts'
+import { insertManifest, moveAlias } from './manifests.ts'
+import { removeModel, removeVersion } from './removal.ts'
 import type { Row, Tables } from './tables.ts'
 
 export function openModels(db: Kysely<Tables>): Models {
@@ -29,6 +30,7 @@ export function openModels(db: Kysely<Tables>): Models {
       const rows = await db
         .selectFrom('versions')
         .selectAll()
+        .where('deleted_at', 'is', null)
         .where('model', '=', model)
         .where('version', '<', before ?? Number.MAX_SAFE_INTEGER)
         .orderBy('version', 'desc')
@@ -42,8 +44,15 @@ export function openModels(db: Kysely<Tables>): Models {
         .selectAll()
         .where('model', '=', model)
         .where('version', '=', version)
+        .where('deleted_at', 'is', null)
         .executeTakeFirst()
       return row && toVersion(row)
+    },
+    async removeVersion(model, version, removal) {
+      return await db.transaction().execute((tx) => removeVersion(tx, model, version, removal))
+    },
+    async removeModel(model, removal) {
+      return await db.transaction().execute((tx) => removeModel(tx, model, removal))
     },
   }
 }
@@ -82,12 +91,13 @@ async function decideNumber(
   if (target.version === next) return { number: next, registered: true }
   const held = await db
     .selectFrom('versions')
-    .select('manifest')
+    .select(['manifest', 'deleted_at'])
     .where('model', '=', model)
     .where('version', '=', target.version)
     .executeTakeFirst()
-  if (held?.manifest === manifest.digest) return { number: target.version, registered: false }
-  const found = held === undefined ? 'is not the next' : 'holds another manifest'
+  const deleted = held !== undefined && held.deleted_at !== null
+  if (held?.manifest === manifest.digest && !deleted) return { number: target.version, registered: false }
+  const found = held === undefined ? 'is not the next' : deleted ? 'was deleted' : 'holds another manifest'
   throw new SelvedgeError('DENIED', `${model}: version ${target.version} ${found}; the next version is ${next}`, {
     next,
   })
@@ -124,6 +134,7 @@ async function insertVersion(
       description: JSON.stringify(facts.description),
       plan: JSON.stringify(facts.plan),
       spec: facts.spec?.digest ?? null,
+      deleted_at: null,
     })
     .execute()
 }
@@ -134,6 +145,7 @@ async function newestOf(db: Kysely<Tables>, model: string, manifest: string): Pr
     .select('version')
     .where('model', '=', model)
     .where('manifest', '=', manifest)
+    .where('deleted_at', 'is', null)
     .orderBy('version', 'desc')
     .limit(1)
     .executeTakeFirst()
@@ -150,6 +162,7 @@ function selectModels(db: Kysely<Tables>) {
       'models.tags',
       select.fn.max('versions.version').as('latest'),
     ])
+    .where('versions.deleted_at', 'is', null)
     .groupBy('models.name')
     .orderBy('models.name')
 }

@@ -12,12 +12,11 @@ import { openTokens } from './tokens.ts'
 
 /** @param file - made where it is missing */
 export function openSqliteStore(file: string): Store {
-  const database = new DatabaseSync(file)
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: false })
   // FULL: an answered commit survives a power failure; WAL alone would leave the last ones to the page cache.
-  database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000',
-  )
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
   migrate(database)
+  database.exec('PRAGMA foreign_keys = ON')
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: forKysely(database) }) })
   return {
     repositories: openRepositories(db),
@@ -36,7 +35,8 @@ export function openSqliteStore(file: string): Store {
 
 async function readSize(db: Kysely<Tables>): Promise<StoreSize> {
   const { rows } = await sql<StoreSize>`
-    SELECT (SELECT count(*) FROM models) AS models, (SELECT count(*) FROM versions) AS versions,
+    SELECT (SELECT count(DISTINCT model) FROM versions WHERE deleted_at IS NULL) AS models,
+      (SELECT count(*) FROM versions WHERE deleted_at IS NULL) AS versions,
       (SELECT count(*) FROM endpoints WHERE removed_at IS NULL) AS endpoints,
       (SELECT coalesce(sum(size), 0) FROM blobs) AS "blobBytes"`.execute(db)
   const [size] = rows

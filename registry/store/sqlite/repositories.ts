@@ -1,7 +1,9 @@
 /** Repositories in SQLite. */
 import type { Kysely } from 'kysely'
-import type { ManifestRecord, Repositories } from '../store.ts'
-import type { Row, Tables } from './tables.ts'
+import type { Repositories } from '../store.ts'
+import { insertManifest, moveAlias, selectManifest, selectReferrers, selectTags } from './manifests.ts'
+import { removeBlob, removeManifest, removeTag, removeVersion } from './removal.ts'
+import type { Tables } from './tables.ts'
 
 export function openRepositories(db: Kysely<Tables>): Repositories {
   return {
@@ -23,12 +25,26 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
           .values({ digest, size, chunks: JSON.stringify(chunks), created_at: now, corrupt_at: null })
           .onConflict((conflict) => conflict.column('digest').doUpdateSet({ corrupt_at: null }))
           .execute()
-        await tx
-          .insertInto('repository_blobs')
-          .values({ repository, digest, created_at: now })
-          .onConflict((conflict) => conflict.doNothing())
-          .execute()
+        await holdBlob(tx, repository, digest, now)
       })
+    },
+    async mountBlob(repository, from, digest, now) {
+      return await db.transaction().execute(async (tx) => {
+        const found = await tx
+          .selectFrom('repository_blobs')
+          .innerJoin('blobs', 'blobs.digest', 'repository_blobs.digest')
+          .select('blobs.digest')
+          .where('repository_blobs.repository', '=', from)
+          .where('repository_blobs.digest', '=', digest)
+          .where('blobs.corrupt_at', 'is', null)
+          .executeTakeFirst()
+        if (found === undefined) return false
+        await holdBlob(tx, repository, digest, now)
+        return true
+      })
+    },
+    async removeBlob(repository, digest, removal) {
+      return await db.transaction().execute((tx) => removeBlob(tx, repository, digest, removal))
     },
     async markCorrupt(digest, now) {
       await db.updateTable('blobs').set({ corrupt_at: now }).where('digest', '=', digest).execute()
@@ -79,95 +95,25 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
         if (tag !== undefined) await moveAlias(tx, repository, { alias: tag, manifest: manifest.digest }, now)
       })
     },
-    async manifest(repository, reference) {
-      const digest = 'digest' in reference ? reference.digest : await taggedDigest(db, repository, reference.tag)
-      if (digest === undefined) return undefined
-      const row = await db
-        .selectFrom('manifests')
-        .select(['digest', 'media_type', 'bytes'])
-        .where('repository', '=', repository)
-        .where('digest', '=', digest)
-        .executeTakeFirst()
-      return row && { digest: row.digest, mediaType: row.media_type, bytes: row.bytes }
+    async removeManifest(repository, reference, removal) {
+      return await db.transaction().execute(async (tx) => {
+        if ('digest' in reference) return await removeManifest(tx, repository, reference.digest, removal)
+        const { tag } = reference
+        if (/^[1-9][0-9]{0,14}$/.test(tag) && (await removeVersion(tx, repository, Number(tag), removal))) return true
+        return await removeTag(tx, repository, tag, removal)
+      })
     },
-    async tags(repository, { last, limit }) {
-      const aliases = await db
-        .selectFrom('aliases')
-        .select('alias')
-        .where('repository', '=', repository)
-        .where('alias', '>', last ?? '')
-        .orderBy('alias')
-        .limit(limit)
-        .execute()
-      const versions = await db.selectFrom('versions').select('version').where('model', '=', repository).execute()
-      const numbers = versions.map((row) => String(row.version)).filter((number) => number > (last ?? ''))
-      const tags = [...new Set([...aliases.map((row) => row.alias), ...numbers])].sort().slice(0, limit)
-      if (tags.length > 0 || (await holdsAnything(db, repository))) return tags
-      return undefined
-    },
+    manifest: (repository, reference) => selectManifest(db, repository, reference),
+    tags: (repository, page) => selectTags(db, repository, page),
+    referrers: (repository, subject, page) => selectReferrers(db, repository, subject, page),
   }
 }
 
-export async function insertManifest(
-  db: Kysely<Tables>,
-  repository: string,
-  { digest, mediaType, bytes }: ManifestRecord,
-  now: string,
-): Promise<void> {
+// Whoever pushes or mounts a blob again will need it as long as the first time.
+async function holdBlob(db: Kysely<Tables>, repository: string, digest: string, now: string): Promise<void> {
   await db
-    .insertInto('manifests')
-    .values({ repository, digest, media_type: mediaType, bytes, created_at: now })
-    .onConflict((conflict) => conflict.doNothing())
+    .insertInto('repository_blobs')
+    .values({ repository, digest, pinned_at: now })
+    .onConflict((conflict) => conflict.columns(['repository', 'digest']).doUpdateSet({ pinned_at: now }))
     .execute()
-}
-
-export async function moveAlias(
-  db: Kysely<Tables>,
-  repository: string,
-  { alias, manifest, version }: { alias: string; manifest: string; version?: number },
-  now: string,
-): Promise<void> {
-  const target: Pick<Row<'aliases'>, 'manifest' | 'version' | 'moved_at'> = {
-    manifest,
-    version: version ?? null,
-    moved_at: now,
-  }
-  await db
-    .insertInto('aliases')
-    .values({ repository, alias, ...target })
-    .onConflict((conflict) => conflict.columns(['repository', 'alias']).doUpdateSet(target))
-    .execute()
-}
-
-// A version's number comes before a plain tag of the same digits, which can only be older.
-async function taggedDigest(db: Kysely<Tables>, repository: string, tag: string): Promise<string | undefined> {
-  if (/^[1-9][0-9]{0,14}$/.test(tag)) {
-    const version = await db
-      .selectFrom('versions')
-      .select('manifest')
-      .where('model', '=', repository)
-      .where('version', '=', Number(tag))
-      .executeTakeFirst()
-    if (version !== undefined) return version.manifest
-  }
-  const alias = await db
-    .selectFrom('aliases')
-    .select('manifest')
-    .where('repository', '=', repository)
-    .where('alias', '=', tag)
-    .executeTakeFirst()
-  return alias?.manifest
-}
-
-async function holdsAnything(db: Kysely<Tables>, repository: string): Promise<boolean> {
-  for (const table of ['manifests', 'repository_blobs'] as const) {
-    const row = await db
-      .selectFrom(table)
-      .select('digest')
-      .where('repository', '=', repository)
-      .limit(1)
-      .executeTakeFirst()
-    if (row !== undefined) return true
-  }
-  return false
 }

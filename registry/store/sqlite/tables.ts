@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely'
 
 export interface Tables {
   blobs: { digest: string; size: number; chunks: string; created_at: string; corrupt_at: string | null }
-  repository_blobs: { repository: string; digest: string; created_at: string }
+  repository_blobs: { repository: string; digest: string; pinned_at: string }
   uploads: {
     id: string
     repository: string
@@ -13,7 +13,18 @@ export interface Tables {
     parts: number
     changed_at: string
   }
-  manifests: { repository: string; digest: string; media_type: string; bytes: Uint8Array; created_at: string }
+  manifests: {
+    repository: string
+    digest: string
+    media_type: string
+    bytes: Uint8Array
+    created_at: string
+    subject: string | null
+    artifact_type: string | null
+    annotations: string | null
+  }
+  manifest_blobs: { repository: string; manifest: string; digest: string }
+  manifest_children: { repository: string; manifest: string; digest: string }
   aliases: { repository: string; alias: string; manifest: string; version: number | null; moved_at: string }
   models: { name: string; created_at: string; tags: string }
   profile_specs: { digest: string; spec: string }
@@ -28,6 +39,7 @@ export interface Tables {
     description: string
     plan: string
     spec: string | null
+    deleted_at: string | null
   }
   endpoints: {
     name: string

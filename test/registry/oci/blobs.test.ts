@@ -55,14 +55,6 @@ describe('OCI Distribution 1.1, Pushing a blob monolithically', () => {
     })
   })
 
-  test('a mount becomes an ordinary upload', async () => {
-    await using fixture = await openFixture()
-    await pushBlob(fixture, 'a', hello)
-    const answer = await fixture.request(`/v2/b/blobs/uploads/?mount=${digestOf(hello)}&from=a`, { method: 'POST' })
-    expect(answer.status).toBe(202)
-    expect((await fixture.request(`/v2/b/blobs/${digestOf(hello)}`)).status).toBe(404)
-  })
-
   for (const way of ['single POST', 'POST and PUT']) {
     test(`UP-04 refuses right size and wrong bytes and keeps nothing: ${way}`, async () => {
       await using fixture = await openFixture()
@@ -82,22 +74,6 @@ describe('OCI Distribution 1.1, Pushing a blob monolithically', () => {
       expect(left(fixture)).toEqual([])
     })
   }
-
-  test('what deletes and what lists referrers is UNSUPPORTED', async () => {
-    await using fixture = await openFixture()
-    const cases: [string, string][] = [
-      ['DELETE', `/v2/a/blobs/${digestOf(hello)}`],
-      ['DELETE', '/v2/a/manifests/1'],
-      ['GET', `/v2/a/referrers/${digestOf(hello)}`],
-    ]
-    for (const [method, path] of cases) {
-      const answer = await fixture.request(path, { method })
-      expect({ status: answer.status, body: await answer.json() }).toMatchObject({
-        status: 405,
-        body: { errors: [{ code: 'UNSUPPORTED' }] },
-      })
-    }
-  })
 
   test('another token’s upload does not exist', async () => {
     await using fixture = await openFixture()

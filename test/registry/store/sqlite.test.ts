@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
+import { digestOf } from '../fixture.ts'
+import { description, image, index, rows1, schema1 } from './schema-1.ts'
 import { type OpenStore, storeContract } from './store.contract.ts'
 
 async function openFile(): Promise<OpenStore & { file: string }> {
@@ -38,5 +40,53 @@ test('a file that a newer Selvedge wrote is refused and left as it is', async ()
   expect(() => openSqliteStore(opened.file)).toThrow(expect.objectContaining({ code: 'SCHEMA_NEWER' }))
   const after = new DatabaseSync(opened.file)
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1000 })
+  after.close()
+})
+
+test('a file of the first schema is brought forward with all that it holds, and what its manifests need is known', async () => {
+  await using opened = await openFile()
+  await opened.store.close()
+  await rm(opened.file)
+  const before = new DatabaseSync(opened.file)
+  before.exec(schema1)
+  for (const [table, row] of rows1) {
+    before.prepare(`INSERT INTO ${table} VALUES (${row.map(() => '?').join(', ')})`).run(...row)
+  }
+  before.close()
+  const store = await opened.reopen()
+  const holders: unknown[] = []
+  const note = (found: unknown) => {
+    holders.push(found)
+    throw new Error('refused')
+  }
+  const removal = { now: '', heardSince: '', rule: note }
+  const { repositories, models } = store
+  expect(await models.version('m', 1)).toMatchObject({ manifest: digestOf(image), plan: { description } })
+  expect(await repositories.manifest('m', { tag: 'champion' })).toMatchObject({ digest: digestOf(image) })
+  expect(await repositories.upload({ id: 'u', repository: 'm' })).toEqual({ size: 0, parts: 0 })
+  expect(await repositories.referrers('m', digestOf('subject'), { most: 9, mostBytes: 9 })).toEqual({
+    referrers: [
+      {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: digestOf(image),
+        size: image.length,
+        artifactType: 'application/x-config',
+        annotations: { by: 'hand' },
+      },
+    ],
+    more: false,
+  })
+  for (const digest of [digestOf('layer'), description]) {
+    await expect(repositories.removeBlob('m', digest, removal)).rejects.toThrow('refused')
+  }
+  await expect(repositories.removeManifest('m', { digest: digestOf(image) }, removal)).rejects.toThrow('refused')
+  expect(holders).toEqual([
+    { deployments: [], aliases: [], hosts: [], manifests: [digestOf(image)] },
+    { deployments: [], aliases: [], hosts: [], manifests: [digestOf(image)] },
+    { deployments: [], aliases: [{ alias: 'champion', version: 1 }], hosts: [], manifests: [digestOf(index)] },
+  ])
+  const after = new DatabaseSync(opened.file)
+  expect(after.prepare('PRAGMA foreign_key_check').all()).toEqual([])
+  expect(after.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
   after.close()
 })
