@@ -28,7 +28,7 @@ export async function serveModel(name: ModelName): Promise<Served> {
   const file = join(folder, `${name}.onnx`)
   writeFileSync(file, models[name].read())
   // As `selvedge push` and `selvedge deploy` do it.
-  const { version } = await pushVersion({ registry: server, client, output: openOutput(true) }, name, file, {
+  const { version } = await pushVersion({ registry: server, client, output: openOutput(true) }, name, [file], {
     tags: {},
   })
   await client.putDeployment(name, 'blue', { model: name, version })

@@ -14,7 +14,7 @@ export interface Server {
 const answerMs = 30_000
 
 /**
- * One request to a path under the server's base.
+ * One request to a path under the server's base; `init.signal` ends it, its answer's body too.
  *
  * @param timeoutMs - until the head of the answer; 0 for none
  * @throws {@link SelvedgeError} what the server refused with; `REGISTRY_UNREACHABLE` or `SCORING_UNREACHABLE`
@@ -31,11 +31,13 @@ export async function request(
   if (server.token !== undefined && url.origin === new URL(server.base).origin) {
     headers.set('authorization', `Bearer ${server.token}`)
   }
-  const timeout = timeoutMs > 0 ? { signal: AbortSignal.timeout(timeoutMs) } : {}
+  const signals = [init.signal, timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined]
   let response: Response
   try {
-    response = await fetch(url, { ...timeout, ...init, headers })
+    response = await fetch(url, { ...init, headers, signal: AbortSignal.any(signals.filter((each) => each != null)) })
   } catch (thrown) {
+    // What went wrong with the body is not the server's doing.
+    if (thrown instanceof Error && thrown.cause instanceof SelvedgeError) throw thrown.cause
     throw unreachable(server, reason(thrown), thrown)
   }
   if (!response.ok) throw await parseRefusal(server, response)
@@ -110,6 +112,7 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
   422: 'RUN_FAILED',
   428: 'PRECONDITION_REQUIRED',
   429: 'TOO_MANY_REQUESTS',
+  502: 'NOT_READY',
   503: 'NOT_READY',
   504: 'DEADLINE_EXCEEDED',
   507: 'STORAGE_FULL',

@@ -57,7 +57,7 @@ async function serveSamples(context: Context<unknown>, endpoint: string, samples
   const { client } = context
   const known = (await client.endpoints()).find(({ name }) => name === endpoint)
   for (const [i, { model, folder: name, tags, why }] of samples.entries()) {
-    const { version } = await pushVersion(context, model, join(folder, name), { tags, why })
+    const { version } = await pushVersion(context, model, [join(folder, name)], { tags, why })
     const deployment = deploymentNames[i] ?? `v${version}`
     if (known?.deployments.some((each) => each.name === deployment)) continue
     await client.putDeployment(endpoint, deployment, { model, version })

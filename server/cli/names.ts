@@ -50,6 +50,13 @@ export function parseList(text: string): string[] {
   return names
 }
 
+/** As {@link parseList} reads it. */
+export function renderList(names: readonly string[]): string {
+  return names
+    .map((name) => (name.includes(',') || name.includes('"') ? `"${name.replaceAll('"', '""')}"` : name))
+    .join(',')
+}
+
 export function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError('Want a port from 0 to 65535.')

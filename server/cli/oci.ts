@@ -1,6 +1,4 @@
-/** Pushing to a registry: OCI Distribution 1.1, "Pushing a blob monolithically: POST then PUT", and "Pushing Manifests". */
-import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
+/** What a registry holds, as OCI Distribution 1.1 has it: blobs by digest, manifests by digest, version or alias. */
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { request, type Server } from './answers.ts'
 
@@ -21,24 +19,19 @@ export interface Descriptor {
 
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 
-/** @returns false where the repository had the blob, and nothing was sent */
-export async function pushBlob(
+export async function hasBlob(
   server: Server,
   repository: string,
-  blob: Blob,
-  sent: (bytes: number) => void = () => undefined,
+  digest: string,
+  signal: AbortSignal,
 ): Promise<boolean> {
-  if (await hasBlob(server, repository, blob.digest)) return false
-  const started = await request(server, `v2/${repository}/blobs/uploads/`, { method: 'POST' })
-  const location = started.headers.get('location')
-  if (location === null) {
-    throw new SelvedgeError('REGISTRY_UNREACHABLE', `no registry at ${server.base}: an upload without Location`)
+  try {
+    await request(server, `v2/${repository}/blobs/${digest}`, { method: 'HEAD', signal })
+    return true
+  } catch (thrown) {
+    if (thrown instanceof SelvedgeError && thrown.status === 404) return false
+    throw thrown
   }
-  // "The <location> MAY contain critical query parameters": they are kept.
-  const upload = new URL(location, new URL(`v2/${repository}/blobs/uploads/`, server.base))
-  upload.searchParams.set('digest', blob.digest)
-  await request(server, upload.href, { method: 'PUT', ...body(blob, sent) }, 0)
-  return true
 }
 
 /** @returns the number of the version that the manifest is now */
@@ -58,22 +51,4 @@ export async function pushManifest(
     throw new SelvedgeError('UNSUPPORTED', `the registry at ${server.base} stored ${repository} but gave it no version`)
   }
   return version
-}
-
-async function hasBlob(server: Server, repository: string, digest: string): Promise<boolean> {
-  try {
-    await request(server, `v2/${repository}/blobs/${digest}`, { method: 'HEAD' })
-    return true
-  } catch (thrown) {
-    if (thrown instanceof SelvedgeError && thrown.status === 404) return false
-    throw thrown
-  }
-}
-
-function body({ content, size }: Blob, sent: (bytes: number) => void): RequestInit & { duplex?: 'half' } {
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': String(size) }
-  if (content instanceof Uint8Array) return { headers, body: Buffer.from(content) }
-  const stream = createReadStream(content.file, { highWaterMark: 1024 * 1024 })
-  stream.on('data', (chunk) => sent(chunk.length))
-  return { headers, body: Readable.toWeb(stream) as RequestInit['body'] & {}, duplex: 'half' }
 }

@@ -1,5 +1,6 @@
 /** What a command writes: its result to stdout, everything about the way there to stderr. */
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { openProgress, type Progress } from './progress.ts'
 import { plain } from './table.ts'
 
 export interface Output {
@@ -8,19 +9,10 @@ export interface Output {
   result(value: unknown, text: () => string): void
   /** A remark for people; not written with --json. */
   note(text: string): void
-  /** Shows on a terminal, in one line of its own, how far work is that has taken over a second. */
-  progress(label: string): Progress
+  /** How far work is that takes over a second; with --json only a terminal sees it. `bytes` shows bar, rate and time. */
+  progress(label: string, unit?: 'bytes'): Progress
   failure(error: SelvedgeError): void
 }
-
-interface Progress {
-  /** `done` of `total` in any unit; without them only the label is shown. */
-  update(done?: number, total?: number): void
-  end(): void
-}
-
-const quietMs = 1000
-const repaintMs = 100
 
 export function openOutput(
   json: boolean,
@@ -35,7 +27,10 @@ export function openOutput(
     note(text) {
       if (!json) stderr.write(`${text}\n`)
     },
-    progress: (label) => openProgress(label, stderr),
+    progress(label, unit) {
+      if (json && !('isTTY' in stderr && stderr.isTTY)) return { update: () => undefined, end: () => undefined }
+      return openProgress(label, stderr, { bytes: unit === 'bytes' })
+    },
     failure(error) {
       stderr.write(json ? `${JSON.stringify(encodeFailure(error))}\n` : renderFailure(error))
     },
@@ -61,22 +56,4 @@ export function asFailure(thrown: unknown): SelvedgeError {
 function encodeFailure(error: SelvedgeError): unknown {
   const { code, message, next, detail } = error
   return { error: { code, message, next, ...(Object.keys(detail).length > 0 && { detail }) } }
-}
-
-function openProgress(label: string, stderr: NodeJS.WriteStream | NodeJS.WritableStream): Progress {
-  if (!('isTTY' in stderr) || !stderr.isTTY) return { update: () => undefined, end: () => undefined }
-  const start = performance.now()
-  let paintedAt = 0
-  return {
-    update(done, total) {
-      const now = performance.now()
-      if (now - start < quietMs || now - paintedAt < repaintMs) return
-      paintedAt = now
-      const share = done !== undefined && total ? ` ${Math.floor((100 * done) / total)} %` : ' …'
-      stderr.write(`\r\x1b[K${label}${share}`)
-    },
-    end() {
-      if (paintedAt > 0) stderr.write('\r\x1b[K')
-    },
-  }
 }

@@ -2,6 +2,7 @@
 import type { Feature, TensorSignature } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { isMissing, isNumericColumn, parseNumber, type Table } from '../csv.ts'
+import { renderList } from '../names.ts'
 
 /**
  * Which column feeds which input, only where that cannot be misunderstood: an order guessed wrongly gives wrong scores
@@ -65,8 +66,7 @@ function numericColumns(table: Table, outcome: string | undefined, width: number
   if (numeric.length === width) return numeric
   const wanted = width < 0 ? 'an unknown number of columns' : `${width} columns`
   const guess = numeric.filter((column) => !isRowNumber(table, column)).slice(0, width < 0 ? undefined : width)
-  const suggestion =
-    guess.length === width || width < 0 ? ` --features ${guess.map(quoted).join(',')}` : ' --features a,b,…'
+  const suggestion = guess.length === width || width < 0 ? ` --features ${renderList(guess)}` : ' --features a,b,…'
   throw new SelvedgeError(
     'BASELINE_INVALID',
     `the model takes ${wanted} and the file has ${numeric.length} numeric ones (${numeric.join(', ')}): ` +
@@ -80,8 +80,4 @@ function isRowNumber({ columns, rows }: Table, column: string): boolean {
   const at = columns.indexOf(column)
   const first = parseNumber(rows[0]?.[at] ?? '')
   return first !== undefined && rows.length > 1 && rows.every((row, i) => parseNumber(row[at] ?? '') === first + i)
-}
-
-function quoted(name: string): string {
-  return name.includes(',') || name.includes('"') ? `"${name.replaceAll('"', '""')}"` : name
 }

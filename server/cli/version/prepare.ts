@@ -14,7 +14,7 @@ import { chooseFeatures } from './columns.ts'
 import { mergeDescription, writtenDescription } from './description.ts'
 import { encodeJson, type Layer } from './manifest.ts'
 import { outcomeClasses, readMeaning } from './meaning.ts'
-import { openSession, readNetworks } from './network.ts'
+import { type Network, openSession, readNetworks } from './network.ts'
 import { describeBytes, describeFile, readDocument, readSource, type Source } from './source.ts'
 
 export interface PrepareOptions {
@@ -36,15 +36,16 @@ export interface PreparedVersion {
 }
 
 /**
+ * @param paths - files, or a folder
  * @param progress - told now and then, with the rows of the baseline that were scored
  * @throws {@link SelvedgeError} what is wrong with the version
  */
 export async function prepareVersion(
-  path: string,
+  paths: readonly string[],
   options: PrepareOptions,
   progress: (rows?: number) => void,
 ): Promise<PreparedVersion> {
-  const source = await readSource(path)
+  const source = await readSource(paths)
   if (options.description !== undefined) source.description = options.description
   if (options.golden !== undefined) source.golden = options.golden
   const written =
@@ -70,36 +71,59 @@ export async function prepareVersion(
     description.features ?? chooseFeatures(description.inputs, table, { ...options, names: options.features })
   if (features !== undefined) description = mergeDescription({ ...written, features }, first.description)
 
-  const session = await openSession(first.bytes)
+  const session = await openSession(first)
   try {
-    for (const other of others) await (await openSession(other.bytes)).close()
+    for (const other of others) await (await openSession(other))?.close()
     const documents = await makeDocuments(session, description, source, table, options, progress)
-    const layers: Layer[] = []
-    for (const file of new Set(networks.flatMap(({ paths }) => paths))) {
-      const from = source.models.get(file) ?? source.others.get(file) ?? ''
-      layers.push({ path: file, kind: 'weight', blob: await describeFile(from) })
-    }
-    layers.push({
-      path: 'selvedge.json',
-      kind: 'weightConfig',
-      blob: describeBytes(encodeJson(documents.description)),
-    })
-    if (documents.golden) layers.push({ path: 'golden.json', kind: 'weightConfig', blob: documents.golden })
-    if (documents.profile) layers.push({ path: 'profile.json', kind: 'weightConfig', blob: documents.profile })
-    for (const [file, from] of source.docs) layers.push({ path: file, kind: 'doc', blob: await describeFile(from) })
-    const unused = [...source.models.keys(), ...source.others.keys()].filter(
-      (file) => !layers.some((layer) => layer.path === file),
-    )
+    const { layers, leftOut } = await makeLayers(source, networks, documents)
     return {
       layers,
       description: documents.description,
       hasProfile: documents.profile !== undefined,
       hasGolden: documents.golden !== undefined,
-      remarks: [...documents.remarks, ...(unused.length > 0 ? [`not part of the version: ${unused.join(', ')}`] : [])],
+      remarks: [...documents.remarks, ...(leftOut.length > 0 ? [`not part of the version: ${listFew(leftOut)}`] : [])],
     }
   } finally {
-    await session.close()
+    await session?.close()
   }
+}
+
+async function makeLayers(
+  source: Source,
+  networks: readonly Network[],
+  { description, golden, profile }: Documents,
+): Promise<{ layers: Layer[]; leftOut: string[] }> {
+  const layers: Layer[] = []
+  const used = new Set<string>()
+  for (const [path, file] of weightFiles(networks)) {
+    layers.push({ path, kind: 'weight', blob: await describeFile(file) })
+    used.add(file)
+  }
+  layers.push({ path: 'selvedge.json', kind: 'weightConfig', blob: describeBytes(encodeJson(description)) })
+  if (golden) layers.push({ path: 'golden.json', kind: 'weightConfig', blob: golden })
+  if (profile) layers.push({ path: 'profile.json', kind: 'weightConfig', blob: profile })
+  const left = [...source.models, ...source.others].filter(([, file]) => !used.has(file))
+  for (const [path, file] of left.filter(([name]) => source.named.has(name))) {
+    layers.push({ path, kind: 'weightConfig', blob: await describeFile(file) })
+  }
+  for (const [path, file] of source.docs) layers.push({ path, kind: 'doc', blob: await describeFile(file) })
+  return { layers, leftOut: left.map(([name]) => name).filter((name) => !source.named.has(name)) }
+}
+
+function weightFiles(networks: readonly Network[]): Map<string, string> {
+  const files = new Map<string, string>()
+  for (const [path, file] of networks.flatMap((network) => [...network.files])) {
+    const other = files.get(path)
+    if (other !== undefined && other !== file) {
+      throw new SelvedgeError('DESCRIPTION_INVALID', `two variants name "${path}", each a file of its own folder`)
+    }
+    files.set(path, file)
+  }
+  return files
+}
+
+function listFew(names: readonly string[]): string {
+  return names.length <= 8 ? names.join(', ') : `${names.slice(0, 7).join(', ')} and ${names.length - 7} more`
 }
 
 function namedFile(source: Source, what: 'golden' | 'profile', path: string | undefined): string | undefined {
@@ -118,7 +142,7 @@ interface Documents {
 }
 
 async function makeDocuments(
-  session: Session,
+  session: Session | undefined,
   before: Description,
   source: Source,
   table: Table | undefined,
@@ -132,13 +156,16 @@ async function makeDocuments(
 
   if (source.golden !== undefined) {
     const given = await readDocument(source.golden, goldenSchema, 'GOLDEN_MISMATCH')
-    await checkGolden(session, given, openQueue())
+    if (session !== undefined) await checkGolden(session, given, openQueue())
     golden = describeBytes(encodeJson(given))
   }
   if (source.profile !== undefined) {
     profile = describeBytes(encodeJson(await readDocument(source.profile, profileSpec, 'BASELINE_INVALID')))
   }
-  if (table !== undefined) {
+  if (session === undefined) {
+    if (table !== undefined) throw new SelvedgeError('MODEL_LIMIT', 'the model is too large to score a baseline here')
+    remarks.push('not tried here: it is larger than 1 GiB')
+  } else if (table !== undefined) {
     const records = baselineRecords(table, description)
     if (description.output === undefined) {
       description = await withMeaning(session, description, records, baselineOutcomes(table, options.outcome))

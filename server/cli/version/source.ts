@@ -1,4 +1,4 @@
-/** What a user pushes: one .onnx file, or a folder with the model and the documents beside it. */
+/** What a user pushes: an .onnx file, several files, or a folder with the model and the documents beside it. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
@@ -14,34 +14,34 @@ export interface Source {
   golden?: string | undefined
   profile?: string | undefined
   docs: Map<string, string>
-  /** Everything else in the folder: external data where a model names it. */
+  /** Everything else: external data where a model names it, part of the version where it was named one by one. */
   others: Map<string, string>
+  named: Set<string>
 }
 
-/** @throws {@link SelvedgeError} `USAGE` where nothing is there, `MODEL_INVALID` where no .onnx file is in it */
-export async function readSource(path: string): Promise<Source> {
-  const found = await statOf(path)
-  const source: Source = { models: new Map(), docs: new Map(), others: new Map() }
-  if (found.isFile()) {
-    source.models.set(basename(path), path)
-    return source
+/**
+ * Files by their names, folders by the paths in them; what begins with a dot is left out.
+ *
+ * @throws {@link SelvedgeError} `USAGE` where nothing is there or two files have one path, `MODEL_INVALID` where no .onnx
+ * file is among them
+ */
+export async function readSource(paths: readonly string[]): Promise<Source> {
+  const source: Source = { models: new Map(), docs: new Map(), others: new Map(), named: new Set() }
+  const found = new Map<string, string>()
+  for (const path of paths) {
+    const isFile = (await statOf(path)).isFile()
+    for (const name of isFile ? [basename(path)] : await filesIn(path)) {
+      if (found.has(name)) throw new SelvedgeError('USAGE', `two files would be "${name}" in the version`)
+      found.set(name, isFile ? path : join(path, name))
+      if (isFile) source.named.add(name)
+    }
   }
   // Folders list in no order, and a manifest must come out the same every time.
-  const names = (await readdir(path, { withFileTypes: true }))
-    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-    .filter((name) => !name.startsWith('.'))
-    .sort()
-  for (const name of names) {
-    const file = join(path, name)
-    if (name.endsWith('.onnx')) source.models.set(name, file)
-    else if (name === 'selvedge.json') source.description = file
-    else if (name === 'golden.json') source.golden = file
-    else if (name === 'profile.json') source.profile = file
-    else if (/^(readme|license|licence|notice)(\.\w+)?$/i.test(name)) source.docs.set(name, file)
-    else source.others.set(name, file)
-  }
-  if (source.models.size === 0) throw new SelvedgeError('MODEL_INVALID', `no .onnx file in "${basename(path)}"`)
-  return source
+  for (const name of [...found.keys()].sort()) place(source, name, found.get(name) ?? '')
+  if (source.models.size > 0) return source
+  const [only, ...others] = paths
+  const where = others.length === 0 && only !== undefined ? `"${basename(only)}"` : `the ${found.size} files`
+  throw new SelvedgeError('MODEL_INVALID', `no .onnx file in ${where}`)
 }
 
 /** @throws {@link SelvedgeError} `code` with the place in the document where it breaks its schema */
@@ -89,4 +89,25 @@ async function statOf(path: string) {
   } catch {
     throw new SelvedgeError('USAGE', `"${path}" is not there or cannot be read`)
   }
+}
+
+function place(source: Source, name: string, file: string): void {
+  if (name.endsWith('.onnx')) source.models.set(name, file)
+  else if (name === 'selvedge.json') source.description = file
+  else if (name === 'golden.json') source.golden = file
+  else if (name === 'profile.json') source.profile = file
+  else if (/^(readme|license|licence|notice)(\.\w+)?$/i.test(name)) source.docs.set(name, file)
+  else source.others.set(name, file)
+}
+
+async function filesIn(folder: string, prefix = ''): Promise<string[]> {
+  const names: string[] = []
+  for (const entry of await readdir(join(folder, prefix), { withFileTypes: true })) {
+    if (entry.name.startsWith('.')) continue
+    const name = `${prefix}${entry.name}`
+    if (entry.isDirectory()) names.push(...(await filesIn(folder, `${name}/`)))
+    // A link is followed to a file, not into a folder, which may be its own.
+    else if (entry.isFile() || (entry.isSymbolicLink() && (await statOf(join(folder, name))).isFile())) names.push(name)
+  }
+  return names
 }

@@ -46,7 +46,7 @@ export function findLacks(
     lacks.push({
       what: 'features',
       means: 'it takes tensors (infer), not records (score)',
-      add: fromColumns ? `${baseline} --features a,b,…` : `"features" ${written}`,
+      add: fromColumns ? `${baseline} --features ${columnNames(inputs)}` : `"features" ${written}`,
     })
   }
   if (output === undefined) {
@@ -73,6 +73,14 @@ export function findLacks(
 function takesColumns(inputs: readonly TensorSignature[]): boolean {
   const [only, ...others] = inputs
   return others.length === 0 && only?.shape?.length === 2 && (only.datatype === 'FP32' || only.datatype === 'FP64')
+}
+
+/** As many letters as the input has columns. */
+function columnNames([input]: readonly TensorSignature[]): string {
+  const width = input?.shape?.[1]
+  const letters = [...'abcdefgh']
+  if (typeof width === 'number' && width > 0 && width <= letters.length) return letters.slice(0, width).join(',')
+  return 'a,b,c,…'
 }
 
 function signatureCells({ name, datatype, shape }: TensorSignature): string[] {

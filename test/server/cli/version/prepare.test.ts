@@ -39,7 +39,7 @@ describe('preparing a version', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  const prepare = (path: string, options: PrepareOptions = {}) => prepareVersion(path, options, () => undefined)
+  const prepare = (path: string, options: PrepareOptions = {}) => prepareVersion([path], options, () => undefined)
   const refusal = (path: string, options?: PrepareOptions) =>
     prepare(path, options).then(
       () => 'was prepared',
