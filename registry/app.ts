@@ -9,6 +9,7 @@ import { consoleRoutes } from './console/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
 import { planRoutes } from './endpoints/plan-routes.ts'
 import { endpointRoutes } from './endpoints/routes.ts'
+import { garbageRoutes } from './garbage/routes.ts'
 import { jsonBody } from './http/body.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AppEnv, Services } from './http/env.ts'
@@ -68,6 +69,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   planRoutes(app, services)
   telemetryRoutes(app, services)
   tokenRoutes(app, services)
+  garbageRoutes(app, services)
   consoleRoutes(app, services, assets)
   metricsRoutes(app, services)
   docsRoutes(app)

@@ -5,6 +5,7 @@ import type { Role } from '../runtime/contract/control.ts'
 import { type App, createApp } from './app.ts'
 import { readFiles } from './assets/files.ts'
 import { ortVersion } from './assets/routes.ts'
+import { openClaims } from './blobs/claims.ts'
 import { openFolderBlobs } from './blobs/folder.ts'
 import { openPlanKey } from './endpoints/key.ts'
 import { openPlans } from './endpoints/plans.ts'
@@ -69,7 +70,8 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
   const demo = await readFiles(options.demoDir)
   const store = openSqliteStore(join(dataDir, 'registry.db'))
-  const upkeep = await openUpkeep({ store, blobs, now, log })
+  const claims = openClaims()
+  const upkeep = await openUpkeep({ store, blobs, claims, now, log })
   const plans = openPlans({
     store,
     key,
@@ -84,6 +86,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   const services: Services = {
     store,
     blobs,
+    claims,
     plans,
     key,
     intake,

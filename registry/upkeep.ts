@@ -1,17 +1,13 @@
-/** What is dropped for its age, at the start and every hour: uploads that nobody finished, counts that nobody may change. */
+/** What is dropped for its age, at the start and every hour: uploads, counts that nobody may change, garbage. */
 import { limits } from '../runtime/limits.ts'
-import type { Blobs } from './blobs/blobs.ts'
-import type { Store } from './store/store.ts'
+import { type Collectable, collectGarbage, collectUploads } from './garbage/collect.ts'
 
 export interface Upkeep {
   /** Settles once nothing of it is under way. */
   close(): Promise<void>
 }
 
-interface UpkeepOptions {
-  store: Store
-  blobs: Blobs
-  now(): number
+interface UpkeepOptions extends Collectable {
   log(entry: Record<string, unknown>): void
 }
 
@@ -21,36 +17,38 @@ const everyMs = 3600_000
 const reportLifeMs = limits.telemetryPastMs + 24 * 3600_000
 
 export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
-  let running = upkeep(options)
-  await running
+  const closing = new AbortController()
+  const { store, now } = options
+  const drop = () =>
+    attempt(options, async () => {
+      await collectUploads(options, false)
+      await store.telemetry.drop(new Date(now() - reportLifeMs).toISOString())
+    })
+  const collect = () =>
+    attempt(options, async () => {
+      await collectGarbage(options, false, closing.signal)
+    })
+  await drop()
+  // It looks at every file, and nothing waits for it.
+  let running = collect()
   const timer = setInterval(() => {
-    running = running.then(() => upkeep(options))
+    running = running.then(drop).then(collect)
   }, everyMs)
   timer.unref()
   return {
     close() {
       clearInterval(timer)
+      closing.abort()
       return running
     },
   }
 }
 
 // What fails now is tried again in an hour; meanwhile the registry serves.
-async function upkeep(options: UpkeepOptions): Promise<void> {
-  const { store, now, log } = options
-  const before = (ms: number) => new Date(now() - ms).toISOString()
+async function attempt({ log }: UpkeepOptions, use: () => Promise<void>): Promise<void> {
   try {
-    await store.repositories.dropUploads(before(limits.uploadSessionMs))
-    await discardUploads(options)
-    await store.telemetry.drop(before(reportLifeMs))
+    await use()
   } catch (thrown) {
     log({ level: 'error', event: 'upkeep failed', cause: String(thrown) })
-  }
-}
-
-// Bytes come after the row and go before it, so that bytes without a row are of no upload that is going on.
-async function discardUploads({ store, blobs }: UpkeepOptions): Promise<void> {
-  for (const upload of await blobs.uploads()) {
-    if (!(await store.repositories.isOpen(upload))) await blobs.discard(upload)
   }
 }

@@ -72,6 +72,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/tokens', role: 'admin' },
   { method: 'POST', path: '/api/v1/tokens', role: 'admin', ...json },
   { method: 'DELETE', path: '/api/v1/tokens/:token', role: 'admin' },
+  { method: 'POST', path: '/api/v1/gc', role: 'admin', ...json },
 ]
 
 const ranks: Readonly<Record<Role, number>> = { page: 0, reader: 1, writer: 2, operator: 3, admin: 4 }

@@ -38,6 +38,10 @@ export interface Blobs {
    * @returns undefined where there is none
    */
   size(digest: string): Promise<number | undefined>
+  /** Whatever stands under the digest is gone; who reads it already may read on. */
+  remove(digest: string): Promise<void>
+  /** Every digest under which something is stored, in any order. */
+  digests(): AsyncIterable<string>
   close(): Promise<void>
 }
 

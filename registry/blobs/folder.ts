@@ -1,11 +1,11 @@
 /** Blobs in a folder: written to a temporary file, synced, renamed to the digest's place, the folder synced. */
 import { randomUUID } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Blobs } from './blobs.ts'
 import { openDigester } from './digester.ts'
-import { makeFolder } from './durable.ts'
+import { hasCode, makeFolder } from './durable.ts'
 import { asStorageError, factsOf, isOurs, moveToPlace, openStored, placeOf, writeParts } from './files.ts'
 import { openFolderUploads } from './uploads.ts'
 
@@ -38,7 +38,30 @@ export async function openFolderBlobs(root: string): Promise<Blobs> {
       const facts = await factsOf(placeOf(root, digest))
       return facts !== undefined && isOurs(facts) ? facts.size : undefined
     },
+    async remove(digest) {
+      await rm(placeOf(root, digest), { recursive: true, force: true })
+    },
+    digests: () => digestsIn(join(root, 'sha256')),
     async close() {},
+  }
+}
+
+async function* digestsIn(folder: string): AsyncGenerator<string> {
+  for (const first of await namesIn(folder)) {
+    for (const second of await namesIn(join(folder, first))) {
+      for (const hex of await namesIn(join(folder, first, second))) {
+        if (/^[a-f0-9]{64}$/.test(hex)) yield `sha256:${hex}`
+      }
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOENT', 'ENOTDIR')) return []
+    throw thrown
   }
 }
 

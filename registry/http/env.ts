@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Role } from '../../runtime/contract/control.ts'
 import type { Blobs } from '../blobs/blobs.ts'
+import type { Claims } from '../blobs/claims.ts'
 import type { PlanKey } from '../endpoints/key.ts'
 import type { Plans } from '../endpoints/plans.ts'
 import type { Counters } from '../metrics/counters.ts'
@@ -18,6 +19,7 @@ export interface Caller {
 export interface Services {
   store: Store
   blobs: Blobs
+  claims: Claims
   plans: Plans
   key: PlanKey
   intake: Intake

@@ -77,15 +77,17 @@ async function describeFiles(services: Services, files: Files): Promise<Descript
 }
 
 async function keepDescription(
-  { blobs, store }: Services,
+  { blobs, claims, store }: Services,
   model: string,
   description: Description,
   now: string,
 ): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(description))
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-  const record = await blobs.write(one(bytes), digest)
-  await store.repositories.addBlob(model, record, now)
+  await claims.bring(digest, async () => {
+    const record = await blobs.write(one(bytes), digest)
+    await store.repositories.addBlob(model, record, now)
+  })
   return digest
 }
 

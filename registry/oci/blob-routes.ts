@@ -2,10 +2,12 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { mayCall } from '../auth/policy.ts'
 import { readChecked } from '../blobs/checked.ts'
+import { blobKeptMs } from '../garbage/collect.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { removalOf } from '../models/holders.ts'
-import type { BlobRecord } from '../store/store.ts'
+import type { BlobRecord, HeldBlob } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
 import { type ByteRange, parseRange } from './range.ts'
 
@@ -17,7 +19,7 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
     if (c.get('caller')?.role === 'page' && !(await services.plans.names(name, digest))) throw unknownBlob(name, digest)
     const record =
       c.req.method === 'HEAD' ? await intactBlob(services, name, digest) : await findBlob(services, name, digest)
-    if (record === undefined) throw unknownBlob(name, digest)
+    if (record === undefined || !(await promise(c, services, name, record))) throw unknownBlob(name, digest)
     return await answer(c, services, record)
   })
   app.delete('/v2/:name{.+}/blobs/:digest', async (c) => {
@@ -30,7 +32,7 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
 }
 
 /** @throws {@link SelvedgeError} `BLOB_UNKNOWN`, `BLOB_CORRUPT` for one that was found corrupt before */
-export async function findBlob({ store }: Services, repository: string, digest: string): Promise<BlobRecord> {
+export async function findBlob({ store }: Services, repository: string, digest: string): Promise<HeldBlob> {
   const record = await store.repositories.blob(repository, digest)
   if (record === undefined) throw unknownBlob(repository, digest)
   if (record.corrupt)
@@ -46,10 +48,18 @@ export async function intactBlob(
   { store, blobs }: Services,
   repository: string,
   digest: string,
-): Promise<BlobRecord | undefined> {
+): Promise<HeldBlob | undefined> {
   const record = await store.repositories.blob(repository, digest)
   if (record === undefined || record.corrupt || (await blobs.size(digest)) !== record.size) return undefined
   return record
+}
+
+// A client that may push leaves out a blob that HEAD tells it of: it stays for as long as one that was pushed.
+async function promise(c: Context<AppEnv>, { store, now }: Services, name: string, blob: HeldBlob): Promise<boolean> {
+  const caller = c.get('caller')
+  if (c.req.method !== 'HEAD' || caller === undefined || !mayCall(caller.role, 'writer')) return true
+  if (now() - Date.parse(blob.pinnedAt) < blobKeptMs / 2) return true
+  return await store.repositories.pinBlob(name, blob.digest, new Date(now()).toISOString())
 }
 
 async function answer(c: Context<AppEnv>, services: Services, record: BlobRecord): Promise<Response> {

@@ -45,8 +45,9 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
       const repository = parseRepository(c.req.param('name'))
       const digest = c.req.query('digest')
       if (digest !== undefined) {
-        const record = await services.blobs.write(wholeBody(c), parseDigest(digest))
-        return await created(c, services, repository, record)
+        return await create(c, services, repository, parseDigest(digest), (digest) =>
+          services.blobs.write(wholeBody(c), digest),
+        )
       }
       const mounted = await mount(c, services, repository)
       if (mounted !== undefined) return mounted
@@ -67,9 +68,9 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
   )
   app.put(uploadPath, (c) =>
     alone(c, async (session) => {
-      const digest = parseDigest(c.req.query('digest'))
-      const record = await finish(c, services, session, digest)
-      const answer = await created(c, services, session.repository, record)
+      const answer = await create(c, services, session.repository, parseDigest(c.req.query('digest')), (digest) =>
+        finish(c, services, session, digest),
+      )
       await store.repositories.closeUpload(session)
       return answer
     }),
@@ -133,14 +134,18 @@ async function finish(c: UploadContext, services: Services, session: Session, di
   }
 }
 
-async function created(
+/** From the first byte to the row that knows the blob, nobody takes it for garbage. */
+async function create(
   c: Context<AppEnv>,
   services: Services,
   repository: string,
-  record: BlobRecord,
+  digest: string,
+  receive: (digest: string) => Promise<BlobRecord>,
 ): Promise<Response> {
-  await services.store.repositories.addBlob(repository, record, timeOf(services))
-  return c.body(null, 201, createdHeaders(repository, record.digest))
+  await services.claims.bring(digest, async () => {
+    await services.store.repositories.addBlob(repository, await receive(digest), timeOf(services))
+  })
+  return c.body(null, 201, createdHeaders(repository, digest))
 }
 
 function createdHeaders(repository: string, digest: string) {

@@ -32,6 +32,12 @@ export interface BlobRecord {
   chunks: string[]
 }
 
+export interface HeldBlob extends BlobRecord {
+  corrupt: boolean
+  /** Since when the repository was last told to hold it. */
+  pinnedAt: string
+}
+
 export interface ManifestRecord {
   digest: string
   mediaType: string
@@ -93,7 +99,7 @@ export interface UploadState {
 /** What OCI Distribution knows: blobs and manifests that repositories hold, tags, open uploads. */
 export interface Repositories {
   /** A blob that this repository holds; others' blobs do not exist for it. */
-  blob(repository: string, digest: string): Promise<(BlobRecord & { corrupt: boolean }) | undefined>
+  blob(repository: string, digest: string): Promise<HeldBlob | undefined>
   /** The repository holds the blob from now on; a blob marked as corrupt is sound again. */
   addBlob(repository: string, blob: BlobRecord, now: string): Promise<void>
   markCorrupt(digest: string, now: string): Promise<void>
@@ -110,6 +116,16 @@ export interface Repositories {
   isOpen(id: string): Promise<boolean>
   /** The repository holds the blob too, where `from` holds it sound; false where it does not. */
   mountBlob(repository: string, from: string, digest: string, now: string): Promise<boolean>
+  /** As if it was pushed just now; false where the repository does not hold it. */
+  pinBlob(repository: string, digest: string, now: string): Promise<boolean>
+  /** Blobs that no manifest needs in any repository, none of which had it pushed, mounted or pinned since. */
+  unneededBlobs(before: string): Promise<{ digest: string; size: number }[]>
+  /** Repositories let go of the blobs that no manifest of theirs needs and that were not pinned since. */
+  letGo(before: string): Promise<void>
+  /** Nothing is known of the blob any more; false while a repository holds it. */
+  forgetBlob(digest: string): Promise<boolean>
+  /** Whether any repository held it and it was not forgotten. */
+  isKnown(digest: string): Promise<boolean>
   /** False where the repository does not hold it. The bytes stay until nobody holds them. */
   removeBlob(repository: string, digest: string, removal: Removal): Promise<boolean>
   /**

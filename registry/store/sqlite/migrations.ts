@@ -84,6 +84,7 @@ const migrations: readonly string[] = [
   // and its manifest may go.
   `
   ALTER TABLE repository_blobs RENAME COLUMN created_at TO pinned_at;
+  CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest);
 
   ALTER TABLE manifests ADD COLUMN subject TEXT;
   ALTER TABLE manifests ADD COLUMN artifact_type TEXT;

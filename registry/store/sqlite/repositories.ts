@@ -1,6 +1,7 @@
 /** Repositories in SQLite. */
 import type { Kysely } from 'kysely'
 import type { Repositories } from '../store.ts'
+import { openGarbage } from './garbage.ts'
 import { insertManifest, moveAlias, selectManifest, selectReferrers, selectTags } from './manifests.ts'
 import { removeBlob, removeManifest, removeTag, removeVersion } from './removal.ts'
 import type { Tables } from './tables.ts'
@@ -11,12 +12,13 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
       const row = await db
         .selectFrom('repository_blobs')
         .innerJoin('blobs', 'blobs.digest', 'repository_blobs.digest')
-        .select(['blobs.digest', 'blobs.size', 'blobs.chunks', 'blobs.corrupt_at'])
+        .select(['blobs.digest', 'blobs.size', 'blobs.chunks', 'blobs.corrupt_at', 'repository_blobs.pinned_at'])
         .where('repository_blobs.repository', '=', repository)
         .where('repository_blobs.digest', '=', digest)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      return { digest: row.digest, size: row.size, chunks: JSON.parse(row.chunks), corrupt: row.corrupt_at !== null }
+      const { size, chunks, corrupt_at, pinned_at: pinnedAt } = row
+      return { digest, size, chunks: JSON.parse(chunks), corrupt: corrupt_at !== null, pinnedAt }
     },
     async addBlob(repository, { digest, size, chunks }, now) {
       await db.transaction().execute(async (tx) => {
@@ -43,6 +45,16 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
         return true
       })
     },
+    async pinBlob(repository, digest, now) {
+      const result = await db
+        .updateTable('repository_blobs')
+        .set({ pinned_at: now })
+        .where('repository', '=', repository)
+        .where('digest', '=', digest)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    },
+    ...openGarbage(db),
     async removeBlob(repository, digest, removal) {
       return await db.transaction().execute((tx) => removeBlob(tx, repository, digest, removal))
     },

@@ -165,6 +165,18 @@ export function blobsContract(name: string, open: () => Promise<OpenBlobs>): voi
       }
     })
 
+    test('are listed, and gone once they are removed', async () => {
+      await using opened = await open()
+      await opened.blobs.write(pieces(text, 2), digestOf('hello'))
+      await opened.blobs.write(pieces(bytesOf('other'), 2), digestOf('other'))
+      expect((await listed(opened.blobs)).sort()).toEqual([digestOf('hello'), digestOf('other')].sort())
+      await opened.blobs.remove(digestOf('hello'))
+      await opened.blobs.remove(digestOf('hello'))
+      expect(await listed(opened.blobs)).toEqual([digestOf('other')])
+      expect(await opened.blobs.open(digestOf('hello'))).toBeUndefined()
+      await expect(opened.blobs.remove('../../canary')).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+    })
+
     test('are not asked for by anything but a digest', async () => {
       await using opened = await open()
       for (const digest of ['sha256:../../canary', '', `sha256:${'A'.repeat(64)}`]) {
@@ -183,4 +195,10 @@ async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Arr
 async function* broken(): AsyncGenerator<Uint8Array> {
   yield text.subarray(0, 2)
   throw new Error('the line is dead')
+}
+
+async function listed(blobs: Blobs): Promise<string[]> {
+  const digests: string[] = []
+  for await (const digest of blobs.digests()) digests.push(digest)
+  return digests
 }

@@ -21,12 +21,52 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       const blob = { digest: digestOf('x'), size: 1, chunks: [digestOf('x').slice(7)] }
       await repositories.addBlob('a', blob, day)
       await repositories.addBlob('a', blob, day)
-      expect(await repositories.blob('a', blob.digest)).toEqual({ ...blob, corrupt: false })
+      expect(await repositories.blob('a', blob.digest)).toEqual({ ...blob, corrupt: false, pinnedAt: day })
       expect(await repositories.blob('b', blob.digest)).toBeUndefined()
       await repositories.markCorrupt(blob.digest, day)
       expect(await repositories.blob('a', blob.digest)).toMatchObject({ corrupt: true })
       await repositories.addBlob('b', blob, day)
       expect(await repositories.blob('a', blob.digest)).toMatchObject({ corrupt: false })
+    })
+
+    test('tell which blobs nothing needs, and let them go when nobody pinned them since', async () => {
+      await using opened = await open()
+      const { repositories } = opened.store
+      const [early, late] = ['2026-11-24T09:00:00.000Z', '2026-11-24T11:00:00.000Z']
+      const blobs = ['needed', 'old', 'new', 'pinned', 'shared'].map((text) => ({
+        digest: digestOf(text),
+        size: text.length,
+        chunks: [],
+      }))
+      for (const blob of blobs) await repositories.addBlob('a', blob, early)
+      const digests = Object.fromEntries(
+        ['needed', 'old', 'new', 'pinned', 'shared'].map((text) => [text, digestOf(text)]),
+      )
+      const { needed = '', old = '', new: fresh = '', pinned = '', shared = '' } = digests
+      const manifest = { digest: digestOf('m'), mediaType: 'x', bytes: bytesOf('m'), blobs: [needed], children: [] }
+      await repositories.addManifest('a', manifest, undefined, early)
+      await repositories.addBlob('a', { digest: fresh, size: 3, chunks: [] }, late)
+      expect(await repositories.pinBlob('a', pinned, late)).toBe(true)
+      expect(await repositories.pinBlob('b', pinned, late)).toBe(false)
+      expect(await repositories.mountBlob('b', 'a', shared, late)).toBe(true)
+      expect(await repositories.unneededBlobs(day)).toEqual([{ digest: old, size: 3 }])
+      await repositories.letGo(day)
+      const left = async (digest: string) => (await repositories.blob('a', digest)) !== undefined
+      expect(await Promise.all([needed, old, fresh, pinned, shared].map(left))).toEqual([
+        true,
+        false,
+        true,
+        true,
+        false,
+      ])
+      expect([await repositories.forgetBlob(old), await repositories.forgetBlob(shared)]).toEqual([true, false])
+      expect([await repositories.isKnown(old), await repositories.isKnown(shared)]).toEqual([false, true])
+      expect(await repositories.mountBlob('b', 'a', old, late)).toBe(false)
+      const lost = { ...manifest, digest: digestOf('n'), blobs: [old] }
+      await expect(repositories.addManifest('a', lost, 'n', late)).rejects.toMatchObject({
+        code: 'MANIFEST_BLOB_UNKNOWN',
+      })
+      expect(await repositories.manifest('a', { digest: lost.digest })).toBeUndefined()
     })
 
     test('know an upload by its repository and its token', async () => {
