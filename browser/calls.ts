@@ -76,16 +76,17 @@ export function openCalls(ping: () => Promise<void>, died: (reason: SelvedgeErro
 
   return {
     end,
-    async wait(what, call, timeoutMs) {
+    async wait<Result>(what: string, call: () => Promise<Result>, timeoutMs?: number) {
       if (ended !== undefined) throw ended
       const startedAt = performance.now()
       if (waiting.size === 0) heardAt = startedAt
       beat ??= setInterval(onBeat, beatMs)
-      const { promise: refused, reject: refuse } = Promise.withResolvers<never>()
+      const { promise, resolve, reject: refuse } = Promise.withResolvers<Result>()
       const entry = { what, timeoutMs, startedAt, refuse }
       waiting.add(entry)
       try {
-        return await Promise.race([call(), refused])
+        call().then(resolve, refuse)
+        return await promise
       } finally {
         waiting.delete(entry)
         heard()
