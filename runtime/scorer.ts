@@ -56,6 +56,11 @@ interface Request {
   priority?: number | undefined
   /** How long it may wait before it is refused with `DEADLINE_EXCEEDED`, in ms. */
   timeoutMs?: number | undefined
+  /**
+   * For a caller that gives its inputs or records away: they are counted after the answer, which need not wait for it.
+   * Told when nothing reads them any more; not where the request fails.
+   */
+  released?: (() => void) | undefined
 }
 
 export interface InferRequest extends Request {
@@ -100,6 +105,17 @@ interface ChosenEntry extends Chosen {
   entry: Entry
   unit: string | undefined
   isExposure: boolean
+}
+
+/** What is counted of a request, a row each. */
+interface Values {
+  /** Absent where the version has no features. */
+  asked: (() => readonly Row['features'][]) | undefined
+  answered(): readonly Row['outputs'][]
+}
+
+interface Read<Result> extends Values {
+  result: Result
 }
 
 /** A deployment of the plan: a version under a name. */
@@ -160,9 +176,9 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   async function run<Result>(
     chosen: Chosen,
-    { signal, priority, timeoutMs }: Request,
+    { signal, priority, timeoutMs, released }: Request,
     request: (description: Description) => { inputs: Tensors; outputs?: readonly string[] | undefined },
-    read: (description: Description, inputs: Tensors, outputs: Tensors) => { result: Result; rows: () => Row[] },
+    read: (description: Description, inputs: Tensors, outputs: Tensors) => Read<Result>,
   ): Promise<Answer & Result> {
     const { entry, unit, isExposure } = chosen as ChosenEntry
     const { served } = entry
@@ -173,10 +189,11 @@ export function openScorer(options: ScorerOptions): Scorer {
       checkInputs(served.description, inputs)
       const { outputs, startedAt, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
-      const { result, rows } = read(served.description, inputs, outputs)
+      const { result, ...values } = read(served.description, inputs, outputs)
       if (isExposure && unit !== undefined) units.exposed(unit, entry.name)
       const source = sourceOf(entry, lane)
-      if (isSampled(unit)) tally.answered(source, rows(), ended - arrived)
+      if (isSampled(unit)) count(source, values, ended - arrived, released)
+      else released?.()
       const { deployment, version, variant, provider } = source
       const by = { deployment, version, variant, provider, why: lane.why }
       return { ...by, queueMs: startedAt - arrived, computeMs: ended - startedAt, ...result }
@@ -186,6 +203,25 @@ export function openScorer(options: ScorerOptions): Scorer {
       if (!signal?.aborted && errorTable[code].status !== 400) tally.failed(sourceOf(entry, served.lane), code)
       throw error
     }
+  }
+
+  function count(source: Source, { asked, answered }: Values, latencyMs: number, released?: () => void): void {
+    // The outputs are the caller's once it has them.
+    const outputs = answered()
+    const rows = () => (asked?.() ?? [{}]).map((features, row): Row => ({ features, outputs: outputs[row] ?? {} }))
+    if (asked === undefined || released === undefined) {
+      tally.answered(source, rows(), latencyMs)
+      released?.()
+      return
+    }
+    tally.later(() => {
+      try {
+        tally.answered(source, rows(), latencyMs)
+      } catch (error) {
+        tally.failed(source, encodeError(error).code)
+      }
+      released()
+    })
   }
 
   /** What befalls a session is counted like an error of the provider that it befell. */
@@ -250,7 +286,8 @@ export function openScorer(options: ScorerOptions): Scorer {
         () => ({ inputs, outputs }),
         (description, _, result) => ({
           result: { outputs: result },
-          rows: () => inferredRows(description, inputs, result),
+          asked: description.features && (() => tensorValues(description, inputs)),
+          answered: () => outputTensorValues(description, result),
         }),
       ),
 
@@ -261,7 +298,11 @@ export function openScorer(options: ScorerOptions): Scorer {
         (description) => ({ inputs: encodeRecords(description, records) }),
         (description, inputs, outputs) => {
           const predictions = decodePredictions(description, outputs)
-          return { result: { predictions }, rows: () => scoredRows(description, records, inputs, predictions) }
+          return {
+            result: { predictions },
+            asked: () => records.map((record, row) => recordValues(description, record, { inputs, row })),
+            answered: () => predictions.map((prediction) => outputValues(description, prediction)),
+          }
         },
       ),
 
@@ -284,25 +325,4 @@ function placeOf(salt: string, unit: string | undefined): number {
 
 function sourceOf({ name, served, spec }: Entry, { variant, provider }: Lane): Source {
   return { deployment: name, version: served.deployment.version, variant: variant.id, provider, spec }
-}
-
-function scoredRows(
-  description: Description,
-  records: readonly Readonly<Record<string, unknown>>[],
-  inputs: Tensors,
-  predictions: readonly Prediction[],
-): Row[] {
-  return records.map((record, row) => {
-    const prediction = predictions[row]
-    return {
-      features: recordValues(description, record, { inputs, row }),
-      outputs: prediction === undefined ? {} : outputValues(description, prediction),
-    }
-  })
-}
-
-function inferredRows(description: Description, inputs: Tensors, outputs: Tensors): Row[] {
-  const answered = outputTensorValues(description, outputs)
-  const asked = description.features === undefined ? [{}] : tensorValues(description, inputs)
-  return asked.map((features, row) => ({ features, outputs: answered[row] ?? {} }))
 }

@@ -35,6 +35,8 @@ export interface Tally {
   readonly dropped: number
   answered(source: Source, rows: readonly Row[], latencyMs: number): void
   failed(source: Source, code: ErrorCode): void
+  /** Lets what runs now go first, such as sending the answer; `count` runs soon, and before anything is read here. */
+  later(count: () => void): void
   /** Windows that changed since they were last acknowledged, oldest first. */
   pending(): WindowCounts[]
   /** The window that runs now, changed or not. */
@@ -65,6 +67,7 @@ interface Cell {
 export function openTally(device: ProfileReport['device'], now: () => number = Date.now): Tally {
   const windows = new Map<string, Window>()
   const changesSent = new WeakMap<WindowCounts, number>()
+  let waiting: (() => void)[] = []
   let dropped = 0
   let latest = ''
 
@@ -73,6 +76,12 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     const start = windowStart(now())
     if (start > latest) latest = start
     return latest
+  }
+
+  function settle(): void {
+    const counts = waiting
+    waiting = []
+    for (const count of counts) count()
   }
 
   function changedCell(source: Source): Cell {
@@ -127,7 +136,11 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       const { errors } = changedCell(source)
       errors[code] = (errors[code] ?? 0) + 1
     },
+    later(count) {
+      if (waiting.push(count) === 1) setTimeout(settle, 0)
+    },
     pending() {
+      settle()
       const found: WindowCounts[] = []
       for (const [start, window] of windows) {
         if (window.changes > window.acknowledgedChanges) found.push(read(start, window))
@@ -136,6 +149,7 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       return found
     },
     current() {
+      settle()
       const start = currentStart()
       return read(start, windows.get(start))
     },

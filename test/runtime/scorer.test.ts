@@ -10,7 +10,7 @@ import { openNodeSession } from '../../runtime/providers/node.ts'
 import { openQueue } from '../../runtime/queue.ts'
 import { openScorer, type Scorer, type Target } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
-import { createTensor, type Tensors } from '../../runtime/tensor.ts'
+import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor.ts'
 import { scaleDescription, scaleModel } from '../fixtures/models.ts'
 
 const base: Plan = planSchema.parse(JSON.parse(readFileSync(new URL('../contract/plan.json', import.meta.url), 'utf8')))
@@ -185,6 +185,59 @@ describe('scorer', () => {
       { class: 'second', scores: { first: 0.5, second: 1 } },
       { class: 'first', scores: { first: 1, second: 0.5 } },
     ])
+  })
+
+  describe('counts what a caller gave away', () => {
+    const counted: LoadedDeployment = {
+      ...loaded(blue, 1),
+      spec: {
+        features: [{ name: 'a', kind: 'numeric', edges: [1], points: [], counts: [0, 0, 0, 0, 0, 0] }],
+        outputs: [{ name: 'class', kind: 'categorical', values: ['first', 'second'], counts: [0, 0, 0, 0, 0] }],
+      },
+    }
+    const withSpec: PlanDeployment = { ...blue, spec: `sha256:${'5'.repeat(64)}` }
+    const once = { rows: 1, counts: { a: [0, 1, 0, 0, 0, 0] }, outputs: { class: [0, 1, 0, 0, 0] }, errors: {} }
+    let released: number
+    const give = { inputs: x(), released: () => void released++ }
+
+    beforeEach(async () => {
+      released = 0
+      await scorer.serve(planOf([withSpec], [['blue', 0, 1e6]]), [{ ...counted, deployment: withSpec }])
+    })
+
+    test('after the answer, once, and before a report', async () => {
+      await scorer.infer(give, scorer.choose({}))
+      expect(released).toBe(0)
+      for (let report = 0; report < 2; report++) {
+        expect(scorer.tally.pending()).toMatchObject([{ profiles: [once] }])
+        expect(released).toBe(1)
+      }
+    })
+
+    test('soon after the answer where nobody asks for a report', async () => {
+      const told = Promise.withResolvers<void>()
+      await scorer.infer({ ...give, released: told.resolve }, scorer.choose({}))
+      await told.promise
+      expect(scorer.tally.current()).toMatchObject({ profiles: [once] })
+    })
+
+    test('though the outputs are gone by then', async () => {
+      const { outputs } = await scorer.infer(give, scorer.choose({}))
+      const { buffer } = (outputs.y as Tensor).data as Float32Array<ArrayBuffer>
+      structuredClone(buffer, { transfer: [buffer] })
+      expect(scorer.tally.pending()).toMatchObject([{ profiles: [once] }])
+    })
+
+    test('of records as of tensors', async () => {
+      await scorer.score({ records: [{ a: 1, b: 2 }], released: give.released }, scorer.choose({}))
+      expect(scorer.tally.pending()).toMatchObject([{ profiles: [once] }])
+    })
+
+    test('and nothing of a request that fails', async () => {
+      const wrong = { x: createTensor('FP32', [1, 3], Float32Array.of(1, 2, 3)) }
+      await expect(scorer.infer({ ...give, inputs: wrong }, scorer.choose({}))).rejects.toThrow()
+      expect([scorer.tally.pending(), released]).toEqual([[], 0])
+    })
   })
 
   test('SC-17: 64 parallel calls with distinct inputs each get the answer to their own', async () => {
