@@ -16,6 +16,7 @@ if (!self.name.startsWith('em-pthread')) start()
 function start(): void {
   keepErrorCodes()
   let opened: Host | undefined
+  const spent: ArrayBuffer[] = []
 
   function host(): Host {
     if (opened === undefined) throw new SelvedgeError('HOST_CLOSED', 'the worker is not connected')
@@ -50,12 +51,14 @@ function start(): void {
     },
     async score(records, unit) {
       const { scorer } = host()
-      return await scorer.score({ records: records.map(readPixels) }, scorer.choose({ unit }))
+      const released = () => undefined
+      return await scorer.score({ records: records.map(readPixels), released }, scorer.choose({ unit }))
     },
     async infer(inputs, unit) {
       const { scorer } = host()
-      const answer = await scorer.infer({ inputs }, scorer.choose({ unit }))
-      return giveAnswer({ ...answer, spent: largeBuffers(inputs) })
+      const released = () => void spent.push(...largeBuffers(inputs))
+      const answer = await scorer.infer({ inputs, released }, scorer.choose({ unit }))
+      return giveAnswer({ ...answer, spent: spent.splice(0) })
     },
     outcome: async (unit, values) => host().scorer.units.outcome(unit, values),
     async destroyDevice() {
