@@ -56,7 +56,7 @@ function encodeField(grammar: Grammar, number: number, field: Field, value: unkn
 }
 
 /** Of a signed 64-bit integer that a double holds exactly. */
-function encodeVarint(value: number): Uint8Array {
+export function encodeVarint(value: number): Uint8Array {
   if (value >= 0 && value < 0x80) return Uint8Array.of(value)
   const bytes: number[] = []
   let rest = BigInt.asUintN(64, BigInt(value))
@@ -84,7 +84,7 @@ function encodeDoubles(values: readonly number[]): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {
