@@ -59,7 +59,7 @@ export interface Manifest {
   blobs: Pick<Descriptor, 'digest' | 'size'>[]
   /** Manifests that must be in the repository. */
   children: Pick<Descriptor, 'digest'>[]
-  /** Digests in a manifest of another form: what of them is in the repository stays there with it. */
+  /** Digests that need not be there; what of them is in the repository stays there with it. */
   mentioned: string[]
   /** A digest; it need not be there. */
   subject?: string | undefined
@@ -88,9 +88,9 @@ function ofImage(mediaType: string, image: ImageManifest): Manifest {
   const { config, layers, artifactType, subject, annotations } = image
   return {
     mediaType,
-    blobs: [config, ...layers],
+    blobs: [config, ...layers.filter((layer) => !isNonDistributable(layer))],
     children: [],
-    mentioned: [],
+    mentioned: layers.filter(isNonDistributable).map((layer) => layer.digest),
     subject: subject?.digest,
     // "If the artifactType is empty or missing, it is the config descriptor's mediaType" (Pushing Manifests with Subject).
     artifactType: artifactType || config.mediaType,
@@ -125,6 +125,11 @@ function ofOther(mediaType: string, manifest: z.infer<typeof other>): Manifest {
     artifactType: artifactType || undefined,
     annotations,
   }
+}
+
+// "Layers with these media types are downloaded individually, but SHOULD NOT be uploaded" (image-spec 1.1, layer).
+function isNonDistributable({ mediaType }: Descriptor): boolean {
+  return mediaType.includes('.nondistributable.') || mediaType.includes('.rootfs.foreign.')
 }
 
 function digestsIn(value: unknown): string[] {
