@@ -44,6 +44,15 @@ export async function request(
   return response
 }
 
+/** The body in pieces; a line that breaks is the same error as one that is not there. */
+export async function* readBytes(server: Server, { body }: Response): AsyncGenerator<Uint8Array> {
+  try {
+    if (body !== null) yield* body
+  } catch (thrown) {
+    throw unreachable(server, reason(thrown), thrown)
+  }
+}
+
 /** @throws {@link SelvedgeError} as {@link request}, and `…_UNREACHABLE` where what answers is no Selvedge */
 export async function readJson<Schema extends z.ZodType>(
   server: Server,

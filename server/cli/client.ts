@@ -31,6 +31,7 @@ export interface Client {
   models(): Promise<Model[]>
   /** Oldest first; none where the model is unknown. */
   versions(model: string): Promise<ModelVersion[]>
+  version(model: string, version: number): Promise<ModelVersion>
   endpoints(): Promise<Endpoint[]>
   endpoint(name: string): Promise<Endpoint>
   putDeployment(endpoint: string, deployment: string, body: { model: string; version: number }): Promise<Deployment>
@@ -77,6 +78,7 @@ export function openClient(server: Server): Client {
       const items = await list(`models/${part(name)}/versions`, modelVersion).catch(absent('NAME_UNKNOWN', 'NOT_FOUND'))
       return (items ?? []).sort((a, b) => a.version - b.version)
     },
+    version: (name, version) => get(`models/${part(name)}/versions/${version}`, modelVersion),
     endpoints: () => list('endpoints', endpoint),
     endpoint: (name) => get(`endpoints/${part(name)}`, endpoint),
     async putDeployment(endpointName, name, body) {

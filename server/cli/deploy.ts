@@ -1,20 +1,23 @@
 /** `selvedge deploy`: serves a version under an endpoint; the endpoint is made where it is new. */
 import type { Command } from 'commander'
-import { SelvedgeError } from '../../runtime/errors.ts'
-import type { Client } from './client.ts'
 import { openContext } from './context.ts'
 import { type ModelReference, parseDeploymentReference, parseModelReference } from './names.ts'
+import { findVersion } from './version/find.ts'
 
 export function addDeploy(program: Command): void {
   program
     .command('deploy')
     .description('Serve a version of a model as a deployment; the first one of an endpoint takes all traffic.')
     .argument('<endpoint/deployment>', 'such as housing/green', parseDeploymentReference)
-    .requiredOption('--model <model[@version]>', 'what to serve; without a version the newest', parseModelReference)
+    .requiredOption(
+      '--model <model[@version|@alias]>',
+      'what to serve: the version itself, the one an alias names now, or the newest',
+      parseModelReference,
+    )
     .action(async (target: ReturnType<typeof parseDeploymentReference>, _, command: Command) => {
-      const { options, client, output } = openContext<{ model: ModelReference }>(command)
-      const { model } = options.model
-      const version = options.model.version ?? (await newestVersion(client, model))
+      const context = openContext<{ model: ModelReference }>(command)
+      const { options, client, output } = context
+      const { model, version } = await findVersion(context, options.model)
       const deployment = await client.putDeployment(target.endpoint, target.deployment, { model, version })
       const { traffic } = await client.endpoint(target.endpoint)
       const percent = traffic.split[target.deployment] ?? 0
@@ -27,10 +30,4 @@ export function addDeploy(program: Command): void {
         return `${where} serves ${model}@${version} and takes ${percent} % of the traffic.\n${next}`
       })
     })
-}
-
-async function newestVersion(client: Client, model: string): Promise<number> {
-  const newest = (await client.versions(model)).at(-1)
-  if (newest === undefined) throw new SelvedgeError('NAME_UNKNOWN', `model "${model}" has no version`)
-  return newest.version
 }

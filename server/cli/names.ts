@@ -1,4 +1,4 @@
-/** Names as they are written on the command line: `model@2`, `endpoint/deployment`, `key=value`. */
+/** Names as they are written on the command line: `model@2`, `model@champion`, `endpoint/deployment`, `key=value`. */
 import { InvalidArgumentError } from 'commander'
 import { name } from '../../runtime/contract/names.ts'
 
@@ -11,17 +11,21 @@ export function parseName(text: string): string {
 
 export interface ModelReference {
   model: string
-  /** Absent: the newest. */
+  /** Without version and alias: the newest. */
   version?: number
+  alias?: string
 }
 
-/** `housing` or `housing@2`. */
+/** `housing`, `housing@2` or `housing@champion`; all digits are a version, as in the registry. */
 export function parseModelReference(text: string): ModelReference {
   const [model = '', version, ...rest] = text.split('@')
-  if (rest.length > 0) throw new InvalidArgumentError('Want a model such as housing or housing@2.')
+  if (rest.length > 0) throw new InvalidArgumentError('Want a model such as housing, housing@2 or housing@champion.')
   if (version === undefined) return { model: parseName(model) }
-  if (!/^[1-9][0-9]{0,14}$/.test(version)) throw new InvalidArgumentError('Want a version number after the @.')
-  return { model: parseName(model), version: Number(version) }
+  if (/^[1-9][0-9]{0,14}$/.test(version)) return { model: parseName(model), version: Number(version) }
+  if (/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(version) && !/^[0-9]+$/.test(version)) {
+    return { model: parseName(model), alias: version }
+  }
+  throw new InvalidArgumentError('Want a version number or an alias after the @.')
 }
 
 /** `housing/green` */

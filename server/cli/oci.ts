@@ -1,6 +1,9 @@
 /** What a registry holds, as OCI Distribution 1.1 has it: blobs by digest, manifests by digest, version or alias. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { digest } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { request, type Server } from './answers.ts'
+import { readJson, request, type Server } from './answers.ts'
 
 /** Content that is named by its digest: bytes, or a file that is streamed and so may be larger than memory. */
 export interface Blob {
@@ -10,12 +13,18 @@ export interface Blob {
 }
 
 /** OCI image-spec 1.1, "Content Descriptors". */
-export interface Descriptor {
-  mediaType: string
-  digest: string
-  size: number
-  annotations?: Record<string, string>
-}
+const descriptor = z.object({
+  mediaType: z.string(),
+  digest,
+  size: z.int().min(0),
+  annotations: z.record(z.string(), z.string()).optional(),
+})
+
+export type Descriptor = z.infer<typeof descriptor>
+
+const image = z.object({ schemaVersion: z.literal(2), config: descriptor, layers: z.array(descriptor) })
+
+export type ImageManifest = z.infer<typeof image>
 
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 
@@ -33,6 +42,41 @@ export async function hasBlob(
     throw thrown
   }
 }
+
+/** @throws {@link SelvedgeError} `DIGEST_MISMATCH` where what came is something else */
+export async function readManifest(server: Server, repository: string, digest: string): Promise<ImageManifest> {
+  const response = await request(server, `v2/${repository}/manifests/${digest}`, { headers: { accept: manifestType } })
+  const bytes = await response.bytes()
+  const came = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  if (came !== digest) throw new SelvedgeError('DIGEST_MISMATCH', `the manifest that came has the digest ${came}`)
+  const parsed = image.safeParse(JSON.parse(Buffer.from(bytes).toString()))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new SelvedgeError('MANIFEST_INVALID', `manifest, ${issue?.path.join('.')}: ${issue?.message}`)
+}
+
+/** The digest of the manifest that a version or alias names. */
+export async function resolveReference(server: Server, repository: string, reference: string): Promise<string> {
+  const path = `v2/${repository}/manifests/${reference}`
+  const response = await request(server, path, { method: 'HEAD', headers: { accept: manifestType } })
+  const parsed = digest.safeParse(response.headers.get('docker-content-digest'))
+  if (parsed.success) return parsed.data
+  throw new SelvedgeError('REGISTRY_UNREACHABLE', `no registry at ${server.base}: a manifest without its digest`)
+}
+
+/** Versions and aliases alike: OCI Distribution 1.1, "Listing Tags". */
+export async function listTags(server: Server, repository: string): Promise<string[]> {
+  const tags: string[] = []
+  let path: string | undefined = `v2/${repository}/tags/list`
+  while (path !== undefined) {
+    const response: Response = await request(server, path)
+    tags.push(...(await readJson(server, response, tagList)).tags)
+    path = /^<([^>]+)>; *rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1]
+  }
+  return tags
+}
+
+const tagList = z.object({ tags: z.array(z.string()) })
 
 /** @returns the number of the version that the manifest is now */
 export async function pushManifest(

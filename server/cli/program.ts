@@ -2,11 +2,14 @@
 import { Command, CommanderError } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { addDeploy } from './deploy.ts'
+import { addModels } from './models.ts'
 import { asFailure, exitCode, openOutput } from './output.ts'
+import { addPull } from './pull.ts'
 import { addPush } from './push.ts'
 import { addRegistry } from './registry.ts'
 import { addScore } from './score.ts'
 import { addServe } from './serve.ts'
+import { addShow } from './show.ts'
 import { addStatus } from './status.ts'
 import { addToken } from './token.ts'
 import { addTraffic } from './traffic.ts'
@@ -40,12 +43,25 @@ function openProgram(): Command {
       'after',
       '\nSELVEDGE_REGISTRY and SELVEDGE_SCORING name the servers (http://127.0.0.1:4400 and :4401), SELVEDGE_TOKEN is sent to both. SELVEDGE_LOG=info|warn|error is the least that servers log.',
     )
-  for (const add of [addUp, addRegistry, addServe, addPush, addDeploy, addTraffic, addScore, addStatus, addToken]) {
-    add(program)
-  }
+  for (const add of commands) add(program)
   throwUsageErrors(program)
   return program
 }
+
+const commands = [
+  addUp,
+  addRegistry,
+  addServe,
+  addPush,
+  addPull,
+  addModels,
+  addShow,
+  addDeploy,
+  addTraffic,
+  addScore,
+  addStatus,
+  addToken,
+]
 
 // Commander copies these settings only to the commands that it makes after they are set.
 function throwUsageErrors(command: Command): void {

@@ -6,6 +6,7 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { request, type Server } from './answers.ts'
 import type { Client } from './client.ts'
 import { type Context, openContext } from './context.ts'
+import { renderModels } from './models.ts'
 import { parseName } from './names.ts'
 import { renderAge, renderTable } from './table.ts'
 
@@ -83,21 +84,6 @@ export function renderStatus(status: Status, detail: boolean, now: number): stri
         ),
       ]
   return [head, ...parts].filter((part) => part !== '').join('\n')
-}
-
-function renderModels(models: readonly Model[], now: number): string {
-  if (models.length === 0) return 'No models. → selvedge push <model> <model.onnx>\n'
-  return renderTable(
-    [{ title: 'MODEL' }, { title: 'VERSION', align: 'right' }, { title: 'TAGS' }, { title: 'MADE' }],
-    models.map(({ name, latestVersion, tags, createdAt }) => [
-      name,
-      String(latestVersion),
-      Object.entries(tags)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(' '),
-      renderAge(createdAt, now),
-    ]),
-  )
 }
 
 function renderDeployments(endpoints: readonly Pick<Status['endpoints'][number], 'endpoint' | 'profiles'>[]): string {

@@ -10,6 +10,8 @@ const mediaTypes = {
   doc: 'application/vnd.cncf.model.doc.v1.raw',
 } as const
 
+export const filepathAnnotation = 'org.cncf.model.filepath'
+
 export interface Layer {
   /** Path of the file in the version. */
   path: string
@@ -45,7 +47,7 @@ export function encodeManifest(
         mediaType: mediaTypes[kind],
         digest: blob.digest,
         size: blob.size,
-        annotations: { 'org.cncf.model.filepath': path },
+        annotations: { [filepathAnnotation]: path },
       }),
     ),
     ...(Object.keys(annotations).length > 0 && { annotations }),

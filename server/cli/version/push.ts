@@ -69,7 +69,9 @@ async function pushBlobs(registry: Server, model: string, blobs: readonly Blob[]
           totalBytes,
         )
       }
-      resumedBytes += await uploadBlob(registry, model, blob, { memory, moved, signal })
+      // Added after the wait: others add to it meanwhile.
+      const earlierBytes = await uploadBlob(registry, model, blob, { memory, moved, signal })
+      resumedBytes += earlierBytes
       moved(blob.size)
     })
   } finally {

@@ -3,12 +3,14 @@ import { parseDeploymentReference, parseList, parseModelReference, parsePort } f
 import { collectShare } from '../../../server/cli/traffic.ts'
 
 describe('names on the command line', () => {
-  test('a model may carry a version', () => {
+  test('a model may carry a version or an alias', () => {
     expect(parseModelReference('housing')).toEqual({ model: 'housing' })
     expect(parseModelReference('housing@12')).toEqual({ model: 'housing', version: 12 })
+    expect(parseModelReference('housing@champion')).toEqual({ model: 'housing', alias: 'champion' })
+    expect(parseModelReference('housing@v1.5')).toEqual({ model: 'housing', alias: 'v1.5' })
   })
 
-  test.each(['housing@', 'housing@0', 'housing@1.5', 'housing@1@2', 'Housing', '../x', ''])(
+  test.each(['housing@', 'housing@0', 'housing@01', 'housing@.5', 'housing@1@2', 'Housing', '../x', ''])(
     'the model %j is refused',
     (text) => expect(() => parseModelReference(text)).toThrow('Want'),
   )

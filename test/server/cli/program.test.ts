@@ -11,8 +11,9 @@ describe('selvedge, exit codes', () => {
   test('is 0 for help, which lists every command', async () => {
     const { code, stdout, stderr } = await runCommand(['--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    const commands = ['up', 'registry', 'serve', 'push', 'deploy', 'traffic', 'score', 'status', 'token']
-    expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, 'help'])
+    const commands = ['up', 'registry', 'serve', 'push', 'pull', 'models', 'show']
+    const others = ['deploy', 'traffic', 'score', 'status', 'token']
+    expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, ...others, 'help'])
   })
 
   test.each(['up', 'serve'])('%s --help says what callers need off loopback', async (command) => {
