@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -31,6 +31,7 @@ describe('sending a blob', () => {
   afterAll(async () => {
     registry.drain()
     await listener.close(0)
+    await registry.close()
     await rm(folder, { recursive: true })
   })
   beforeEach(async () => {
@@ -77,6 +78,43 @@ describe('sending a blob', () => {
     expect(line.upBytes - before).toBeLessThan(blob.size - chunk + 64 * 1024)
     expect(await stored()).toBe(blob.digest)
     expect(await readdir(memoryFolder)).toEqual([])
+  }, 60_000)
+
+  test('ends an upload whose bytes are all there', async () => {
+    await using line = await openLine(listener.url)
+    const started = await fetch(`${line.url}v2/m/blobs/uploads/`, { method: 'POST' })
+    const location = new URL(started.headers.get('location') ?? '', line.url).href
+    expect((await fetch(location, { method: 'PATCH', body: await readFile(file) })).status).toBe(202)
+    await openUploadMemory(listener.url, 'm', memoryFolder).keep(blob.digest, location)
+    const before = line.upBytes
+    expect(await send(line)).toBe(blob.size)
+    expect(line.upBytes - before).toBeLessThan(64 * 1024)
+    expect(await stored()).toBe(blob.digest)
+  })
+
+  test('goes on after the registry was restarted', async () => {
+    const options = { dataDir: join(folder, 'restarted') }
+    const first = await openRegistry(options)
+    const firstListener = await listen(first, '127.0.0.1', 0)
+    await using line = await openLine(firstListener.url)
+    const held = line.holdAfter(10 * MiB, 'up')
+    const sending = send(line)
+    await held
+    first.drain()
+    line.cut()
+    await firstListener.close(0)
+    await first.close()
+    const second = await openRegistry(options)
+    const secondListener = await listen(second, '127.0.0.1', Number(new URL(firstListener.url).port))
+    try {
+      await sending
+      expect((await fetch(`${line.url}v2/m/blobs/${blob.digest}`, { method: 'HEAD' })).status).toBe(200)
+      expect(line.upBytes).toBeLessThan(blob.size + chunk + 64 * 1024)
+    } finally {
+      second.drain()
+      await secondListener.close(0)
+      await second.close()
+    }
   }, 60_000)
 
   test('begins anew where the registry knows the upload no more', async () => {

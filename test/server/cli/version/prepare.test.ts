@@ -124,6 +124,50 @@ describe('preparing a version', () => {
     ])
   })
 
+  test('takes external data from beside a network in a folder below, under the name that the network gives it', async () => {
+    const external = [{ key: 'location', value: 'w.bin' }]
+    await mkdir(at('repo/onnx'), { recursive: true })
+    await writeFile(
+      at('repo/onnx/model.onnx'),
+      encodeExternal({ name: 'w', dims: [2, 2], dataType: 1, location: 1, external }),
+    )
+    await writeFile(at('repo/onnx/w.bin'), new Uint8Array(Float32Array.of(1, 0, 0, 1).buffer))
+    await writeFile(at('repo/config.json'), '{}')
+    await writeFile(at('repo/.env'), 'SECRET=1')
+    const { layers, remarks } = await prepare(at('repo'))
+    expect(layers.map(({ path }) => path)).toEqual(['onnx/model.onnx', 'w.bin', 'selvedge.json'])
+    expect(remarks).toEqual(['not part of the version: config.json'])
+  })
+
+  test('of files named one by one takes all of them', async () => {
+    await writeFile(at('labels.txt'), 'a b')
+    await writeFile(at('NOTICE'), 'Notice')
+    const paths = ['NOTICE', 'labels.txt', 'model.onnx'].map(at)
+    const { layers, remarks } = await prepareVersion(paths, {}, () => undefined)
+    expect(layers.map(({ path, kind }) => [path, kind])).toEqual([
+      ['model.onnx', 'weight'],
+      ['selvedge.json', 'weightConfig'],
+      ['labels.txt', 'weightConfig'],
+      ['NOTICE', 'doc'],
+    ])
+    expect(remarks).toEqual([])
+  })
+
+  test('refuses two files of one name, and files without a model', async () => {
+    await mkdir(at('other'))
+    await writeFile(at('other/model.onnx'), network())
+    const refused = (...paths: string[]) =>
+      prepareVersion(paths, {}, () => undefined).then(
+        () => 'was prepared',
+        (error) => `${error.code}: ${error.message}`,
+      )
+    expect(await refused(at('model.onnx'), at('other/model.onnx'))).toBe(
+      'USAGE: two files would be "model.onnx" in the version',
+    )
+    expect(await refused(at('train.csv'), at('train.csv'))).toMatch(/^USAGE: /)
+    expect(await refused(at('train.csv'))).toBe('MODEL_INVALID: no .onnx file in "train.csv"')
+  })
+
   test('refuses golden samples that the model does not give', async () => {
     const sample = (data: number[]) => ({
       samples: [
