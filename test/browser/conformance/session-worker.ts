@@ -17,8 +17,8 @@ const opening = open(self.name as Lacking)
 const api = {
   /** One run in a session of its own. */
   async run(network: Uint8Array, provider: ExecutionProvider, inputs: Tensors): Promise<Tensors> {
-    const { ort, gpu } = await opening
-    const session = await openWebSession(ort, gpu)({ network, externalData: [] }, provider)
+    const { openSession } = await opening
+    const session = await openSession({ network, externalData: [] }, provider)
     try {
       return await session.run(inputs)
     } finally {
@@ -55,5 +55,5 @@ async function open(lacking: Lacking) {
   const ort = await build.load()
   ort.env.wasm.wasmBinary = await response.arrayBuffer()
   ort.env.wasm.numThreads = 1
-  return { ort, gpu }
+  return { ort, gpu, openSession: openWebSession(ort, gpu) }
 }
