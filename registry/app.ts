@@ -50,7 +50,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   })
   app.use('*', allowHosts(hostNames))
   app.use('*', crossOrigin(app))
-  app.use('*', authorize(services.store))
+  app.use('*', authorize(services.store, services.now))
   app.use('*', jsonBody)
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))

@@ -18,6 +18,8 @@ export const limits = {
   telemetryFutureMs: 5 * 60 * second,
   uploadSessionMs: 24 * 3600 * second,
   openUploads: 32,
+  /** From one address in a minute. */
+  wrongTokens: 60,
   /** Requests that add to one upload, and tiny pieces of one body. */
   uploadParts: 65_536,
   chunkBytes: 4 * MiB,

@@ -4,17 +4,21 @@ import type { Role } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { AppEnv, Caller } from '../http/env.ts'
 import type { Store } from '../store/store.ts'
+import { type Guesses, openGuesses } from './guesses.ts'
 import { mayCall, routeOf } from './policy.ts'
+import { demandScope } from './scope.ts'
 import { hashSecret, parseAuthorization, sameHash } from './tokens.ts'
 
-export function authorize(store: Store): MiddlewareHandler<AppEnv> {
+export function authorize(store: Store, now: () => number): MiddlewareHandler<AppEnv> {
+  const guesses = openGuesses(now)
   return async (c, next) => {
     if (c.req.matchedRoutes.some(({ method }) => method !== 'ALL')) {
       const route = routeOf(c)
       if (route === undefined) throw new SelvedgeError('FORBIDDEN', 'no role may call this route')
-      const caller = await identify(c, store)
+      const caller = await identify(c, store, guesses)
       c.set('caller', caller)
       if (route.role !== 'open') demand(caller, route.role)
+      if (caller !== undefined) await demandScope(c, caller, route, store)
     }
     await next()
   }
@@ -28,9 +32,15 @@ function demand(caller: Caller | undefined, least: Role): void {
   })
 }
 
-async function identify(c: Context<AppEnv>, store: Store): Promise<Caller | undefined> {
+async function identify(c: Context<AppEnv>, store: Store, guesses: Guesses): Promise<Caller | undefined> {
   const header = c.req.header('authorization')
-  if (header !== undefined) return await byToken(header, store)
+  if (header !== undefined) {
+    const caller = await byToken(header, store)
+    if (caller !== undefined) return caller
+    const address = c.env?.incoming?.socket.remoteAddress
+    if (address !== undefined) guesses.wrong(address)
+    throw new SelvedgeError('UNAUTHENTICATED', 'this token is unknown or revoked')
+  }
   const role = ambientRole(c)
   if (role === undefined) return undefined
   // Page tokens are made for pages: they alone do not lock the operator of this machine out.
@@ -38,13 +48,11 @@ async function identify(c: Context<AppEnv>, store: Store): Promise<Caller | unde
   return Object.keys(others).length === 0 ? { role } : undefined
 }
 
-async function byToken(header: string, store: Store): Promise<Caller> {
+async function byToken(header: string, store: Store): Promise<Caller | undefined> {
   const hash = hashSecret(parseAuthorization(header))
   const found = await store.tokens.byHash(hash)
-  if (found === undefined || !sameHash(found.hash, hash)) {
-    throw new SelvedgeError('UNAUTHENTICATED', 'this token is unknown or revoked')
-  }
-  return { role: found.role, token: found.id }
+  if (found === undefined || !sameHash(found.hash, hash)) return undefined
+  return { role: found.role, token: found.id, models: found.models }
 }
 
 /**

@@ -15,12 +15,15 @@ export interface RoutePolicy {
   role: Role | 'open'
   /** Pages of other origins call it. */
   crossOrigin?: true
+  /** Heeds by itself what a token is limited to, since its address names no model and no endpoint. */
+  scoped?: true
   /** Most bytes of its JSON body; absent where it takes none. */
   jsonBytes?: number
 }
 
 const json = { jsonBytes: limits.controlBodyBytes }
 const crossOrigin = { crossOrigin: true } as const
+const scoped = { scoped: true } as const
 
 export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/healthz', role: 'open' },
@@ -33,8 +36,8 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/demo', role: 'open' },
   { method: 'GET', path: '/demo/*', role: 'open' },
 
-  { method: 'GET', path: '/v2', role: 'reader' },
-  { method: 'GET', path: '/v2/', role: 'reader' },
+  { method: 'GET', path: '/v2', role: 'reader', ...scoped },
+  { method: 'GET', path: '/v2/', role: 'reader', ...scoped },
   { method: 'GET', path: '/v2/:name{.+}/blobs/:digest', role: 'page', ...crossOrigin },
   { method: 'DELETE', path: '/v2/:name{.+}/blobs/:digest', role: 'writer' },
   { method: 'POST', path: '/v2/:name{.+}/blobs/uploads/', role: 'writer' },
@@ -50,13 +53,13 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/v2/:name{.+}/referrers/:digest', role: 'reader' },
 
   { method: 'GET', path: '/api/v1/keys', role: 'open', ...crossOrigin },
-  { method: 'GET', path: '/api/v1/models', role: 'reader' },
+  { method: 'GET', path: '/api/v1/models', role: 'reader', ...scoped },
   { method: 'GET', path: '/api/v1/models/:model', role: 'reader' },
   { method: 'DELETE', path: '/api/v1/models/:model', role: 'writer' },
   { method: 'GET', path: '/api/v1/models/:model/versions', role: 'reader' },
   { method: 'GET', path: '/api/v1/models/:model/versions/:version', role: 'reader' },
   { method: 'DELETE', path: '/api/v1/models/:model/versions/:version', role: 'writer' },
-  { method: 'GET', path: '/api/v1/endpoints', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints', role: 'reader', ...scoped },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint', role: 'reader' },
   { method: 'PUT', path: '/api/v1/endpoints/:endpoint', role: 'operator', ...json },
   { method: 'DELETE', path: '/api/v1/endpoints/:endpoint', role: 'operator' },
@@ -68,7 +71,14 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/plan', role: 'page', ...crossOrigin },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/profiles', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/hosts', role: 'reader' },
-  { method: 'POST', path: '/api/v1/telemetry', role: 'page', ...crossOrigin, jsonBytes: limits.telemetryBytes },
+  {
+    method: 'POST',
+    path: '/api/v1/telemetry',
+    role: 'page',
+    ...crossOrigin,
+    ...scoped,
+    jsonBytes: limits.telemetryBytes,
+  },
   { method: 'GET', path: '/api/v1/tokens', role: 'admin' },
   { method: 'POST', path: '/api/v1/tokens', role: 'admin', ...json },
   { method: 'DELETE', path: '/api/v1/tokens/:token', role: 'admin' },

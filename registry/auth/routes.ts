@@ -33,11 +33,14 @@ const revoke = createRoute({
 
 export function tokenRoutes(app: OpenAPIHono<AppEnv>, { store, now, log }: Services): void {
   app.openapi(create, async (c) => {
-    const { role, name } = c.req.valid('json')
+    const { role, name, models } = c.req.valid('json')
     const secret = createSecret(role)
     const id = randomUUID()
-    const made = await store.tokens.create({ id, name, role, hash: hashSecret(secret) }, new Date(now()).toISOString())
-    log({ level: 'info', event: 'token created', id, role })
+    const made = await store.tokens.create(
+      { id, name, role, models, hash: hashSecret(secret) },
+      new Date(now()).toISOString(),
+    )
+    log({ level: 'info', event: 'token created', id, role, models })
     return c.json({ ...made, secret }, 201, { 'cache-control': 'no-store' })
   })
   app.openapi(list, async (c) => {

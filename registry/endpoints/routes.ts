@@ -12,6 +12,7 @@ import {
 } from '../../runtime/contract/control.ts'
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { demandModel, seesEndpoint } from '../auth/scope.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest, pageOf, pageQuery } from '../http/openapi.ts'
@@ -100,10 +101,9 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid('query')
     const states = await store.endpoints.endpoints({ after: cursor, limit: limit + 1 })
-    return c.json(
-      pageOf(states.map(toEndpoint), limit, (last) => last.name),
-      200,
-    )
+    const { items, ...next } = pageOf(states, limit, (last) => last.name)
+    const seen = items.filter((state) => seesEndpoint(c.get('caller'), state))
+    return c.json({ ...next, items: seen.map(toEndpoint) }, 200)
   })
   app.openapi(get, async (c) => {
     const state = await findEndpoint(services, c.req.valid('param').endpoint)
@@ -127,6 +127,7 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
   app.openapi(putDeploymentRoute, async (c) => {
     const { endpoint, deployment: name } = c.req.valid('param')
     const { model, version } = c.req.valid('json')
+    demandModel(c.get('caller'), model)
     await refuseUnknownVersion(services, model, version)
     const at = now()
     await store.endpoints.create(endpoint, at)

@@ -14,6 +14,8 @@ export interface Caller {
   role: Role
   /** Absent for the operator on loopback. */
   token?: string
+  /** What the token is limited to; absent where it is not. */
+  models?: readonly string[] | undefined
 }
 
 export interface Services {

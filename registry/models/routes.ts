@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { model, modelVersion, page } from '../../runtime/contract/control.ts'
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { seesModel } from '../auth/scope.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer, pageOf, pageQuery } from '../http/openapi.ts'
 import type { VersionRecord } from '../store/store.ts'
@@ -51,10 +52,8 @@ export function modelRoutes(app: OpenAPIHono<AppEnv>, { store }: Services): void
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid('query')
     const items = await store.models.models({ after: cursor, limit: limit + 1 })
-    return c.json(
-      pageOf(items, limit, (last) => last.name),
-      200,
-    )
+    const page = pageOf(items, limit, (last) => last.name)
+    return c.json({ ...page, items: page.items.filter(({ name }) => seesModel(c.get('caller'), name)) }, 200)
   })
   app.openapi(get, async (c) => c.json(await findModel(c.req.valid('param').model), 200))
   app.openapi(versions, async (c) => {

@@ -4,6 +4,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { seesModel } from '../auth/scope.ts'
 import { streamBody } from '../http/body.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import type { BlobRecord, Upload, UploadState } from '../store/store.ts'
@@ -90,6 +91,7 @@ async function mount(c: Context<AppEnv>, services: Services, repository: string)
   const { mount: digest, from } = c.req.query()
   if (digest === undefined || from === undefined) return undefined
   const source = parseRepository(from)
+  if (!seesModel(c.get('caller'), source)) return undefined
   const found = await intactBlob(services, source, parseDigest(digest))
   if (found === undefined) return undefined
   if (!(await services.store.repositories.mountBlob(repository, source, digest, timeOf(services)))) return undefined

@@ -266,10 +266,19 @@ export interface Telemetry {
   counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
 }
 
+export interface NewToken {
+  id: string
+  name?: string | undefined
+  role: Role
+  hash: string
+  /** Absent where it is not limited to some. */
+  models?: readonly string[] | undefined
+}
+
 export interface Tokens {
-  create(token: { id: string; name?: string | undefined; role: Role; hash: string }, now: string): Promise<Token>
+  create(token: NewToken, now: string): Promise<Token>
   /** By the SHA-256 of the secret in hexadecimal; a revoked token is not found. */
-  byHash(hash: string): Promise<{ id: string; role: Role; hash: string } | undefined>
+  byHash(hash: string): Promise<Pick<NewToken, 'id' | 'role' | 'hash' | 'models'> | undefined>
   /** False where there is no such token. */
   revoke(id: string, now: string): Promise<boolean>
   tokens(page: { after?: string | undefined; limit: number }): Promise<Token[]>

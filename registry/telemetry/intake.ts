@@ -45,10 +45,7 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
   async function served(endpoint: string): Promise<Served[]> {
     const held = servedBy.get(endpoint)
     if (held !== undefined) return await held
-    if ((await store.endpoints.endpoint(endpoint)) === undefined) {
-      const reason: RefusalReason = 'unknown_endpoint'
-      throw new SelvedgeError('TELEMETRY_REFUSED', `there is no endpoint ${endpoint}`, { endpoint, reason })
-    }
+    if ((await store.endpoints.endpoint(endpoint)) === undefined) throw unknownEndpoint(endpoint)
     const reading = store.endpoints.served(endpoint)
     servedBy.set(endpoint, reading)
     reading.catch(() => servedBy.delete(endpoint))
@@ -94,4 +91,9 @@ async function commitGroup(store: Store, group: readonly Waiting[]): Promise<voi
   } catch (thrown) {
     for (const { reject } of group) reject(thrown)
   }
+}
+
+export function unknownEndpoint(endpoint: string): SelvedgeError {
+  const reason: RefusalReason = 'unknown_endpoint'
+  return new SelvedgeError('TELEMETRY_REFUSED', `there is no endpoint ${endpoint}`, { endpoint, reason })
 }

@@ -4,9 +4,11 @@ import { host, type ProfileSum, page, profileSum } from '../../runtime/contract/
 import { name, timestamp } from '../../runtime/contract/names.ts'
 import { telemetryReceipt, telemetryReport } from '../../runtime/contract/telemetry.ts'
 import { limits } from '../../runtime/limits.ts'
+import { seesEndpoint } from '../auth/scope.ts'
 import { findEndpoint } from '../endpoints/routes.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
+import { unknownEndpoint } from './intake.ts'
 
 const report = createRoute({
   method: 'post',
@@ -35,7 +37,14 @@ const hosts = createRoute({
 export function telemetryRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   const { store, intake, now } = services
 
-  app.openapi(report, async (c) => c.json({ counted: await intake.take(c.req.valid('json')) }, 200))
+  app.openapi(report, async (c) => {
+    const taken = c.req.valid('json')
+    const caller = c.get('caller')
+    // Reports come by the thousand, and few tokens are limited.
+    const state = caller?.models && (await store.endpoints.endpoint(taken.endpoint))
+    if (state !== undefined && !seesEndpoint(caller, state)) throw unknownEndpoint(taken.endpoint)
+    return c.json({ counted: await intake.take(taken) }, 200)
+  })
   app.openapi(profiles, async (c) => {
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)
     const { since } = c.req.valid('query')

@@ -96,15 +96,22 @@ export const role = z.enum(['page', 'reader', 'writer', 'operator', 'admin'])
 
 export type Role = z.infer<typeof role>
 
-export const tokenBody = z.strictObject({
-  role,
-  name: z.string().min(1).max(128).optional(),
-})
+/** Models that a token is limited to; absent where it is not. */
+const tokenModels = z.array(name).min(1).max(1000).optional()
+
+export const tokenBody = z
+  .strictObject({
+    role,
+    name: z.string().min(1).max(128).optional(),
+    models: tokenModels,
+  })
+  .refine(({ role, models }) => role !== 'admin' || models === undefined, 'an admin is not limited to models')
 
 export const token = z.object({
   id: z.string(),
   name: z.string().optional(),
   role,
+  models: tokenModels,
   createdAt: timestamp,
 })
 

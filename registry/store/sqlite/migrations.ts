@@ -134,6 +134,9 @@ const migrations: readonly string[] = [
   ALTER TABLE versions_next RENAME TO versions;
   CREATE INDEX versions_by_manifest ON versions (model, manifest);
   `,
+  `
+  ALTER TABLE tokens ADD COLUMN models TEXT;
+  `,
 ]
 
 /**

@@ -86,6 +86,7 @@ export interface Tables {
     name: string | null
     role: string
     hash: string
+    models: string | null
     created_at: string
     revoked_at: string | null
   }

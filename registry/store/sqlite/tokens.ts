@@ -6,19 +6,27 @@ import type { Row, Tables } from './tables.ts'
 
 export function openTokens(db: Kysely<Tables>): Tokens {
   return {
-    async create({ id, name, role, hash }, now) {
-      const row = { id, name: name ?? null, role, hash, created_at: now, revoked_at: null }
+    async create({ id, name = null, role, hash, models }, now) {
+      const row = {
+        id,
+        name,
+        role,
+        hash,
+        models: models ? JSON.stringify(models) : null,
+        created_at: now,
+        revoked_at: null,
+      }
       await db.insertInto('tokens').values(row).execute()
       return toToken(row)
     },
     async byHash(hash) {
       const row = await db
         .selectFrom('tokens')
-        .select(['id', 'role', 'hash'])
+        .select(['id', 'role', 'hash', 'models'])
         .where('hash', '=', hash)
         .where('revoked_at', 'is', null)
         .executeTakeFirst()
-      return row && { id: row.id, role: row.role as Role, hash: row.hash }
+      return row && { id: row.id, role: row.role as Role, hash: row.hash, ...modelsOf(row) }
     },
     async revoke(id, now) {
       const result = await db
@@ -57,6 +65,11 @@ function toToken(row: Row<'tokens'>): Token {
     id: row.id,
     ...(row.name !== null && { name: row.name }),
     role: row.role as Role,
+    ...modelsOf(row),
     createdAt: row.created_at,
   }
+}
+
+function modelsOf({ models }: Pick<Row<'tokens'>, 'models'>): { models?: string[] } {
+  return models === null ? {} : { models: JSON.parse(models) }
 }
