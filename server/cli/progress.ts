@@ -2,8 +2,12 @@
 import { plain, renderBytes } from './table.ts'
 
 export interface Progress {
-  /** `done` of `total` in the unit of the progress; without them only the label is shown. */
-  update(done?: number, total?: number): void
+  /**
+   * `done` of `total` in the unit of the progress; without them only the label is shown.
+   *
+   * @param earlier - of `done`, what was there before: it is no part of the rate
+   */
+  update(done?: number, total?: number, earlier?: number): void
   end(): void
 }
 
@@ -30,10 +34,10 @@ export function openProgress(label: string, stderr: Sink, { bytes }: { bytes: bo
     if (terminal) repaint = setInterval(paint, repaintMs).unref()
   }, quietMs).unref()
   return {
-    update(done, total) {
+    update(done, total, earlier = 0) {
       if (done === undefined || total === undefined) return
       place = { done, total }
-      rate.add(done, performance.now())
+      rate.add(done - earlier, performance.now())
     },
     end() {
       clearTimeout(first)

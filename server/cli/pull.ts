@@ -9,6 +9,7 @@ import { untilInterrupted } from './interrupt.ts'
 import { type ModelReference, parseModelReference } from './names.ts'
 import { readManifest } from './oci.ts'
 import { forEachAtOnce, transfersAtOnce } from './parallel.ts'
+import { openPlaces } from './places.ts'
 import { renderBytes, renderTable } from './table.ts'
 import { filesOf, type VersionFile } from './version/files.ts'
 import { findVersion } from './version/find.ts'
@@ -74,17 +75,11 @@ async function fetchFiles(
 ): Promise<number> {
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0)
   const fetching = output.progress(`Fetching ${model}`, 'bytes')
-  const places = new Map<string, number>()
+  const places = openPlaces(fetching, totalBytes)
   let fetchedBytes = 0
   try {
     await forEachAtOnce(files, transfersAtOnce, async (file, signal) => {
-      const moved = (bytes: number) => {
-        places.set(file.path, bytes)
-        fetching.update(
-          [...places.values()].reduce((sum, place) => sum + place, 0),
-          totalBytes,
-        )
-      }
+      const moved = places(file.path)
       // Added after the wait: others add to it meanwhile.
       const cameBytes = await downloadBlob(registry, model, file, join(folder, file.path), { moved, signal })
       fetchedBytes += cameBytes

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import { type Blob, hasBlob, pushManifest } from '../oci.ts'
 import type { Output } from '../output.ts'
 import { forEachAtOnce, transfersAtOnce } from '../parallel.ts'
+import { openPlaces } from '../places.ts'
 import { uploadBlob } from '../upload.ts'
 import { openUploadMemory } from '../upload-memory.ts'
 import { encodeManifest } from './manifest.ts'
@@ -58,17 +59,11 @@ async function pushBlobs(registry: Server, model: string, blobs: readonly Blob[]
   const totalBytes = missing.reduce((sum, { size }) => sum + size, 0)
   const memory = openUploadMemory(registry.base, model)
   const sending = output.progress(`Sending ${model}`, 'bytes')
-  const places = new Map<string, number>()
+  const places = openPlaces(sending, totalBytes)
   let resumedBytes = 0
   try {
     await forEachAtOnce(missing, transfersAtOnce, async (blob, signal) => {
-      const moved = (bytes: number) => {
-        places.set(blob.digest, bytes)
-        sending.update(
-          [...places.values()].reduce((sum, place) => sum + place, 0),
-          totalBytes,
-        )
-      }
+      const moved = places(blob.digest)
       // Added after the wait: others add to it meanwhile.
       const earlierBytes = await uploadBlob(registry, model, blob, { memory, moved, signal })
       resumedBytes += earlierBytes
