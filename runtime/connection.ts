@@ -74,7 +74,8 @@ export interface Connection {
   score(record: RecordInput, options?: CallOptions): Promise<Scored>
   score(records: readonly RecordInput[], options?: CallOptions): Promise<Scored[]>
   /**
-   * Raw tensors in and out. In a page the inputs' buffers are transferred: they are empty afterwards.
+   * Raw tensors in and out. The inputs stay the caller's, and must stay as they are until the answer is there: where a
+   * worker dies meanwhile, they are sent once more.
    *
    * @throws SelvedgeError `INPUT_UNKNOWN`, `INPUT_MISSING`, `DATATYPE_MISMATCH`, `SHAPE_MISMATCH` and as `score`
    */

@@ -22,6 +22,7 @@ const types: Record<string, string> = {
   '.js': 'text/javascript',
   '.wasm': 'application/wasm',
   '.onnx': 'application/octet-stream',
+  '.json': 'application/json',
 }
 
 /** Why there is no page to measure; undefined where there is one. */
@@ -29,7 +30,7 @@ export function absentBuild(): string | undefined {
   return existsSync(client) ? undefined : 'not built: npm run assets'
 }
 
-/** Serves `/`, and models under `/models/<name>.onnx`; everything but the page itself may be cached for ever. */
+/** Serves `/`, and models under `/models/<name>.onnx` and as transformers.js has them, under `/peer/`; everything but the page itself may be cached for ever. */
 export async function openSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'selvedge-bench-site-'))
   await build({
@@ -71,6 +72,10 @@ function isClient(source: string): boolean {
 }
 
 async function read(folder: string, path: string): Promise<Uint8Array> {
-  const model = /^\/models\/(\w+)\.onnx$/.exec(path)?.[1]
-  return isModel(model) ? models[model].read() : await readFile(join(folder, path))
+  const model = /^\/(?:models\/(\w+)|peer\/(\w+)\/onnx\/model)\.onnx$/.exec(path)
+  const name = model?.[1] ?? model?.[2]
+  if (isModel(name)) return models[name].read()
+  // What transformers.js asks of every model.
+  if (/^\/peer\/\w+\/config\.json$/.test(path)) return Buffer.from('{"model_type":"selvedge-bench"}')
+  return await readFile(join(folder, path))
 }

@@ -16,7 +16,7 @@ export interface Opened {
 }
 
 export function openSubject(subject: Subject, onEvent?: (event: ConnectionEvent) => void): Promise<Opened> {
-  return subject.kind === 'bare' ? openBare(subject) : openOurs(subject, onEvent)
+  return subject.kind === 'selvedge' ? openOurs(subject, onEvent) : openWorker(subject)
 }
 
 async function openOurs(
@@ -44,11 +44,8 @@ async function openOurs(
   }
 }
 
-async function openBare({ model, provider, build }: Subject): Promise<Opened> {
-  const worker =
-    build === 'jspi'
-      ? new Worker(new URL('./bare-jspi.ts', import.meta.url), { type: 'module' })
-      : new Worker(new URL('./bare-wasm.ts', import.meta.url), { type: 'module' })
+async function openWorker({ kind, model, provider, build }: Subject): Promise<Opened> {
+  const worker = kind === 'peer' ? startPeer() : build === 'jspi' ? startJspi() : startWasm()
 
   function ask(request: BareRequest, transfer: Transferable[] = []): Promise<BareAnswer> {
     return new Promise((resolve, reject) => {
@@ -82,3 +79,8 @@ async function openBare({ model, provider, build }: Subject): Promise<Opened> {
 function frameOf({ shape }: Subject['model']): Float32Array<ArrayBuffer> {
   return makeNumbers(5, elementCount(shape), 1)
 }
+
+// A bundler finds a worker where its address stands in the call.
+const startPeer = () => new Worker(new URL('./peer-worker.ts', import.meta.url), { type: 'module' })
+const startJspi = () => new Worker(new URL('./bare-jspi.ts', import.meta.url), { type: 'module' })
+const startWasm = () => new Worker(new URL('./bare-wasm.ts', import.meta.url), { type: 'module' })

@@ -1,6 +1,6 @@
 /**
- * Runs in a fresh Chromium: `node bench/variants/page-runs.ts <model> <wasm|webgpu> <bare|selvedge|inside>`. Those
- * through Selvedge are taken in turn with bare ones; `inside` is a loop in the bare worker.
+ * Runs in a fresh Chromium: `node bench/variants/page-runs.ts <model> <wasm|webgpu> <bare|selvedge|peer|inside>`.
+ * Those through Selvedge or the peer are taken in turn with bare ones; `inside` is a loop in the bare worker.
  */
 import { withStand } from '../chromium/stand.ts'
 import { isModel } from '../workloads/models.ts'
@@ -13,6 +13,7 @@ await withStand({ model, hasGpu: provider === 'webgpu' }, async ({ subject, visi
   const tasks: Record<string, Task> = {
     bare: { task: 'runs', subject: bare },
     selvedge: { task: 'runs', subject: subject('selvedge', provider), beside: bare },
+    peer: { task: 'runs', subject: subject('peer', provider), beside: bare },
     inside: { task: 'runs inside', subject: bare },
   }
   const task = tasks[way ?? '']

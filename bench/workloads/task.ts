@@ -1,7 +1,10 @@
 /** What a variant in Node asks of a page, and what a page answers. */
 
-/** `bare` is onnxruntime-web in a worker of the page's own, reached by `postMessage` with transfer. */
-export type Kind = 'bare' | 'selvedge'
+/**
+ * `bare` is onnxruntime-web in a worker of the page's own, reached by `postMessage` with transfer; `peer` is
+ * `@huggingface/transformers` in one.
+ */
+export type Kind = 'bare' | 'peer' | 'selvedge'
 
 /** A model as a page uses it: one float32 input, one float32 output. */
 export interface Subject {
@@ -15,7 +18,7 @@ export interface Subject {
 
 export type Task =
   /** One session in the page itself, without a worker. */
-  | { task: 'session'; kind: Kind; provider: 'wasm' | 'webgpu' }
+  | { task: 'session'; kind: 'bare' | 'selvedge'; provider: 'wasm' | 'webgpu' }
   /** Runs from the page and back, those of another in turn. */
   | { task: 'runs'; subject: Subject; beside?: Subject }
   /** Runs in a loop in the worker, of bare ONNX Runtime only. */
