@@ -1,5 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -116,6 +119,30 @@ describe('sending a blob', () => {
       await second.close()
     }
   }, 60_000)
+
+  test('sends nothing again where only the last answer was lost', async () => {
+    const methods: (string | undefined)[] = []
+    const proxy = createServer((asked, response) => {
+      methods.push(asked.method)
+      const { method, headers } = asked
+      const forwarded = request(`${listener.url}${asked.url}`, { method, headers }, (answer) => {
+        if (method === 'PUT') asked.socket.destroy()
+        else answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers))
+      })
+      asked.pipe(forwarded)
+    }).listen(0, '127.0.0.1')
+    try {
+      await once(proxy, 'listening')
+      const base = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`
+      const memory = openUploadMemory(base, 'm', memoryFolder)
+      const signal = AbortSignal.timeout(60_000)
+      await uploadBlob({ what: 'registry', base }, 'm', blob, { memory, moved: () => undefined, signal })
+      expect(methods).toEqual(['POST', 'PATCH', 'PATCH', 'PATCH', 'PATCH', 'PUT', 'GET', 'HEAD'])
+    } finally {
+      proxy.closeAllConnections()
+      proxy.close()
+    }
+  })
 
   test('begins anew where the registry knows the upload no more', async () => {
     await using line = await openLine(listener.url)
