@@ -71,10 +71,10 @@ async function reopen(
   const location = await memory.recall(blob.digest)
   if (location === undefined || !URL.canParse(location)) return undefined
   try {
-    const session = readSession(server, location, await request(server, location, { signal }))
+    const session = await findSession(server, location, signal)
     return session.offset <= blob.size ? session : undefined
   } catch (thrown) {
-    if (thrown instanceof SelvedgeError && thrown.status === 404) return undefined
+    if (isUnknownUpload(thrown)) return undefined
     throw thrown
   }
 }
@@ -90,7 +90,7 @@ async function send(
   while (!done) {
     done = await retried(
       async (again) => {
-        if (again) ({ location, offset } = readSession(server, location, await request(server, location, { signal })))
+        if (again) ({ location, offset } = await findSession(server, location, signal))
         moved(offset)
         const start = offset
         const end = Math.min(start + chunkBytes, blob.size)
@@ -107,6 +107,17 @@ async function send(
       () => offset,
       signal,
     )
+  }
+}
+
+// docker-registry answers 416 for an upload whose last part it got only a piece of: that one is lost, too.
+async function findSession(server: Server, location: string, signal: AbortSignal): Promise<Session> {
+  try {
+    return readSession(server, location, await request(server, location, { signal }))
+  } catch (cause) {
+    const lost = cause instanceof SelvedgeError && (cause.status === 404 || cause.status === 416)
+    if (lost) throw new SelvedgeError('BLOB_UPLOAD_UNKNOWN', cause.message, {}, { cause })
+    throw cause
   }
 }
 
