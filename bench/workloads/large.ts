@@ -22,7 +22,8 @@ const matrices = [
 export function makeFilters(): Uint8Array {
   const [, channels = 0] = filtersShape
   const shapes = Array.from({ length: convolutions }, () => [channels, channels, 3, 3])
-  return chain('Conv', filtersShape, shapes, channels * 9, { pads: { integers: [1, 1, 1, 1] } })
+  // Of the nine places of a filter four lie inside of an image of 2 x 2.
+  return chain('Conv', filtersShape, shapes, channels * 4, { pads: { integers: [1, 1, 1, 1] } })
 }
 
 /** ONNX bytes; the products of 4 blocks of a transformer, one after the other. */
@@ -33,7 +34,7 @@ export function makeMatrices(): Uint8Array {
 
 function chain(
   operator: string,
-  shape: readonly number[],
+  shape: number[],
   shapes: readonly (readonly number[])[],
   inputs: number,
   attributes: NodeToWrite['attributes'] = {},
