@@ -17,7 +17,15 @@ const wasmFiles = [
   'ort-wasm-simd-threaded.asyncify.wasm',
 ]
 
-const define = { ORT_VERSION: JSON.stringify(ortVersion) }
+const wasmDigests = Object.fromEntries(
+  wasmFiles.map((file) => [file, digestOf(readFileSync(`${dirname(ortEntry)}/${file}`))]),
+)
+
+const define = { ORT_VERSION: JSON.stringify(ortVersion), WASM_DIGESTS: JSON.stringify(wasmDigests) }
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
 
 function executable(): { executablePath?: string } {
   const path = chromiumPath()
@@ -33,6 +41,8 @@ const oneFile = (name: string, entry: string) => ({
     target: 'es2022',
     minify: true,
     modulePreload: false as const,
+    // One file by design: three glues of ONNX Runtime are most of it.
+    chunkSizeWarningLimit: 600,
     rolldownOptions: {
       input: entry,
       preserveEntrySignatures: 'strict' as const,

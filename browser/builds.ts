@@ -1,26 +1,36 @@
 /**
  * The builds of onnxruntime-web that a worker can start, each an entry and the one `.wasm` that belongs to it: a wrong
- * pair does not fail, it hangs for 10 s (design, section 5).
+ * pair does not fail, it hangs for 10 s (design, section 5). So the digest of the `.wasm` is as fixed as the entry, which
+ * lies in the worker, and is no matter of a plan.
  */
+import { SelvedgeError } from '../runtime/errors.ts'
 import type { Ort } from '../runtime/providers/ort.ts'
 
 export interface Build {
   /** File under `/runtime/<version>/`. */
-  wasm: string
+  wasm: keyof typeof entries
+  digest: `sha256:${string}`
   load(): Promise<WebOrt>
 }
 
 /** What is used of the package beside sessions. */
 export type WebOrt = Ort & { env: { wasm: { wasmBinary?: ArrayBufferLike | Uint8Array; numThreads?: number } } }
 
-const builds = {
-  jspi: { wasm: 'ort-wasm-simd-threaded.jspi.wasm', load: () => import('onnxruntime-web/jspi') },
-  webgpu: { wasm: 'ort-wasm-simd-threaded.asyncify.wasm', load: () => import('onnxruntime-web/webgpu') },
-  wasm: { wasm: 'ort-wasm-simd-threaded.wasm', load: () => import('onnxruntime-web/wasm') },
-} satisfies Record<string, Build>
+const entries = {
+  'ort-wasm-simd-threaded.jspi.wasm': () => import('onnxruntime-web/jspi'),
+  'ort-wasm-simd-threaded.asyncify.wasm': () => import('onnxruntime-web/webgpu'),
+  'ort-wasm-simd-threaded.wasm': () => import('onnxruntime-web/wasm'),
+} satisfies Record<string, () => Promise<WebOrt>>
 
 /** The smallest build that has every provider of this worker. */
 export function chooseBuild(hasAdapter: boolean): Build {
-  if (!hasAdapter) return builds.wasm
-  return 'Suspending' in WebAssembly ? builds.jspi : builds.webgpu
+  if (!hasAdapter) return buildOf('ort-wasm-simd-threaded.wasm')
+  const hasJspi = 'Suspending' in WebAssembly
+  return buildOf(hasJspi ? 'ort-wasm-simd-threaded.jspi.wasm' : 'ort-wasm-simd-threaded.asyncify.wasm')
+}
+
+function buildOf(wasm: Build['wasm']): Build {
+  const digest = WASM_DIGESTS[wasm]
+  if (digest === undefined) throw new SelvedgeError('INTERNAL', `this worker was built without ${wasm}`)
+  return { wasm, digest, load: entries[wasm] }
 }

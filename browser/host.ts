@@ -1,34 +1,35 @@
 /** The host of a page: follows one endpoint's plan, loads and verifies models, scores, counts and reports. In a worker. */
 
-import { loadBlob, type Source } from '../runtime/blobs.ts'
 import { type Lacks, webGpuLack } from '../runtime/candidates.ts'
 import type { KeptChoices } from '../runtime/choice.ts'
-import type { ConnectionState } from '../runtime/connection.ts'
+import { type ConnectionState, splitPercent } from '../runtime/connection.ts'
 import type { Digest } from '../runtime/contract/names.ts'
 import type { Plan, PlanDeployment } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
 import { type LoadedDeployment, loadDeployment, loadVariant } from '../runtime/loader.ts'
-import { type Gpu, openGpu, openWebSession } from '../runtime/providers/web.ts'
+import { isExpired } from '../runtime/plan.ts'
+import type { Gpu } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
 import { openScorer, type Scorer } from '../runtime/scorer.ts'
-import type { OpenSession } from '../runtime/session.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
-import { type Build, chooseBuild } from './builds.ts'
+import type { Build } from './builds.ts'
 import { openChoices } from './choices.ts'
+import { type Platform, warn } from './platform.ts'
 import type { ConnectionEvent, OpenOptions, Progress } from './protocol.ts'
+import { explainRuntime } from './runtime.ts'
 import { openOutbox } from './state/outbox.ts'
-import { openPageState, type PageState } from './state/state.ts'
-import { openModelStore, type PageStore } from './store/store.ts'
+import type { PageState } from './state/state.ts'
+import type { PageStore } from './store/store.ts'
 
 export interface Host {
   readonly gpu: Gpu
   readonly scorer: Scorer
   readonly follower: Follower
   readonly reporter: Reporter
-  reported(): Promise<ConnectionState['reported']>
+  state(): Promise<ConnectionState>
   close(): Promise<void>
 }
 
@@ -37,34 +38,25 @@ export interface Listeners {
   event(event: ConnectionEvent): void
 }
 
-export async function openHost(options: OpenOptions, listeners: Listeners): Promise<Host> {
-  listeners.progress({ phase: 'plan' })
+export async function openHost(
+  options: OpenOptions,
+  { store, source, state, held, gpu, build, runtime }: Platform,
+  listeners: Listeners,
+): Promise<Host> {
   const { registry, endpoint, token } = options
-  const state = await openPageState(warn)
-  const { store, refused } = await openModelStore()
-  for (const reason of refused) warn(reason)
-  // Said once: what keeps one blob from being stored keeps the others, too.
-  let isSaid = false
-  const unkept = (error: unknown) => {
-    if (!isSaid) warn(error)
-    isSaid = true
-  }
-  const source: Source = { store, token, unkept }
   const providers = options.providers ?? ['webgpu', 'wasm']
-  const gpu: Gpu = providers.includes('webgpu') ? await openGpu() : { absent: 'WebGPU was not asked for' }
-  const build = chooseBuild('name' in gpu)
-  let openSession: OpenSession | undefined
-
+  const downloads = openDownloads(listeners)
   const lacks: Lacks = (candidate) => webGpuLack(gpu, candidate)
   // Whoever names providers has chosen.
   const choices = options.providers === undefined ? openChoices(hostOf(gpu)) : undefined
   let adopting: Plan | undefined
+  let kept = held
 
   // Runs on one WebGPU device never overlap; those on WASM need not wait for them.
   const queues = { webgpu: openQueue(), wasm: openQueue() }
   const scorer = openScorer({
     async openSession(bytes, provider) {
-      if (openSession === undefined) throw new SelvedgeError('NOT_READY', 'ONNX Runtime is not loaded yet')
+      const openSession = await runtime.session()
       listeners.progress({ phase: 'compile' })
       const session = await openSession(bytes, provider)
       listeners.progress({ phase: 'warm-up' })
@@ -83,9 +75,7 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
   })
 
   function loadOptions(plan: Plan, { name }: PlanDeployment) {
-    const progress = (doneBytes: number, totalBytes: number) =>
-      listeners.progress({ phase: 'download', deployment: name, doneBytes, totalBytes })
-    return { ...source, plan, progress }
+    return { ...source, plan, progress: downloads.of(name) }
   }
 
   async function load(plan: Plan, deployment: PlanDeployment): Promise<LoadedDeployment> {
@@ -94,14 +84,15 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
   }
 
   async function adopt(plan: Plan, jws: string): Promise<void> {
-    if (openSession === undefined) listeners.progress({ phase: 'runtime' })
-    openSession ??= await loadRuntime(build, gpu, plan, source, options.registry, listeners)
     adopting = plan
     const missing = plan.deployments.filter((deployment) => !scorer.holds(deployment))
-    const loaded = await Promise.all(missing.map((deployment) => load(plan, deployment)))
+    const loading = Promise.all(missing.map((deployment) => load(plan, deployment)))
+    const running = runtime.session().catch((error) => Promise.reject(explainRuntime(error, build, plan)))
+    const [loaded] = await Promise.all([loading, running.finally(downloads.runtimeIsHere)])
     await scorer.serve(plan, loaded)
-    await state.keepPlan(registry, endpoint, jws)
-    void trim(store, plan, build, choices).catch(unkept)
+    if (jws !== kept) await state.keepPlan(registry, endpoint, jws)
+    kept = jws
+    void trim(store, plan, build, choices).catch(warn)
   }
 
   async function send(report: TelemetryReport): Promise<void> {
@@ -116,7 +107,7 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
     endpoint,
     token,
     keys: options.keys,
-    held: await state.plan(registry, endpoint),
+    held,
     adopt,
     failed: warn,
   })
@@ -138,13 +129,41 @@ export async function openHost(options: OpenOptions, listeners: Listeners): Prom
     scorer,
     follower,
     reporter,
-    reported: async () => taken.read(await dropped(scorer, state, options)),
+    async state() {
+      const { plan } = scorer
+      if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+      return {
+        revision: plan.revision,
+        stale: isExpired(plan, Date.now()),
+        split: splitPercent(plan.ranges),
+        versions: Object.fromEntries(plan.deployments.map(({ name, version }) => [name, version])),
+        reported: taken.read(await dropped(scorer, state, options)),
+      }
+    },
     async close() {
       follower.close()
       reporter.close()
       await reporter.flush()
       await scorer.close()
       state.close()
+    },
+  }
+}
+
+/** Downloads as a bar shows them: ONNX Runtime and the models come at once, and are told of one after the other. */
+function openDownloads({ progress }: Listeners) {
+  let isRuntimeHere = false
+  const waiting = new Map<string, Progress>()
+  return {
+    runtimeIsHere() {
+      isRuntimeHere = true
+      for (const told of waiting.values()) progress(told)
+      waiting.clear()
+    },
+    of: (deployment: string) => (doneBytes: number, totalBytes: number) => {
+      const told: Progress = { phase: 'download', deployment, doneBytes, totalBytes }
+      if (isRuntimeHere) progress(told)
+      else waiting.set(deployment, told)
     },
   }
 }
@@ -173,7 +192,7 @@ async function dropped(scorer: Scorer, state: PageState, { registry, endpoint }:
 // The new version has answered its golden samples: what the plan no longer names may leave, and so may variants that were
 // compared and passed over.
 async function trim(store: PageStore, plan: Plan, build: Build, choices: KeptChoices | undefined): Promise<void> {
-  const blobs: (string | undefined)[] = [plan.runtime.files[build.wasm]]
+  const blobs: (string | undefined)[] = [build.digest]
   for (const { manifest, description, spec, golden, variants } of plan.deployments) {
     const choice = await choices?.read(manifest)
     const needed = choice && [choice.variant, choice.spare?.variant]
@@ -183,33 +202,6 @@ async function trim(store: PageStore, plan: Plan, build: Build, choices: KeptCho
   await store.trim(blobs.filter((digest) => digest !== undefined) as Digest[])
 }
 
-async function loadRuntime(
-  build: Build,
-  gpu: Gpu,
-  plan: Plan,
-  source: Source,
-  registry: string,
-  listeners: Listeners,
-): Promise<OpenSession> {
-  const digest = plan.runtime.files[build.wasm]
-  if (digest === undefined) {
-    throw new SelvedgeError('PROVIDER_UNAVAILABLE', `the registry does not serve ${build.wasm} to pages`)
-  }
-  const url = `${registry}/runtime/${plan.runtime.ort}/${build.wasm}`
-  const progress = (doneBytes: number, totalBytes: number) =>
-    listeners.progress({ phase: 'runtime', doneBytes, totalBytes })
-  const [ort, wasm] = await Promise.all([build.load(), loadBlob(url, digest as Digest, source, progress)])
-  ort.env.wasm.wasmBinary = wasm
-  // Two threads on two cores were slower than one where it was measured.
-  ort.env.wasm.numThreads = 1
-  return openWebSession(ort, gpu)
-}
-
 function hostOf(gpu: Gpu): string {
   return `${'name' in gpu ? gpu.name : 'no adapter'}, ort ${ORT_VERSION}`
-}
-
-function warn(error: unknown): void {
-  if (error instanceof SelvedgeError) console.warn(`selvedge: ${error.code}: ${error.message}`, error.cause ?? '')
-  else console.warn('selvedge:', error)
 }

@@ -1,12 +1,11 @@
 /** The worker behind a page: the page's calls, answered by its host. */
 import { expose } from 'comlink'
-import { splitPercent } from '../runtime/connection.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import { isExpired } from '../runtime/plan.ts'
-import { type Host, openHost } from './host.ts'
+import type { Host } from './host.ts'
 import { readPixels } from './images.ts'
+import { openPlatform } from './platform.ts'
 import { watchPolicy } from './policy.ts'
-import type { Told, WorkerApi } from './protocol.ts'
+import type { Progress, Told, WorkerApi } from './protocol.ts'
 import { keepErrorCodes } from './thrown.ts'
 import { giveAnswer, largeBuffers } from './transfer.ts'
 
@@ -36,10 +35,12 @@ function start(): void {
     async open(options) {
       const policy = watchPolicy(self)
       try {
-        opened = await openHost(options, {
-          progress: (progress) => tell({ told: 'progress', progress }),
-          event: (event) => tell({ told: 'event', event }),
-        })
+        const progress = (progress: Progress) => tell({ told: 'progress', progress })
+        progress({ phase: 'plan' })
+        const platform = await openPlatform(options, progress)
+        // Most of this worker's code is run while others read, prove and compile ONNX Runtime.
+        const { openHost } = await import('./host.ts')
+        opened = await openHost(options, platform, { progress, event: (event) => tell({ told: 'event', event }) })
         await opened.follower.ready
       } catch (error) {
         throw await policy.explain(error)
@@ -66,17 +67,7 @@ function start(): void {
       if ('absent' in gpu) throw new SelvedgeError('PROVIDER_UNAVAILABLE', gpu.absent)
       await gpu.destroyDevice()
     },
-    async state() {
-      const { scorer, reported } = host()
-      if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
-      return {
-        revision: scorer.plan.revision,
-        stale: isExpired(scorer.plan, Date.now()),
-        split: splitPercent(scorer.plan.ranges),
-        versions: Object.fromEntries(scorer.plan.deployments.map(({ name, version }) => [name, version])),
-        reported: await reported(),
-      }
-    },
+    state: async () => await host().state(),
     report: async () => await host().reporter.flush(),
     async close() {
       await host().close()

@@ -14,26 +14,35 @@ export interface Source extends TransferOptions {
   unkept?: ((error: unknown) => void) | undefined
 }
 
+export interface BlobListeners {
+  /** The bytes that came of those that the answer announces; not called where the store has them. */
+  progress?(doneBytes: number, totalBytes: number): void
+  /** The store does not have it: the network is asked. */
+  absent?(): void
+  /** The bytes before they are proven, for work beside the proof whose outcome is used only behind it. */
+  unproven?(bytes: Uint8Array<ArrayBuffer>): void
+}
+
 /**
  * A whole blob at once, for what is small or of unknown size.
  *
- * @param progress - told the bytes that came of those that the answer announces; not called where the store has them
  * @throws {@link SelvedgeError} `DIGEST_MISMATCH`, `REGISTRY_UNREACHABLE`, the signal's reason
  */
 export async function loadBlob(
   url: string,
   digest: Digest,
   source: Source,
-  progress?: (doneBytes: number, totalBytes: number) => void,
+  listeners: BlobListeners = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const stored = await readWhole(digest, source)
+  const stored = await readWhole(digest, source, listeners)
   if (stored !== undefined) return stored
+  listeners.absent?.()
   const download = async () => {
     source.signal?.throwIfAborted()
     // Another tab may have downloaded it while this one waited.
-    const meanwhile = await readWhole(digest, source)
+    const meanwhile = await readWhole(digest, source, listeners)
     if (meanwhile !== undefined) return meanwhile
-    const bytes = await fetchWhole(url, digest, source, progress)
+    const bytes = await fetchWhole(url, digest, source, listeners)
     await ifStored(source.store.writeDocument(digest, bytes), source)
     return bytes
   }
@@ -192,16 +201,22 @@ function doneBytes({ chunks, missing }: Download, filled: number): number {
   return sum
 }
 
-async function readWhole(digest: Digest, source: Source): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function readWhole(
+  digest: Digest,
+  source: Source,
+  { unproven }: BlobListeners,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const stored = await ifStored(source.store.readDocument(digest), source)
-  return stored !== undefined && (await digestOf(stored)) === digest ? stored : undefined
+  if (stored === undefined) return undefined
+  unproven?.(stored)
+  return (await digestOf(stored)) === digest ? stored : undefined
 }
 
 async function fetchWhole(
   url: string,
   digest: Digest,
   source: Source,
-  progress: ((doneBytes: number, totalBytes: number) => void) | undefined,
+  { progress, unproven }: BlobListeners,
 ): Promise<Uint8Array<ArrayBuffer>> {
   for (const fresh of [false, true]) {
     const response = await request(url, { fresh }, source)
@@ -219,6 +234,7 @@ async function fetchWhole(
       bytes.set(part, at)
       at += part.length
     }
+    unproven?.(bytes)
     if ((await digestOf(bytes)) === digest) return bytes
     if (fresh) throw mismatch(`the bytes sent for ${digest} have another digest`, response)
   }

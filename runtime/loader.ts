@@ -38,14 +38,13 @@ export interface LoadOptions extends Source {
 export async function loadDeployment(deployment: PlanDeployment, options: LoadOptions): Promise<LoadedDeployment> {
   const variant = chooseVariant(deployment, options)
   const base = baseOf(deployment, options)
-  return {
-    deployment,
-    variant,
-    bytes: await loadVariant(deployment, variant, options),
-    description: await loadDocument(base, deployment.description, descriptionSchema, options),
-    ...(deployment.spec && { spec: await loadDocument(base, deployment.spec, profileSpec, options) }),
-    ...(deployment.golden && { golden: await loadDocument(base, deployment.golden, goldenSchema, options) }),
-  }
+  const [bytes, description, spec, golden] = await Promise.all([
+    loadVariant(deployment, variant, options),
+    loadDocument(base, deployment.description, descriptionSchema, options),
+    deployment.spec && loadDocument(base, deployment.spec, profileSpec, options),
+    deployment.golden && loadDocument(base, deployment.golden, goldenSchema, options),
+  ])
+  return { deployment, variant, bytes, description, ...(spec && { spec }), ...(golden && { golden }) }
 }
 
 /** @throws {@link SelvedgeError} `DIGEST_MISMATCH`, `REGISTRY_UNREACHABLE` */

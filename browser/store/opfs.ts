@@ -23,9 +23,7 @@ import type { PageStore } from './store.ts'
  */
 export async function openOpfsStore(budgetBytes: number): Promise<PageStore> {
   const root = await navigator.storage.getDirectory()
-  const folder = await root.getDirectoryHandle('selvedge-blobs', { create: true })
-  await probe(folder)
-  const database = await usesWhereAllowed()
+  const [folder, database] = await Promise.all([openFolder(root), usesWhereAllowed()])
 
   async function stored(): Promise<StoredBlob[]> {
     const uses = database === undefined ? new Map<Digest, number>() : await usesByBlob(database)
@@ -82,11 +80,21 @@ export async function openOpfsStore(budgetBytes: number): Promise<PageStore> {
   }
 }
 
-// Some windows show the interface and refuse its use.
-async function probe(folder: FileSystemDirectoryHandle): Promise<void> {
-  const name: Digest = `sha256:${'0'.repeat(64)}`
-  await withHandle(folder, name, 'readwrite', () => undefined)
-  await remove(folder, name)
+// Some windows show the interface and refuse its use: before the folder is there for good, a file in it is tried.
+async function openFolder(root: FileSystemDirectoryHandle): Promise<FileSystemDirectoryHandle> {
+  const name = 'selvedge-blobs'
+  const there = await whereFound(root.getDirectoryHandle(name))
+  if (there !== undefined) return there
+  const folder = await root.getDirectoryHandle(name, { create: true })
+  const tried: Digest = `sha256:${'0'.repeat(64)}`
+  try {
+    await withHandle(folder, tried, 'readwrite', () => undefined)
+    await remove(folder, tried)
+  } catch (error) {
+    await root.removeEntry(name, { recursive: true })
+    throw error
+  }
+  return folder
 }
 
 // Without the times of use, the time at which a file was written stands for them.

@@ -1,0 +1,88 @@
+/** ONNX Runtime of this worker: loaded, proven and compiled while the plan and its models are still on their way. */
+import { loadBlob, type Source } from '../runtime/blobs.ts'
+import type { Plan } from '../runtime/contract/plan.ts'
+import { SelvedgeError } from '../runtime/errors.ts'
+import { type Gpu, openWebSession } from '../runtime/providers/web.ts'
+import type { OpenSession } from '../runtime/session.ts'
+import type { Build } from './builds.ts'
+
+export interface RuntimeOptions {
+  build: Build
+  gpu: Gpu
+  source: Source
+  /** Base address of the registry. */
+  registry: string
+  /** Not called where the store has it. */
+  progress(doneBytes: number, totalBytes: number): void
+}
+
+export interface Runtime {
+  /** Settled once its bytes are here or on their way, or cannot be had. */
+  readonly underWay: Promise<void>
+  /** What gives sessions, the same at each call; where it could not be loaded, a call tries again. */
+  session(): Promise<OpenSession>
+}
+
+/** Begins at once. */
+export function startRuntime(options: RuntimeOptions): Runtime {
+  const { promise: underWay, resolve } = Promise.withResolvers<void>()
+  let started: Promise<OpenSession> | undefined
+  const session = () => {
+    started ??= loadRuntime(options, resolve).catch((error: unknown) => {
+      started = undefined
+      throw error
+    })
+    return started
+  }
+  // Whoever needs it is told what went wrong.
+  session().then(
+    () => resolve(),
+    () => resolve(),
+  )
+  return { underWay, session }
+}
+
+/** What went wrong, where a registry serves the files of another version of ONNX Runtime than this worker needs. */
+export function explainRuntime(error: unknown, { wasm, digest }: Build, { runtime }: Plan): unknown {
+  if (!(error instanceof SelvedgeError) || runtime.files[wasm] === digest) return error
+  const message = `this page needs ONNX Runtime ${ORT_VERSION}, the registry serves that of ${runtime.ort} to pages`
+  return new SelvedgeError('PROVIDER_UNAVAILABLE', message, {}, { cause: error })
+}
+
+async function loadRuntime(
+  { build, gpu, source, registry, progress }: RuntimeOptions,
+  underWay: () => void,
+): Promise<OpenSession> {
+  const url = `${registry}/runtime/${ORT_VERSION}/${build.wasm}`
+  let compiling: Promise<WebAssembly.Module> | undefined
+  const unproven = (bytes: Uint8Array<ArrayBuffer>) => {
+    // Not run before the bytes are proven.
+    compiling = WebAssembly.compile(bytes)
+    compiling.catch(() => undefined)
+    underWay()
+  }
+  const [ort] = await Promise.all([
+    build.load(),
+    loadBlob(url, build.digest, source, { progress, unproven, absent: underWay }),
+  ])
+  if (compiling === undefined) throw new SelvedgeError('INTERNAL', 'bytes were proven that nobody saw')
+  ort.env.wasm.wasmBinary = standIn(await compiling)
+  // Two threads on two cores were slower than one where it was measured.
+  ort.env.wasm.numThreads = 1
+  return openWebSession(ort, gpu)
+}
+
+// ONNX Runtime takes bytes alone: it gets some that stand for the module.
+function standIn(module: WebAssembly.Module): ArrayBuffer {
+  const stand = new ArrayBuffer(8)
+  const instantiate = WebAssembly.instantiate as (
+    source: WebAssembly.Module | BufferSource,
+    imports?: WebAssembly.Imports,
+  ) => Promise<WebAssembly.Instance>
+  const standing = async (source: WebAssembly.Module | BufferSource, imports?: WebAssembly.Imports) => {
+    if (!ArrayBuffer.isView(source) || source.buffer !== stand) return await instantiate(source, imports)
+    return { module, instance: await instantiate(module, imports) }
+  }
+  WebAssembly.instantiate = standing as typeof WebAssembly.instantiate
+  return stand
+}
