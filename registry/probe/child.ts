@@ -14,8 +14,7 @@ const newline = 10
 // ONNX Runtime prints to the console, so to stdout, which carries one line.
 for (const method of ['log', 'info', 'warn', 'error'] as const) console[method] = () => undefined
 
-const { env } = await import('onnxruntime-web')
-const report: ProbeReport = { ort: env.versions.web ?? env.versions.common }
+const report: ProbeReport = {}
 try {
   const { request, bytes } = await readInput()
   await tryOut(request, bytes)

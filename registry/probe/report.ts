@@ -15,8 +15,6 @@ export type ProbeRequest = z.infer<typeof probeRequest>
 
 /** The one line of the child's standard output. */
 export const probeReport = z.strictObject({
-  /** Version of ONNX Runtime. */
-  ort: z.string(),
   /** What ONNX Runtime or the golden samples found; absent where they found nothing. */
   refused: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 })
