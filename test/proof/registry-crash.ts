@@ -1,0 +1,40 @@
+/**
+ * Proof of F-01 and F-02: a registry is killed before, half through and after every durable step of upload, publish, alias
+ * and traffic. Nothing acknowledged may be lost, nothing half visible, everything must be possible again, and nothing
+ * may be left over after a collection: `npm run proof`; what it printed lies beside it.
+ */
+import { countSteps, crash, type Spare, spawnSpare } from '../registry/crash/crash.ts'
+import type { KillPoint } from '../registry/crash/steps.ts'
+
+const least = 1200
+
+let spare: Spare | undefined
+const take = (): Spare => {
+  const taken = spare ?? spawnSpare()
+  spare = spawnSpare()
+  return taken
+}
+
+const began = performance.now()
+const steps = await countSteps(take(), 0)
+const points: KillPoint[] = []
+while (points.length < least) {
+  for (let step = 1; step <= steps; step++) {
+    for (const when of ['before', 'half', 'after'] as const) points.push({ step, when })
+  }
+}
+const failures: string[] = []
+for (const [seed, kill] of points.entries()) {
+  await crash(take(), seed, kill).catch((thrown: unknown) => {
+    failures.push(
+      `seed ${seed}, killed ${kill.when} step ${kill.step}: ${thrown instanceof Error ? thrown.message : thrown}`,
+    )
+  })
+}
+spare?.child.kill('SIGKILL')
+console.log(`durable steps of the workload: ${steps}`)
+console.log(`kills: ${points.length}, each followed by a start, the checks, the workload again and a collection`)
+console.log(`broken promises: ${failures.length}`)
+for (const failure of failures) console.log(failure)
+console.log(`took ${((performance.now() - began) / 60_000).toFixed(0)} min`)
+process.exitCode = failures.length === 0 ? 0 : 1

@@ -1,0 +1,39 @@
+/** Crashes: what a registry still knows after a SIGKILL at any of its durable steps. The whole is in `npm run proof`. */
+import fc from 'fast-check'
+import { afterEach, expect, test } from 'vitest'
+import { countSteps, crash, type Spare, spawnSpare } from './crash.ts'
+import type { KillPoint } from './steps.ts'
+
+const kills = 50
+
+let spare: Spare | undefined
+
+afterEach(() => {
+  spare?.child.kill('SIGKILL')
+})
+
+/** The one that was made ahead, and another in its place. */
+function take(): Spare {
+  const taken = spare ?? spawnSpare()
+  spare = spawnSpare()
+  return taken
+}
+
+test('F-01, F-02 a registry that is killed at any step of upload, publish, alias and traffic loses nothing that it acknowledged', {
+  timeout: 300_000,
+}, async () => {
+  const steps = await countSteps(take(), 1)
+  expect(steps).toBeGreaterThan(100)
+  const points = fc.sample(
+    fc.record<KillPoint>({
+      step: fc.integer({ min: 1, max: steps }),
+      when: fc.constantFrom('before', 'half', 'after'),
+    }),
+    { numRuns: kills, seed: 11 },
+  )
+  for (const [i, kill] of points.entries()) {
+    await crash(take(), i, kill).catch((cause: unknown) => {
+      throw new Error(`seed ${i}, killed ${kill.when} step ${kill.step} of ${steps}`, { cause })
+    })
+  }
+})
