@@ -42,7 +42,7 @@ export interface Client {
   /** Sums of the reports since a moment. */
   profiles(endpoint: string, since: string): Promise<ProfileSum[]>
   tokens(): Promise<Token[]>
-  createToken(body: { role: Role; name?: string }): Promise<Token & { secret: string }>
+  createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
   /** Keys that sign plans now, `ed25519:…`. */
   planKeys(): Promise<string[]>

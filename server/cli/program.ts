@@ -1,6 +1,7 @@
 /** The command line as a whole: its commands, and where what they throw becomes text and an exit code. */
 import { Command, CommanderError } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { addBackup, addRestore } from './backup.ts'
 import { addDeploy } from './deploy.ts'
 import { addModels } from './models.ts'
 import { asFailure, exitCode, openOutput } from './output.ts'
@@ -61,6 +62,8 @@ const commands = [
   addScore,
   addStatus,
   addToken,
+  addBackup,
+  addRestore,
 ]
 
 // Commander copies these settings only to the commands that it makes after they are set.

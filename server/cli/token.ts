@@ -12,10 +12,11 @@ export function addToken(program: Command): void {
     .description('Make a token; its secret is shown this once.')
     .addOption(new Option('--role <role>', 'what it may do').choices(role.options).makeOptionMandatory())
     .option('--name <name>', 'what it is for, in your words')
+    .option('--model <model...>', 'nothing but these models, and endpoints that serve nothing else, exists for it')
     .action(async (_, command: Command) => {
-      const { options, client, output } = openContext<{ role: Role; name?: string }>(command)
-      const { role, name } = options
-      const created = await client.createToken(name === undefined ? { role } : { role, name })
+      const { options, client, output } = openContext<{ role: Role; name?: string; model?: string[] }>(command)
+      const { role, name, model: models } = options
+      const created = await client.createToken({ role, ...(name && { name }), ...(models && { models }) })
       output.result(
         created,
         () => `${created.secret}\n\nToken ${created.id}, role ${created.role}. The secret is not shown again.\n`,
@@ -29,13 +30,14 @@ export function addToken(program: Command): void {
       const { client, output } = openContext(command)
       const tokens = await client.tokens()
       output.result(tokens, () => {
-        const rows = tokens.map(({ id, role, name, createdAt }) => [
+        const rows = tokens.map(({ id, role, name, models, createdAt }) => [
           id,
           role,
+          models?.join(', ') ?? 'all',
           name ?? '',
           renderAge(createdAt, Date.now()),
         ])
-        const columns = [{ title: 'ID' }, { title: 'ROLE' }, { title: 'NAME' }, { title: 'MADE' }]
+        const columns = [{ title: 'ID' }, { title: 'ROLE' }, { title: 'MODELS' }, { title: 'NAME' }, { title: 'MADE' }]
         return rows.length === 0 ? 'No tokens.\n' : renderTable(columns, rows)
       })
     })
