@@ -71,7 +71,7 @@ export const errorTable = {
   MODEL_LIMIT: { status: 422, next: 'Make the model smaller: the limit is named in the message.' },
   EXTERNAL_DATA: {
     status: 422,
-    next: 'Save the weights inside the .onnx file, or push each data file as its own layer.',
+    next: 'Push the folder, or name each data file: selvedge push <model> model.onnx weights.bin.',
   },
   OPERATOR_UNKNOWN: { status: 422, next: 'Export with operators and an opset that ONNX Runtime 1.30 has.' },
   NOT_SCORABLE: { status: 422, next: 'Export outputs as tensors (scikit-learn: zipmap=False).' },
