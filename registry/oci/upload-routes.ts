@@ -78,6 +78,8 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
   )
   app.get(uploadPath, async (c) => {
     const session = await findSession(c, services)
+    // What a broken line left on its way may still arrive: who waits for it sends none of it twice.
+    if (busy.has(session.id)) c.header('retry-after', String(busyRetryMs / 1000))
     return c.body(null, 204, uploadHeaders(session, session.size))
   })
   app.delete(uploadPath, async (c) => {

@@ -71,7 +71,11 @@ async function reopen(
   const location = await memory.recall(blob.digest)
   if (location === undefined || !URL.canParse(location)) return undefined
   try {
-    const session = await findSession(server, location, signal)
+    const session = await retried(
+      () => findSession(server, location, signal),
+      () => 0,
+      signal,
+    )
     return session.offset <= blob.size ? session : undefined
   } catch (thrown) {
     if (isUnknownUpload(thrown)) return undefined
@@ -113,7 +117,11 @@ async function send(
 // docker-registry answers 416 for an upload whose last part it got only a piece of: that one is lost, too.
 async function findSession(server: Server, location: string, signal: AbortSignal): Promise<Session> {
   try {
-    return readSession(server, location, await request(server, location, { signal }))
+    const answer = await request(server, location, { signal })
+    if (answer.headers.has('retry-after')) {
+      throw new SelvedgeError('TOO_MANY_REQUESTS', 'what was sent before the line broke is still arriving')
+    }
+    return readSession(server, location, answer)
   } catch (cause) {
     const lost = cause instanceof SelvedgeError && (cause.status === 404 || cause.status === 416)
     if (lost) throw new SelvedgeError('BLOB_UPLOAD_UNKNOWN', cause.message, {}, { cause })

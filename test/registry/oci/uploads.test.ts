@@ -145,7 +145,7 @@ describe('an upload in chunks', () => {
     expect((await finish(fixture, location, digestOf(hello))).status).toBe(201)
   })
 
-  test('takes one request at a time', async () => {
+  test('takes one request at a time, and says so to whoever asks how far it is', async () => {
     await using fixture = await openFixture()
     const location = await start(fixture)
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
@@ -154,8 +154,10 @@ describe('an upload in chunks', () => {
     await writer.write(hello.slice(0, 5))
     expect(await codeOf(await patch(fixture, location, hello))).toBe('429 TOOMANYREQUESTS')
     expect(await codeOf(await finish(fixture, location, digestOf(hello), hello))).toBe('429 TOOMANYREQUESTS')
+    expect((await fixture.request(location)).headers.get('retry-after')).toBe('1')
     await writer.close()
     expect((await first).headers.get('range')).toBe('0-4')
+    expect((await fixture.request(location)).headers.get('retry-after')).toBeNull()
     expect((await patch(fixture, location, hello.slice(5))).status).toBe(202)
   })
 
