@@ -1,9 +1,10 @@
 /**
- * Proof of F-01 and F-02: a registry is killed before, half through and after every durable step of upload, publish, alias
- * and traffic. Nothing acknowledged may be lost, nothing half visible, everything must be possible again, and nothing
- * may be left over after a collection: `npm run proof`; what it printed lies beside it.
+ * Proof of F-01, F-02 and F-09: a registry is killed before, half through and after every durable step of upload, publish,
+ * alias and traffic, and every step fails once as a broken disk does. Nothing acknowledged may be lost, nothing half
+ * visible, everything must be possible again, and nothing may be left over after a collection: `npm run proof`; what it
+ * printed lies beside it.
  */
-import { countSteps, crash, type Spare, spawnSpare } from '../registry/crash/crash.ts'
+import { countSteps, crash, failStep, type Spare, spawnSpare } from '../registry/crash/crash.ts'
 import type { KillPoint } from '../registry/crash/steps.ts'
 
 const least = 1200
@@ -31,9 +32,15 @@ for (const [seed, kill] of points.entries()) {
     )
   })
 }
+for (let step = 1; step <= steps; step++) {
+  await failStep(take(), step, step).catch((thrown: unknown) => {
+    failures.push(`step ${step} failed: ${thrown instanceof Error ? thrown.message : thrown}`)
+  })
+}
 spare?.child.kill('SIGKILL')
 console.log(`durable steps of the workload: ${steps}`)
 console.log(`kills: ${points.length}, each followed by a start, the checks, the workload again and a collection`)
+console.log(`steps that failed with EIO: ${steps}, each followed by the checks in the same life and in the next`)
 console.log(`broken promises: ${failures.length}`)
 for (const failure of failures) console.log(failure)
 console.log(`took ${((performance.now() - began) / 60_000).toFixed(0)} min`)

@@ -14,7 +14,8 @@ process.on('message', async (message: ToChild) => {
   if ('count' in message) return tell({ steps: countedSteps() })
   const { dataDir, kill } = message.open
   armSteps(kill)
-  const registry = await openRegistry({ dataDir })
+  // Refused to start: the parent sees the end.
+  const registry = await openRegistry({ dataDir }).catch(() => process.exit(1))
   const listener = await listen(registry, '127.0.0.1', 0)
   tell({ url: listener.url })
 })

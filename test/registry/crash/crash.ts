@@ -9,7 +9,7 @@ import { openRegistry } from '../../../registry/registry.ts'
 import { bytesOf } from '../fixture.ts'
 import type { FromChild, ToChild } from './child.ts'
 import type { KillPoint } from './steps.ts'
-import { checkFolder, newTold, type Send, workloadOf } from './workload.ts'
+import { checkFolder, newTold, Refused, type Send, type Told, workloadOf } from './workload.ts'
 
 export interface Spare {
   child: ChildProcess
@@ -44,18 +44,45 @@ export async function crash(spare: Spare, seed: number, kill: KillPoint): Promis
     const send = await openIn(spare, dataDir, kill)
     if (send !== undefined) await workload.run(send, told).catch((thrown) => demandGone(spare.child, thrown))
     await end(spare.child)
-    const registry = await openRegistry({ dataDir })
-    const local: Send = async (method, path, body, headers = {}) =>
-      await answerOf(await registry.app.request(path, { method, headers, ...(body && { body }) }))
-    try {
-      await workload.check(local, told)
-      const json = { 'content-type': 'application/json' }
-      assert.equal((await local('POST', '/api/v1/gc', bytesOf({}), json)).status, 200)
-      checkFolder(dataDir)
-    } finally {
-      registry.drain()
-      await registry.close()
+    await checkNextLife(dataDir, seed, told)
+  })
+}
+
+async function checkNextLife(dataDir: string, seed: number, told: Told): Promise<void> {
+  const registry = await openRegistry({ dataDir })
+  const local: Send = async (method, path, body, headers = {}) =>
+    await answerOf(await registry.app.request(path, { method, headers, ...(body && { body }) }))
+  try {
+    await workloadOf(seed).check(local, told)
+    const json = { 'content-type': 'application/json' }
+    assert.equal((await local('POST', '/api/v1/gc', bytesOf({}), json)).status, 200)
+    checkFolder(dataDir)
+  } finally {
+    registry.drain()
+    await registry.close()
+  }
+}
+
+/**
+ * One step fails, the registry lives on: what it then answers is an error and no acknowledgement, and after it everything
+ * works, in this life and in the next.
+ *
+ * @throws what is not as it must be
+ */
+export async function failStep(spare: Spare, seed: number, step: number): Promise<void> {
+  await inFolder(async (dataDir) => {
+    const workload = workloadOf(seed)
+    const told = newTold()
+    const send = await openIn(spare, dataDir, { step, when: 'fail' })
+    if (send !== undefined) {
+      await workload.run(send, told).catch((thrown) => {
+        if (!(thrown instanceof Refused)) throw thrown
+      })
+      assert.equal(spare.child.exitCode, null, 'a failed step ended the registry')
+      await workload.check(send, told)
     }
+    await end(spare.child)
+    await checkNextLife(dataDir, seed, told)
   })
 }
 

@@ -1,6 +1,6 @@
 /**
  * Counts the durable steps of a process (file calls and SQL statements that write) and ends it with SIGKILL at one of them:
- * before it, after it, or, for bytes that are written, halfway. Put over Node's own modules, so that what is tested knows
+ * before it, after it, or, for bytes that are written, halfway. Or lets that one fail. Put over Node's own modules, so that what is tested knows
  * nothing of it.
  */
 import fs, { type FileHandle } from 'node:fs/promises'
@@ -10,7 +10,8 @@ import { DatabaseSync, StatementSync } from 'node:sqlite'
 export interface KillPoint {
   /** From 1. */
   step: number
-  when: 'before' | 'half' | 'after'
+  /** `fail`: the process lives, and the step fails as a broken disk does. */
+  when: 'before' | 'half' | 'after' | 'fail'
 }
 
 let point: KillPoint | undefined
@@ -35,6 +36,7 @@ function begin(): boolean {
   counted++
   const hit = point?.step === counted
   if (hit && point?.when === 'before') die()
+  if (hit && point?.when === 'fail') throw Object.assign(new Error('EIO: i/o error, injected'), { code: 'EIO' })
   return hit
 }
 

@@ -32,6 +32,9 @@ export interface Workload {
   check(send: Send, told: Told): Promise<void>
 }
 
+/** The registry said that it could not do it, so nothing was acknowledged. */
+export class Refused extends Error {}
+
 export function newTold(): Told {
   return { blobs: new Map(), versions: new Map(), alias: {}, blue: {} }
 }
@@ -103,6 +106,7 @@ export function workloadOf(seed: number): Workload {
     ] as const) {
       const path = `/api/v1/endpoints/e/deployments/${name}`
       const put = await send('PUT', path, bytesOf({ model: 'm', version }), json)
+      if (put.status >= 500) throw new Refused(`deployment ${name}: ${put.status}`)
       assert.ok(put.status === 201 || put.status === 200, `deployment ${name}: ${put.status}`)
     }
     for (const percent of splits) await split(send, told, percent)
@@ -216,6 +220,7 @@ const json = { 'content-type': 'application/json' }
 
 async function demand(send: Send, status: number, ...request: Parameters<Send>): Promise<Answer> {
   const answer = await send(...request)
+  if (answer.status >= 500) throw new Refused(`${request[0]} ${request[1]}: ${answer.status}`)
   assert.equal(
     answer.status,
     status,
