@@ -29,7 +29,13 @@ export async function listen(registry: Registry, host: string, port: number): Pr
   }
   const server = createServer(
     // Uploads may take hours: deadlines are kept per route.
-    { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersTimeoutMs, requestTimeout: 0 },
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: 0,
+      // Node looks every 30 s by itself, and so would let a head drip for 40.
+      connectionsCheckingInterval: 1000,
+    },
     getRequestListener(registry.app.fetch, { overrideGlobalObjects: false }),
   )
   await bind(server, host, port)

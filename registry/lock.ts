@@ -4,6 +4,7 @@
  * The lock is SQLite's own on a database that stays empty: the operating system lets go of it when the process ends, however
  * it ends, and a second opening in the same process is refused too.
  */
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SelvedgeError } from '../runtime/errors.ts'
@@ -13,9 +14,12 @@ export interface Lock {
   close(): void
 }
 
-/** @throws {@link SelvedgeError} `REFUSED_TO_START` while another registry has the folder */
+/**
+ * @param dataDir - made where it is missing
+ * @throws {@link SelvedgeError} `REFUSED_TO_START` where the folder cannot be written, and while another registry has it
+ */
 export function openLock(dataDir: string): Lock {
-  const database = new DatabaseSync(join(dataDir, 'registry.lock'))
+  const database = openFile(dataDir)
   try {
     database.exec('BEGIN EXCLUSIVE')
   } catch (cause) {
@@ -31,5 +35,16 @@ export function openLock(dataDir: string): Lock {
     close() {
       if (database.isOpen) database.close()
     },
+  }
+}
+
+function openFile(dataDir: string): DatabaseSync {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    return new DatabaseSync(join(dataDir, 'registry.lock'))
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? ` (${cause.code})` : ''
+    const message = `the data folder cannot be written${code}: is it a folder, on a file system that is not read-only, and yours?`
+    throw new SelvedgeError('REFUSED_TO_START', message, {}, { cause })
   }
 }

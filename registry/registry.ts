@@ -1,5 +1,4 @@
 /** A registry over one data folder: opened, asked as an HTTP app, closed. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Role } from '../runtime/contract/control.ts'
 import { type App, createApp } from './app.ts'
@@ -53,7 +52,6 @@ export interface Registry {
 
 /** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START`, also while another registry has the data folder */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 })
   const lock = openLock(options.dataDir)
   try {
     return await openLocked(options, lock)

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import { readChecked } from '../blobs/checked.ts'
-import { makeFolder, syncFolder } from '../blobs/durable.ts'
+import { syncFolder } from '../blobs/durable.ts'
 import { openStored, placeOf } from '../blobs/files.ts'
 import { openFolderBlobs } from '../blobs/folder.ts'
 import { openLock } from '../lock.ts'
@@ -35,7 +35,6 @@ const mostTries = 3
 export async function copyData(from: string, into: string): Promise<Copied> {
   if (!existsSync(join(from, database))) throw refuse('there is no registry to copy: it has no registry.db')
   if (existsSync(join(into, database))) throw refuse('the folder to copy into has a registry already')
-  await makeFolder(into)
   const lock = openLock(into)
   const snapshot = join(into, `${database}.partial`)
   try {

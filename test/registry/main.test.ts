@@ -1,6 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -70,6 +70,30 @@ describe('the registry as a process', () => {
     expect(process.output.stderr.map((line) => JSON.parse(line))).toMatchObject([{ code: 'REFUSED_TO_START' }])
   })
 
+  test.skipIf(!canMountReadOnly())('F-10 refuses to start on a file system that is read-only, within 2 s', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'selvedge-readonly-'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', folder])
+    try {
+      const began = performance.now()
+      const { output, exited } = start('--data', folder)
+      expect((await exited)[0]).toBe(1)
+      expect(output.stderr.join()).toMatch(/REFUSED_TO_START.*cannot be written/)
+      expect(performance.now() - began).toBeLessThan(2000)
+    } finally {
+      execFileSync('umount', [folder])
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('F-10 refuses to start where a file stands in place of its folder', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'selvedge-file-'))
+    writeFileSync(join(folder, 'data'), '')
+    const { output, exited } = start('--data', join(folder, 'data'))
+    expect((await exited)[0]).toBe(1)
+    expect(output.stderr.join()).toMatch(/REFUSED_TO_START/)
+    rmSync(folder, { recursive: true })
+  })
+
   test('refuses flags that it does not know and numbers that are none', async () => {
     for (const flags of [
       ['--sacnner'],
@@ -83,3 +107,16 @@ describe('the registry as a process', () => {
     }
   })
 })
+
+function canMountReadOnly(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'selvedge-mount-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync('umount', [folder])
+    return true
+  } catch {
+    return false
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
