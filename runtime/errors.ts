@@ -145,6 +145,10 @@ export const errorTable = {
   // Start of a process, command line
   REFUSED_TO_START: { status: 500, next: 'Follow the message; nothing was changed.' },
   SCHEMA_NEWER: { status: 500, next: 'Start the version of Selvedge that wrote this data, or a newer one.' },
+  DATABASE_DAMAGED: {
+    status: 500,
+    next: 'Restore a backup: selvedge restore <backup> --data <new folder>. What lies here was not changed.',
+  },
   USAGE: { status: 400, next: 'Run the command with --help.' },
 } as const satisfies Record<string, ErrorEntry>
 

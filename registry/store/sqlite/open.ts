@@ -1,6 +1,7 @@
 /** The Store in one SQLite file, through Node's own `node:sqlite` and Kysely. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
+import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Store, StoreSize } from '../store.ts'
 import { openEndpoints } from './endpoints.ts'
 import { migrate } from './migrations.ts'
@@ -10,13 +11,22 @@ import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
 import { openTokens } from './tokens.ts'
 
-/** @param file - made where it is missing */
+/**
+ * @param file - made where it is missing
+ * @throws {@link SelvedgeError} `DATABASE_DAMAGED`, `SCHEMA_NEWER`
+ */
 export function openSqliteStore(file: string): Store {
   const database = new DatabaseSync(file, { enableForeignKeyConstraints: false })
-  // FULL: an answered commit survives a power failure; WAL alone would leave the last ones to the page cache.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
-  migrate(database)
-  database.exec('PRAGMA foreign_keys = ON')
+  try {
+    demandSound(database)
+    // FULL: an answered commit survives a power failure; WAL alone would leave the last ones to the page cache.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
+    migrate(database)
+    database.exec('PRAGMA foreign_keys = ON')
+  } catch (thrown) {
+    database.close()
+    throw thrown
+  }
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: forKysely(database) }) })
   return {
     repositories: openRepositories(db),
@@ -31,6 +41,17 @@ export function openSqliteStore(file: string): Store {
       closeOnce(database)
     },
   }
+}
+
+// Every page is looked at, which takes about a second for a gigabyte. A changed value inside a row no page can tell.
+function demandSound(database: DatabaseSync): void {
+  let found: unknown
+  try {
+    found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
+  } catch (cause) {
+    throw new SelvedgeError('DATABASE_DAMAGED', 'the database cannot be read: it is damaged', {}, { cause })
+  }
+  if (found !== 'ok') throw new SelvedgeError('DATABASE_DAMAGED', `the database is damaged: ${found}`)
 }
 
 async function readSize(db: Kysely<Tables>): Promise<StoreSize> {

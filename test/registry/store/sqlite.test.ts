@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
+import type { Store } from '../../../registry/store/store.ts'
 import { digestOf } from '../fixture.ts'
 import { description, image, index, rows1, schema1 } from './schema-1.ts'
 import { type OpenStore, storeContract } from './store.contract.ts'
@@ -89,4 +91,48 @@ test('a file of the first schema is brought forward with all that it holds, and 
   expect(after.prepare('PRAGMA foreign_key_check').all()).toEqual([])
   expect(after.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
   after.close()
+})
+
+test('F-11 a file with a page of garbage is refused, or answers as before where the page held nothing', async () => {
+  await using opened = await openFile()
+  const at = '2026-11-24T10:00:00.000Z'
+  const blobs = Array.from({ length: 400 }, (_, i) => ({
+    digest: digestOf(`blob ${i}`),
+    size: i,
+    chunks: [digestOf(`${i}`)],
+  }))
+  for (const blob of blobs) await opened.store.repositories.addBlob('m', blob, at)
+  await opened.store.close()
+  const sound = await readFile(opened.file)
+  const pageBytes = 4096
+  const pages = sound.length / pageBytes
+  expect(pages).toBeGreaterThan(30)
+  let refused = 0
+  const read = async (store: Store) =>
+    await Promise.all(blobs.map(({ digest }) => store.repositories.blob('m', digest)))
+  const before = await read(await opened.reopen())
+  await opened.store.close()
+  await fc.assert(
+    fc.asyncProperty(fc.nat(pages - 1), fc.uint8Array({ minLength: 64, maxLength: 64 }), async (page, garbage) => {
+      const harmed = Uint8Array.from(sound)
+      for (let i = 0; i < pageBytes; i++) harmed[page * pageBytes + i] = garbage[i % garbage.length] ?? 0
+      await rm(`${opened.file}-wal`, { force: true })
+      await writeFile(opened.file, harmed)
+      let store: Store
+      try {
+        store = openSqliteStore(opened.file)
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ code: 'DATABASE_DAMAGED' })
+        refused++
+        return
+      }
+      try {
+        expect(await read(store)).toEqual(before)
+      } finally {
+        await store.close()
+      }
+    }),
+    { numRuns: 50, seed: 3 },
+  )
+  expect(refused).toBeGreaterThan(40)
 })
