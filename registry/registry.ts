@@ -11,6 +11,7 @@ import { openPlans } from './endpoints/plans.ts'
 import type { Services } from './http/env.ts'
 import { type Lock, openLock } from './lock.ts'
 import { openCounters } from './metrics/counters.ts'
+import { openProbes, type RunProbe, runProbe } from './probe/probes.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
 import { openUpkeep } from './upkeep.ts'
@@ -32,6 +33,8 @@ export interface RegistryOptions {
   telemetryIntervalMs?: number | undefined
   /** From a plan's signature to its expiry; it is signed anew at half of that. Default: 24 hours. */
   planLifeMs?: number | undefined
+  /** Loads and runs a network once before its version is deployed. Default: in a child process of its own. */
+  probe?: RunProbe | undefined
   /** ms since 1970. Default: the clock. */
   now?: (() => number) | undefined
   /** Default: entries are dropped. */
@@ -79,6 +82,8 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     now,
   })
   const counters = openCounters()
+  const probes = openProbes({ store, blobs, run: options.probe ?? runProbe, now, log })
+  probes.startPending()
   const intake = openIntake(store, now, counters)
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
   const services: Services = {
@@ -89,6 +94,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     key,
     intake,
     counters,
+    probes,
     changed(endpoint) {
       intake.changed(endpoint)
       plans.changed(endpoint)
@@ -106,6 +112,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     drain: () => plans.close(),
     async close() {
       plans.close()
+      await probes.close()
       await upkeep.close()
       await intake.close()
       await blobs.close()

@@ -75,6 +75,10 @@ export const errorTable = {
   },
   OPERATOR_UNKNOWN: { status: 422, next: 'Export with operators and an opset that ONNX Runtime 1.30 has.' },
   NOT_SCORABLE: { status: 422, next: 'Export outputs as tensors (scikit-learn: zipmap=False).' },
+  VERSION_REFUSED: {
+    status: 422,
+    next: 'Mend the model and push it again; `selvedge show` tells what its probe found.',
+  },
   DESCRIPTION_INVALID: { status: 422, next: 'Make selvedge.json agree with the inputs and outputs of the model.' },
   BASELINE_INVALID: { status: 422, next: 'Give a CSV file whose header names the features.' },
   PARITY_FAILED: { status: 422, next: 'This provider is not used here; another one answers.' },

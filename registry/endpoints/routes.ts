@@ -128,7 +128,7 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
     const { endpoint, deployment: name } = c.req.valid('param')
     const { model, version } = c.req.valid('json')
     demandModel(c.get('caller'), model)
-    await refuseUnknownVersion(services, model, version)
+    await demandScorable(services, model, version)
     const at = now()
     await store.endpoints.create(endpoint, at)
     let made = true
@@ -180,8 +180,14 @@ export async function findEndpoint({ store }: Services, endpoint: string): Promi
   throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${endpoint}`, { endpoint })
 }
 
-async function refuseUnknownVersion({ store }: Services, model: string, version: number): Promise<void> {
-  if ((await store.models.version(model, version)) !== undefined) return
+// One that is not probed yet is waited for: nothing is served that was never loaded.
+async function demandScorable({ store, probes }: Services, model: string, version: number): Promise<void> {
+  const found = await store.models.version(model, version)
+  if (found !== undefined) {
+    const { state, why } = await probes.of(found)
+    if (state !== 'failed') return
+    throw new SelvedgeError('VERSION_REFUSED', `${model}@${version} cannot be served: ${why}`, { model, version })
+  }
   if ((await store.models.model(model)) === undefined) {
     throw new SelvedgeError('NAME_UNKNOWN', `there is no model ${model}`, { model })
   }

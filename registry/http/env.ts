@@ -6,6 +6,7 @@ import type { Claims } from '../blobs/claims.ts'
 import type { PlanKey } from '../endpoints/key.ts'
 import type { Plans } from '../endpoints/plans.ts'
 import type { Counters } from '../metrics/counters.ts'
+import type { Probes } from '../probe/probes.ts'
 import type { Store } from '../store/store.ts'
 import type { Intake } from '../telemetry/intake.ts'
 
@@ -26,6 +27,7 @@ export interface Services {
   key: PlanKey
   intake: Intake
   counters: Counters
+  probes: Probes
   /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
   changed(endpoint: string): void
   /** Where the caller of this address reaches the registry, ending in a slash. */

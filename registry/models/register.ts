@@ -61,7 +61,9 @@ export async function registerVersion(
       plan: { description: digest, ...(spec && { spec: spec.digest }), ...(golden && { golden }), variants },
     },
   }
-  return (await services.store.models.registerVersion(version, now)).version
+  const { version: number, registered } = await services.store.models.registerVersion(version, now)
+  if (registered) services.probes.startPending()
+  return number
 }
 
 async function describeFiles(services: Services, files: Files): Promise<Description> {

@@ -21,6 +21,8 @@ export interface ProbeOptions extends Omit<ProbeRequest, 'files'> {
   files: readonly ProbeFile[]
   /** From the start of the process to its answer. */
   timeoutMs: number
+  /** Ends the process, and with it the probe. */
+  signal: AbortSignal
 }
 
 const entry = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
@@ -31,33 +33,44 @@ const nodeBytes = 24 * GiB
 const memoryBytes = 4 * GiB
 
 /** What ONNX Runtime says of the network; a child that crashes or hangs is an answer too. */
-export async function probe({ files, timeoutMs, ...about }: ProbeOptions): Promise<ProbeReport | { died: string }> {
+export async function probe({
+  files,
+  timeoutMs,
+  signal,
+  ...about
+}: ProbeOptions): Promise<ProbeReport | { died: string }> {
   // ONNX Runtime reads external data relative to it.
   const cwd = await mkdtemp(join(tmpdir(), 'selvedge-probe-'))
   const [command, args] = await withParentDeath(process.execPath, [entry])
   const child = spawn(command, args, { cwd, env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
+  const kill = () => child.kill('SIGKILL')
+  signal.addEventListener('abort', kill, { once: true })
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    child.kill('SIGKILL')
+    kill()
   }, timeoutMs)
   try {
     if (child.pid !== undefined) await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
     const ended = once(child, 'close')
     const [output] = await Promise.all([readAll(child.stdout), send({ ...about, files }, child.stdin)])
-    const [code, signal] = await ended
+    const [code, killedBy] = await ended
     if (isLate) return { died: `it did not load and run within ${timeoutMs / 1000} s` }
-    if (code !== 0) return { died: `it ended the process that loaded it (${signal ?? `code ${code}`})` }
+    if (code !== 0) return { died: `it ended the process that loaded it (${killedBy ?? `code ${code}`})` }
     return probeReport.parse(JSON.parse(output))
   } finally {
     clearTimeout(timer)
-    child.kill('SIGKILL')
+    signal.removeEventListener('abort', kill)
+    kill()
     await rm(cwd, { recursive: true, force: true })
   }
 }
 
-async function send({ files, ...about }: Omit<ProbeOptions, 'timeoutMs'>, stdin: NodeJS.WritableStream): Promise<void> {
+async function send(
+  { files, ...about }: Omit<ProbeOptions, 'timeoutMs' | 'signal'>,
+  stdin: NodeJS.WritableStream,
+): Promise<void> {
   async function* input() {
     const request: ProbeRequest = { ...about, files: files.map(({ path, size }) => ({ path, size })) }
     yield Buffer.from(`${JSON.stringify(request)}\n`)

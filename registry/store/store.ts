@@ -167,13 +167,16 @@ export interface NewVersion {
   /** The number that was pushed to, or the alias that moves to it. */
   target: { version: number } | { alias: string }
   /** All but the number. */
-  facts: Omit<VersionRecord, 'model' | 'version' | 'manifest' | 'createdAt' | 'plan'> & {
+  facts: Omit<VersionRecord, 'model' | 'version' | 'manifest' | 'createdAt' | 'probe' | 'plan'> & {
     plan: Omit<PlanFacts, 'model' | 'version' | 'manifest'>
     spec?: { digest: string; spec: ProfileSpec } | undefined
   }
 }
 
 export interface Models {
+  noteProbe(model: string, version: number, probe: ModelVersion['probe']): Promise<void>
+  /** Versions whose probe is pending, the oldest first. */
+  unprobed(): Promise<VersionRecord[]>
   /**
    * Registers the next version, or finds the one that the same manifest made, and moves the alias.
    *

@@ -7,6 +7,16 @@ import { profileReport, sender } from './telemetry.ts'
 
 export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
 
+/** What the registry found when it loaded and ran a version once; an unprobed or failed one is not deployed. */
+const probe = z.object({
+  state: z.enum(['pending', 'passed', 'failed']),
+  /** Of a failed one. */
+  why: z.string().optional(),
+  /** Version of ONNX Runtime. */
+  ort: z.string().optional(),
+  at: timestamp.optional(),
+})
+
 export const modelVersion = z.object({
   model: name,
   version: z.int().min(1),
@@ -20,6 +30,7 @@ export const modelVersion = z.object({
   description,
   hasProfile: z.boolean(),
   hasGolden: z.boolean(),
+  probe,
 })
 
 export type ModelVersion = z.infer<typeof modelVersion>

@@ -137,6 +137,9 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE tokens ADD COLUMN models TEXT;
   `,
+  `
+  ALTER TABLE versions ADD COLUMN probe TEXT;
+  `,
 ]
 
 /**

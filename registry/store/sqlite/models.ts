@@ -48,6 +48,24 @@ export function openModels(db: Kysely<Tables>): Models {
         .executeTakeFirst()
       return row && toVersion(row)
     },
+    async noteProbe(model, version, probe) {
+      await db
+        .updateTable('versions')
+        .set({ probe: JSON.stringify(probe) })
+        .where('model', '=', model)
+        .where('version', '=', version)
+        .execute()
+    },
+    async unprobed() {
+      const rows = await db
+        .selectFrom('versions')
+        .selectAll()
+        .where('probe', 'is', null)
+        .where('deleted_at', 'is', null)
+        .orderBy('created_at')
+        .execute()
+      return rows.map(toVersion)
+    },
     async removeVersion(model, version, removal) {
       return await db.transaction().execute((tx) => removeVersion(tx, model, version, removal))
     },
@@ -135,6 +153,7 @@ async function insertVersion(
       plan: JSON.stringify(facts.plan),
       spec: facts.spec?.digest ?? null,
       deleted_at: null,
+      probe: null,
     })
     .execute()
 }
@@ -185,6 +204,7 @@ function toVersion(row: Row<'versions'>): VersionRecord {
     description: JSON.parse(row.description),
     hasProfile: plan.spec !== undefined,
     hasGolden: plan.golden !== undefined,
+    probe: row.probe === null ? { state: 'pending' } : JSON.parse(row.probe),
     plan: { model, version, manifest, ...plan },
   }
 }

@@ -40,6 +40,7 @@ export interface Tables {
     plan: string
     spec: string | null
     deleted_at: string | null
+    probe: string | null
   }
   endpoints: {
     name: string

@@ -118,13 +118,14 @@ async function startDocker(): Promise<{ url: string; child: ChildProcess }> {
     JSON.stringify({ version: '0.1', storage: { filesystem: { rootdirectory: root } }, http: { addr: '127.0.0.1:0' } }),
   )
   const child = spawn('docker-registry', ['serve', file], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const lines = createInterface(child.stderr)
-  for (;;) {
-    const [line] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [string]
-    const address = /listening on (127\.0\.0\.1:\d+)/.exec(String(line))?.[1]
-    if (address !== undefined) return { url: `http://${address}`, child }
-    if (child.exitCode !== null) throw new Error('docker-registry did not start')
-  }
+  const address = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stderr).on('line', (line) => {
+      const listening = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1]
+      if (listening !== undefined) resolve(listening)
+    })
+    child.once('exit', () => reject(new Error('docker-registry did not start')))
+  })
+  return { url: `http://${address}`, child }
 }
 
 describe.skipIf(!withSkopeo)('skopeo', () => {

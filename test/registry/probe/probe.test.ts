@@ -17,6 +17,7 @@ function file(bytes: Uint8Array, path = 'model.onnx') {
 }
 
 const timeoutMs = 30_000
+const { signal } = new AbortController()
 
 const golden = (factor: number) => ({
   tolerance: 1e-6,
@@ -76,12 +77,13 @@ describe('a probe', () => {
       golden: golden(3),
       files: [file(scaleModel(3))],
       timeoutMs,
+      signal,
     })
     expect(report).toEqual({})
   })
 
   test('runs a network without golden samples on zeros', async () => {
-    const report = await probe({ description: scaleDescription, files: [file(scaleModel(3))], timeoutMs })
+    const report = await probe({ description: scaleDescription, files: [file(scaleModel(3))], timeoutMs, signal })
     expect(report).not.toHaveProperty('refused')
   })
 
@@ -91,6 +93,7 @@ describe('a probe', () => {
       golden: golden(4),
       files: [file(scaleModel(3))],
       timeoutMs,
+      signal,
     })
     expect(report).toMatchObject({
       refused: { code: 'GOLDEN_MISMATCH', message: expect.stringContaining('differs by 2') },
@@ -98,12 +101,17 @@ describe('a probe', () => {
   })
 
   test('tells what ONNX Runtime has against the bytes', async () => {
-    const report = await probe({ description: scaleDescription, files: [file(new Uint8Array(100).fill(7))], timeoutMs })
+    const report = await probe({
+      description: scaleDescription,
+      files: [file(new Uint8Array(100).fill(7))],
+      timeoutMs,
+      signal,
+    })
     expect(report).toMatchObject({ refused: { code: 'MODEL_INVALID' } })
   })
 
   test('kills a network that never ends, and says so', async () => {
-    const report = await probe({ description: scaleDescription, files: [file(endless)], timeoutMs: 3000 })
+    const report = await probe({ description: scaleDescription, files: [file(endless)], timeoutMs: 3000, signal })
     expect(report).toEqual({ died: 'it did not load and run within 3 s' })
   })
 })

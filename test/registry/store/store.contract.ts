@@ -175,8 +175,21 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
         manifest: digestOf('1'),
         createdAt: day,
         ...facts,
+        probe: { state: 'pending' },
         plan: { model: 'm', version: 1, manifest: digestOf('1'), ...plan },
       })
+    })
+
+    test('are unprobed until a probe is noted', async () => {
+      await using opened = await open()
+      const { models } = opened.store
+      await models.registerVersion(version('1', { version: 1 }), day)
+      await models.registerVersion(version('2', { version: 2 }), day)
+      expect((await models.unprobed()).map(({ version }) => version)).toEqual([1, 2])
+      const probe = { state: 'failed', why: 'it hangs', ort: '1.30.0', at: day } as const
+      await models.noteProbe('m', 1, probe)
+      expect((await models.unprobed()).map(({ version }) => version)).toEqual([2])
+      expect(await models.version('m', 1)).toMatchObject({ probe })
     })
 
     test('refuse a number that is not next and change nothing', async () => {

@@ -14,6 +14,7 @@ const shown: Shown = {
   why: 'November data',
   hasProfile: true,
   hasGolden: false,
+  probe: { state: 'passed', ort: '1.30.0', at: '2026-11-24T10:00:00.000Z' },
   description: {
     inputs: [{ name: 'x', datatype: 'FP32', shape: ['N', 2] }],
     outputs: [{ name: 'p', datatype: 'FP32', shape: ['N', 2] }],
