@@ -1,10 +1,12 @@
 /** `selvedge push`: makes a version of a model from an .onnx file, several files or a folder. */
 import { type Command, Option } from 'commander'
+import type { ModelVersion } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { openContext } from './context.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { collectTag, parseList, parseName, renderList } from './names.ts'
 import { renderBytes } from './table.ts'
+import { renderProbe, waitForProbe } from './version/probe.ts'
 import { type PushedVersion, type PushOptions, pushVersion } from './version/push.ts'
 import { findLacks, renderLacks, renderSignature } from './version/summary.ts'
 
@@ -45,7 +47,8 @@ export function addPush(program: Command): void {
       )
       const has = { profile: pushed.hasProfile, golden: pushed.hasGolden }
       const lacks = findLacks(pushed.description, has, renderCommand(model, paths, context.options))
-      context.output.result({ ...pushed, lacks }, () => renderPushed(pushed) + renderLacks(lacks))
+      const probe = await waitForProbe(context, model, pushed.version)
+      context.output.result({ ...pushed, lacks, probe }, () => renderPushed(pushed, probe) + renderLacks(lacks))
     })
 }
 
@@ -81,12 +84,14 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
-function renderPushed(pushed: PushedVersion): string {
+function renderPushed(pushed: PushedVersion, probe: ModelVersion['probe']): string {
   const { model, version, registered, sentBytes, resumedBytes, description, remarks } = pushed
   const reference = `${model}@${version}`
   const earlier = resumedBytes > 0 ? `, ${renderBytes(resumedBytes)} had been sent before` : ''
   const sent = `${sentBytes === 0 ? 'nothing' : renderBytes(sentBytes)} sent${earlier}.`
   const done = registered ? `${reference} is registered; ${sent}` : `${reference} has this content already; ${sent}`
   const notes = remarks.map((remark) => `${remark}\n`).join('')
-  return `${renderSignature(description)}\n${done}\n${notes}Serve it: selvedge deploy <endpoint>/<deployment> --model ${reference}\n`
+  const serve =
+    probe.state === 'failed' ? '' : `Serve it: selvedge deploy <endpoint>/<deployment> --model ${reference}\n`
+  return `${renderSignature(description)}\n${done}\nProbe ${renderProbe(probe)}\n${notes}${serve}`
 }

@@ -9,6 +9,7 @@ import { forEachAtOnce, transfersAtOnce } from './parallel.ts'
 import { plain, renderAge, renderBytes, renderTable } from './table.ts'
 import { filesOf, type VersionFiles } from './version/files.ts'
 import { findVersion } from './version/find.ts'
+import { renderProbe } from './version/probe.ts'
 import { renderSignature } from './version/summary.ts'
 
 export interface Shown extends ModelVersion, VersionFiles {
@@ -80,6 +81,7 @@ export function renderShown(shown: Shown, now: number): string {
     ['aliases', aliases.join(', ')],
     ['served', served.map(renderServed).join(', ') || 'nowhere'],
     ['profile', shown.hasProfile ? 'yes' : 'no: hosts count rows and errors, not what is in them'],
+    ['probe', renderProbe(shown.probe)],
     ['golden', shown.hasGolden ? 'yes' : 'no: hosts cannot check their answers'],
     ['needs', environment],
     ['run', provenance.run],

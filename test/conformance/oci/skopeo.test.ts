@@ -1,6 +1,5 @@
 /** Debian's `skopeo`, and its `docker-registry` as the other side: what other tools make of what this registry says. */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

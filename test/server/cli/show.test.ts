@@ -42,6 +42,7 @@ tags     team=vision \ufffd[2J=x
 aliases  champion, v1.5
 served   digits/blue 90 %, digits/green 0 % and shadows 5 %
 profile  yes
+probe    passed, with ONNX Runtime 1.30.0
 golden   no: hosts cannot check their answers
 needs    onnx-1.30@2
 git      abc123
