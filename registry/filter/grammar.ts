@@ -9,7 +9,9 @@
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { type Token, tokensOf } from './tokens.ts'
 
-export type Field = { attribute: 'name' | 'version_number' | 'created_at' } | { tag: string }
+export type Attribute = (typeof attributes)[number]
+
+export type Field = { attribute: Attribute } | { tag: string }
 
 export type Comparison = '=' | '!=' | '<' | '<=' | '>' | '>='
 
@@ -27,7 +29,8 @@ const mostTerms = 100
 const mostNesting = 32
 const mostWildcards = 8
 
-const attributes = ['name', 'version_number', 'created_at'] as const
+/** What a search is ordered by, too. */
+export const attributes = ['name', 'version_number', 'created_at'] as const
 
 /** @throws {@link SelvedgeError} `INVALID_REQUEST` with the place where it stops being a filter */
 export function parseFilter(text: string): Filter {

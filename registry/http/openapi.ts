@@ -16,7 +16,11 @@ export const refusal = { description: 'Refused', content: { 'application/problem
 
 /** Cursors are opaque: base64url of the last key of the page before. */
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(100),
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .pipe(z.coerce.number<string>().int().min(1).max(limits.pageSize))
+    .default(100),
   cursor: z
     .string()
     .max(1024)

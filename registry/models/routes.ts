@@ -1,20 +1,28 @@
 /** Models and their versions over HTTP; they are pushed through `/v2`. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { model, modelVersion, page } from '../../runtime/contract/control.ts'
+import { type Model, model, modelVersion, page } from '../../runtime/contract/control.ts'
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { seesModel } from '../auth/scope.ts'
-import type { AppEnv, Services } from '../http/env.ts'
+import { type Attribute, attributes, type Filter, parseFilter } from '../filter/grammar.ts'
+import { decodePosition, encodePosition } from '../http/cursor.ts'
+import type { AppEnv, Caller, Services } from '../http/env.ts'
 import { jsonAnswer, pageOf, pageQuery } from '../http/openapi.ts'
 import type { VersionRecord } from '../store/store.ts'
 
 const params = z.object({ model: name })
+/** Where a page of models ended. */
+const modelPosition = z.strictObject({ value: z.union([z.string(), z.number()]), name: z.string() })
+const filterText = z.string().optional()
+const orderText = z
+  .string()
+  .regex(new RegExp(`^(${attributes.join('|')})( (ASC|DESC))?$`))
+  .default('name')
 
 const list = createRoute({
   method: 'get',
   path: '/api/v1/models',
-  summary: 'Models by name',
-  request: { query: pageQuery },
+  summary: 'Models whose newest version a filter finds, by name or in another order',
+  request: { query: pageQuery.extend({ filter: filterText, order_by: orderText }) },
   responses: { 200: jsonAnswer(page(model)) },
 })
 
@@ -29,8 +37,8 @@ const get = createRoute({
 const versions = createRoute({
   method: 'get',
   path: '/api/v1/models/{model}/versions',
-  summary: 'Versions of a model, the newest first',
-  request: { params, query: pageQuery },
+  summary: 'Versions of a model that a filter finds, the newest first',
+  request: { params, query: pageQuery.extend({ filter: filterText }) },
   responses: { 200: jsonAnswer(page(modelVersion)) },
 })
 
@@ -50,18 +58,32 @@ export function modelRoutes(app: OpenAPIHono<AppEnv>, { store }: Services): void
   }
 
   app.openapi(list, async (c) => {
-    const { cursor, limit } = c.req.valid('query')
-    const items = await store.models.models({ after: cursor, limit: limit + 1 })
-    const page = pageOf(items, limit, (last) => last.name)
-    return c.json({ ...page, items: page.items.filter(({ name }) => seesModel(c.get('caller'), name)) }, 200)
+    const { cursor, limit, filter, order_by } = c.req.valid('query')
+    const query = ['models', filter, order_by]
+    const order = parseOrder(order_by)
+    const items = await store.models.models({
+      filter: inScope(c.get('caller'), filter === undefined ? undefined : parseFilter(filter)),
+      order,
+      after: cursor === undefined ? undefined : decodePosition(query, cursor, modelPosition),
+      limit: limit + 1,
+    })
+    const page = pageOf(items, limit, (last) =>
+      encodePosition(query, { value: orderedValue(last, order.by), name: last.name }),
+    )
+    return c.json(page, 200)
   })
   app.openapi(get, async (c) => c.json(await findModel(c.req.valid('param').model), 200))
   app.openapi(versions, async (c) => {
     const { name } = await findModel(c.req.valid('param').model)
-    const { cursor, limit } = c.req.valid('query')
-    const items = await store.models.versions(name, { before: parseCursor(cursor), limit: limit + 1 })
+    const { cursor, limit, filter } = c.req.valid('query')
+    const query = ['versions', name, filter]
+    const items = await store.models.versions(name, {
+      filter: filter === undefined ? undefined : parseFilter(filter),
+      before: cursor === undefined ? undefined : decodePosition(query, cursor, z.int()),
+      limit: limit + 1,
+    })
     return c.json(
-      pageOf(items.map(publicPart), limit, (last) => String(last.version)),
+      pageOf(items.map(publicPart), limit, (last) => encodePosition(query, last.version)),
       200,
     )
   })
@@ -80,8 +102,17 @@ function publicPart({ plan: _, ...version }: VersionRecord) {
   return version
 }
 
-function parseCursor(cursor: string | undefined): number | undefined {
-  if (cursor === undefined) return undefined
-  if (/^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor)
-  throw new SelvedgeError('INVALID_REQUEST', 'query cursor: this cursor was not given out by this list')
+function parseOrder(text: string): { by: Attribute; descending: boolean } {
+  const [by, direction] = text.split(' ')
+  return { by: attributes.find((each) => each === by) ?? 'name', descending: direction === 'DESC' }
+}
+
+function orderedValue({ name, createdAt, latestVersion }: Model, by: Attribute): string | number {
+  return { name, created_at: createdAt, version_number: latestVersion }[by]
+}
+
+function inScope(caller: Caller | undefined, filter: Filter | undefined): Filter | undefined {
+  if (caller?.models === undefined) return filter
+  const scope: Filter = { field: { attribute: 'name' }, in: [...caller.models] }
+  return filter === undefined ? scope : { and: [scope, filter] }
 }

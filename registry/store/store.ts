@@ -2,10 +2,12 @@
  * Store: what the registry remembers, in the words of the domain. The port that `sqlite/` implements; asynchronous, and
  * every method is one transaction: it happens whole or not at all.
  */
+
 import type { Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { Attribute, Filter } from '../filter/grammar.ts'
 
 export interface Store {
   readonly repositories: Repositories
@@ -173,6 +175,15 @@ export interface NewVersion {
   }
 }
 
+export interface ModelsPage {
+  filter?: Filter | undefined
+  /** Those of equal value by name. Default: by name. */
+  order?: { by: Attribute; descending: boolean } | undefined
+  /** Value and name of the last one before. */
+  after?: { value: string | number; name: string } | undefined
+  limit: number
+}
+
 export interface Models {
   noteProbe(model: string, version: number, probe: ModelVersion['probe']): Promise<void>
   /** Versions whose probe is pending, the oldest first. */
@@ -186,9 +197,14 @@ export interface Models {
   registerVersion(version: NewVersion, now: string): Promise<{ version: number; registered: boolean }>
   /** The version that a manifest made, the newest where several. */
   versionOf(model: string, manifest: string): Promise<number | undefined>
-  models(page: { after?: string | undefined; limit: number }): Promise<Model[]>
+  /** A filter is asked of each model's newest version; a tag that it lacks, of the model. */
+  models(page: ModelsPage): Promise<Model[]>
   model(model: string): Promise<Model | undefined>
-  versions(model: string, page: { before?: number | undefined; limit: number }): Promise<VersionRecord[]>
+  /** The newest first. */
+  versions(
+    model: string,
+    page: { filter?: Filter | undefined; before?: number | undefined; limit: number },
+  ): Promise<VersionRecord[]>
   version(model: string, version: number): Promise<VersionRecord | undefined>
   /** False where there is no such version. Its number is never given again. */
   removeVersion(model: string, version: number, removal: Removal): Promise<boolean>

@@ -28,7 +28,8 @@ import { readJson, request, type Server } from './answers.ts'
 
 /** Every method throws {@link SelvedgeError} with the registry's code, or `REGISTRY_UNREACHABLE`. */
 export interface Client {
-  models(): Promise<Model[]>
+  /** Those that a filter finds (`tag.team = 'vision'`); all without one. */
+  models(filter?: string): Promise<Model[]>
   /** Oldest first; none where the model is unknown. */
   versions(model: string): Promise<ModelVersion[]>
   version(model: string, version: number): Promise<ModelVersion>
@@ -59,12 +60,16 @@ export function openClient(server: Server): Client {
       body: JSON.stringify(body),
     })
 
-  async function list<Item extends z.ZodType>(path: string, item: Item): Promise<z.infer<Item>[]> {
+  async function list<Item extends z.ZodType>(
+    path: string,
+    item: Item,
+    search: Record<string, string> = {},
+  ): Promise<z.infer<Item>[]> {
     const schema = page(item)
     const items: z.infer<Item>[] = []
     let cursor: string | undefined
     do {
-      const query = new URLSearchParams({ limit: String(limits.pageSize), ...(cursor && { cursor }) })
+      const query = new URLSearchParams({ ...search, limit: String(limits.pageSize), ...(cursor && { cursor }) })
       const answer = await get(`${path}?${query}`, schema)
       items.push(...(answer.items as z.infer<Item>[]))
       cursor = answer.nextCursor
@@ -73,7 +78,7 @@ export function openClient(server: Server): Client {
   }
 
   return {
-    models: () => list('models', model),
+    models: (filter) => list('models', model, filter === undefined ? {} : { filter }),
     async versions(name) {
       const items = await list(`models/${part(name)}/versions`, modelVersion).catch(absent('NAME_UNKNOWN', 'NOT_FOUND'))
       return (items ?? []).sort((a, b) => a.version - b.version)

@@ -1,4 +1,4 @@
-/** `selvedge models`: lists the models of the registry. */
+/** `selvedge models`: lists the models of the registry, all or those that a filter finds. */
 import type { Command } from 'commander'
 import type { Model } from '../../runtime/contract/control.ts'
 import { openContext } from './context.ts'
@@ -8,10 +8,12 @@ export function addModels(program: Command): void {
   program
     .command('models')
     .description('List models by name, with their newest version.')
-    .action(async (_, command: Command) => {
+    .argument('[filter]', "as in: tag.team = 'vision' AND version_number > 2; short for one tag: team=vision")
+    .action(async (filter: string | undefined, _, command: Command) => {
       const { client, output } = openContext(command)
-      const models = await client.models()
-      output.result(models, () => renderModels(models, Date.now()))
+      const models = await client.models(filter)
+      const isNoneFound = filter !== undefined && models.length === 0
+      output.result(models, () => (isNoneFound ? 'No model matches.\n' : renderModels(models, Date.now())))
     })
 }
 

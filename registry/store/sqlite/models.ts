@@ -1,11 +1,26 @@
 /** Models and versions in SQLite. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Model } from '../../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, NewVersion, VersionRecord } from '../store.ts'
+import { filterCondition } from './filter.ts'
 import { insertManifest, moveAlias } from './manifests.ts'
 import { removeModel, removeVersion } from './removal.ts'
 import type { Row, Tables } from './tables.ts'
+
+const modelColumns = {
+  name: sql`models.name`,
+  version_number: sql`versions.version`,
+  created_at: sql`models.created_at`,
+  tags: [sql`versions.tags`, sql`models.tags`],
+}
+
+const versionColumns = {
+  name: sql`model`,
+  version_number: sql`version`,
+  created_at: sql`created_at`,
+  tags: [sql`tags`],
+}
 
 export function openModels(db: Kysely<Tables>): Models {
   return {
@@ -15,19 +30,23 @@ export function openModels(db: Kysely<Tables>): Models {
     async versionOf(model, manifest) {
       return await newestOf(db, model, manifest)
     },
-    async models({ after, limit }) {
-      return await selectModels(db)
-        .where('models.name', '>', after ?? '')
-        .limit(limit)
-        .execute()
-        .then((rows) => rows.map(toModel))
+    async models({ filter, order = { by: 'name', descending: false }, after, limit }) {
+      const column = modelColumns[order.by]
+      const direction = order.descending ? 'desc' : 'asc'
+      let query = selectModels(db).orderBy(column, direction).orderBy('models.name', direction).limit(limit)
+      if (filter !== undefined) query = query.where(filterCondition(filter, modelColumns))
+      if (after !== undefined) {
+        const isAfter = order.descending ? sql`<` : sql`>`
+        query = query.where(sql<boolean>`(${column}, models.name) ${isAfter} (${after.value}, ${after.name})`)
+      }
+      return (await query.execute()).map(toModel)
     },
     async model(model) {
       const row = await selectModels(db).where('models.name', '=', model).executeTakeFirst()
       return row && toModel(row)
     },
-    async versions(model, { before, limit }) {
-      const rows = await db
+    async versions(model, { filter, before, limit }) {
+      let query = db
         .selectFrom('versions')
         .selectAll()
         .where('deleted_at', 'is', null)
@@ -35,8 +54,8 @@ export function openModels(db: Kysely<Tables>): Models {
         .where('version', '<', before ?? Number.MAX_SAFE_INTEGER)
         .orderBy('version', 'desc')
         .limit(limit)
-        .execute()
-      return rows.map(toVersion)
+      if (filter !== undefined) query = query.where(filterCondition(filter, versionColumns))
+      return (await query.execute()).map(toVersion)
     },
     async version(model, version) {
       const row = await db
@@ -171,19 +190,19 @@ async function newestOf(db: Kysely<Tables>, model: string, manifest: string): Pr
   return row?.version
 }
 
+// Each with its newest version.
 function selectModels(db: Kysely<Tables>) {
   return db
     .selectFrom('models')
     .innerJoin('versions', 'versions.model', 'models.name')
-    .select((select) => [
-      'models.name',
-      'models.created_at',
-      'models.tags',
-      select.fn.max('versions.version').as('latest'),
-    ])
-    .where('versions.deleted_at', 'is', null)
-    .groupBy('models.name')
-    .orderBy('models.name')
+    .select(['models.name', 'models.created_at', 'models.tags', 'versions.version as latest'])
+    .where('versions.version', '=', (newest) =>
+      newest
+        .selectFrom('versions as others')
+        .select((select) => select.fn.max('others.version').as('version'))
+        .whereRef('others.model', '=', 'models.name')
+        .where('others.deleted_at', 'is', null),
+    )
 }
 
 function toModel(row: Row<'models'> & { latest: number }): Model {
