@@ -16,6 +16,7 @@ import type { AppEnv, Services } from './http/env.ts'
 import { invalidRequest, isOci, renderError } from './http/errors.ts'
 import { allowHosts } from './http/hosts.ts'
 import { countRequests, metricsRoutes } from './metrics/routes.ts'
+import { aliasRoutes } from './models/alias-routes.ts'
 import { removalRoutes } from './models/removal-routes.ts'
 import { modelRoutes } from './models/routes.ts'
 import { blobRoutes } from './oci/blob-routes.ts'
@@ -65,6 +66,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   referrerRoutes(app, services)
   modelRoutes(app, services)
   removalRoutes(app, services)
+  aliasRoutes(app, services)
   endpointRoutes(app, services)
   planRoutes(app, services)
   telemetryRoutes(app, services)

@@ -1,16 +1,19 @@
 /** Whether something may be deleted: the one rule that every route that deletes goes through. */
+
+import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { Services } from '../http/env.ts'
+import type { AppEnv, Services } from '../http/env.ts'
 import type { Holders, Removal } from '../store/store.ts'
 
 /** A host that told of a version within so long may answer with it now; it reports every minute. */
 const hostHoldsMs = 10 * 60_000
 
 /** @param what - as the refusal names it */
-export function removalOf({ now }: Services, what: string): Removal {
+export function removalOf({ now }: Services, what: string, c: Context<AppEnv>): Removal {
   const at = now()
   return {
     now: new Date(at).toISOString(),
+    by: c.get('caller')?.token,
     heardSince: new Date(at - hostHoldsMs).toISOString(),
     rule: (holders) => refuseHeld(what, holders),
   }

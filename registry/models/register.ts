@@ -20,6 +20,8 @@ export interface Registration {
   manifest: ImageManifest
   record: NewManifest
   now: string
+  /** Id of the token that pushes it. */
+  by?: string | undefined
 }
 
 type Files = Map<string, ModelFile>
@@ -31,7 +33,7 @@ type Files = Map<string, ModelFile>
  */
 export async function registerVersion(
   services: Services,
-  { model, target, manifest, record, now }: Registration,
+  { model, target, manifest, record, now, by }: Registration,
 ): Promise<number> {
   if (manifest.config.mediaType !== modelConfigType) {
     throw new SelvedgeError('MANIFEST_INVALID', `config has type ${manifest.config.mediaType}, want ${modelConfigType}`)
@@ -48,6 +50,7 @@ export async function registerVersion(
   const digest = described?.record.digest ?? (await keepDescription(services, model, description, now))
   const version: NewVersion = {
     model,
+    by,
     // The description stays with the manifest, though the manifest may not name it.
     manifest: { ...record, blobs: [...record.blobs, digest] },
     target,

@@ -26,7 +26,7 @@ export function removalRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
 
   app.openapi(removeModel, async (c) => {
     const { model } = c.req.valid('param')
-    if (!(await store.models.removeModel(model, removalOf(services, `model ${model}`)))) {
+    if (!(await store.models.removeModel(model, removalOf(services, `model ${model}`, c)))) {
       throw new SelvedgeError('NAME_UNKNOWN', `there is no model ${model}`, { model })
     }
     log({ level: 'info', event: 'model deleted', model })
@@ -34,7 +34,7 @@ export function removalRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
   })
   app.openapi(removeVersion, async (c) => {
     const { model, version } = c.req.valid('param')
-    const removal = removalOf(services, `${model} version ${version}`)
+    const removal = removalOf(services, `${model} version ${version}`, c)
     if (!(await store.models.removeVersion(model, version, removal))) {
       throw new SelvedgeError('NOT_FOUND', `model ${model} has no version ${version}`, { model, version })
     }

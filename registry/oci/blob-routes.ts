@@ -25,7 +25,7 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   app.delete('/v2/:name{.+}/blobs/:digest', async (c) => {
     const name = parseRepository(c.req.param('name'))
     const digest = parseDigest(c.req.param('digest'))
-    const removed = await services.store.repositories.removeBlob(name, digest, removalOf(services, `blob ${digest}`))
+    const removed = await services.store.repositories.removeBlob(name, digest, removalOf(services, `blob ${digest}`, c))
     if (!removed) throw unknownBlob(name, digest)
     return c.body(null, 202)
   })

@@ -52,7 +52,7 @@ export function manifestRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
   app.delete(manifestPath, async (c) => {
     const repository = parseRepository(c.req.param('name'))
     const text = c.req.param('reference')
-    const removal = removalOf(services, `${repository} ${text}`)
+    const removal = removalOf(services, `${repository} ${text}`, c)
     const removed = await store.repositories.removeManifest(repository, parseReference(text), removal)
     if (!removed) throw unknownManifest(repository, text)
     services.log({ level: 'info', event: 'manifest deleted', repository, reference: text })
@@ -90,7 +90,8 @@ async function put(
   const { model } = manifest
   if (model !== undefined && isModelName(repository) && 'tag' in reference) {
     const target = parseTarget(reference.tag)
-    const version = await registerVersion(services, { model: repository, target, manifest: model, record, now: at })
+    const by = c.get('caller')?.token
+    const version = await registerVersion(services, { model: repository, target, manifest: model, record, now: at, by })
     c.header('selvedge-version', String(version))
   } else {
     const tag = 'tag' in reference ? reference.tag : undefined

@@ -3,7 +3,7 @@
  * every method is one transaction: it happens whole or not at all.
  */
 
-import type { Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
+import type { AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
@@ -79,6 +79,8 @@ export interface Holders {
 /** A removal that a rule may refuse: it throws, and nothing is changed. */
 export interface Removal {
   now: string
+  /** Id of the token that deletes; absent for the operator on loopback. */
+  by?: string | undefined
   /** Hosts that told of a version since then hold it. */
   heardSince: string
   rule(holders: Holders): void
@@ -165,6 +167,8 @@ export interface VersionRecord extends ModelVersion {
 
 export interface NewVersion {
   model: string
+  /** Id of the token that pushes it; absent for the operator on loopback. */
+  by?: string | undefined
   manifest: NewManifest
   /** The number that was pushed to, or the alias that moves to it. */
   target: { version: number } | { alias: string }
@@ -184,7 +188,25 @@ export interface ModelsPage {
   limit: number
 }
 
+export interface NewMove {
+  alias: string
+  version: number
+  by?: string | undefined
+  why?: string | undefined
+}
+
 export interface Models {
+  /** Those that point to a version, by name. */
+  aliases(model: string): Promise<{ alias: string; version: number; movedAt: string }[]>
+  /** Its last move, or the last that was not after a moment; undefined where it made none. */
+  aliasMove(model: string, alias: string, at?: string): Promise<AliasMove | undefined>
+  /** The newest first. */
+  aliasMoves(model: string, alias: string, page: { before?: number | undefined; limit: number }): Promise<AliasMove[]>
+  /**
+   * @param rule - is told the last move and may refuse
+   * @throws SelvedgeError `NOT_FOUND` for a version that the model does not have
+   */
+  moveAlias(model: string, move: NewMove, now: string, rule: (last: AliasMove | undefined) => void): Promise<AliasMove>
   noteProbe(model: string, version: number, probe: ModelVersion['probe']): Promise<void>
   /** Versions whose probe is pending, the oldest first. */
   unprobed(): Promise<VersionRecord[]>

@@ -1,7 +1,7 @@
 /** What the control plane (`/api/v1` of the registry) takes and gives; OpenAPI, server, CLI and pages use these alone. */
 import { z } from 'zod'
 import { description } from './description.ts'
-import { count, digest, name, ppm, timestamp } from './names.ts'
+import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
 import { profileSpec } from './profile-spec.ts'
 import { profileReport, sender } from './telemetry.ts'
 
@@ -43,6 +43,24 @@ export const model = z.object({
 })
 
 export type Model = z.infer<typeof model>
+
+export const alias = z.object({ alias: aliasName, version: z.int().min(1), movedAt: timestamp })
+
+export const aliasBody = z.strictObject({ version: z.int().min(1), why: z.string().min(1).max(1024).optional() })
+
+export const aliasMove = z.object({
+  /** Rises with every move. */
+  id: z.int().min(1),
+  alias: aliasName,
+  /** Absent where it was taken away. */
+  version: z.int().min(1).optional(),
+  at: timestamp,
+  /** Id of the token that moved it; absent for the operator on loopback. */
+  by: z.string().optional(),
+  why: z.string().optional(),
+})
+
+export type AliasMove = z.infer<typeof aliasMove>
 
 export const deploymentBody = z.strictObject({ model: name, version: z.int().min(1) })
 

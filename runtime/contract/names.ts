@@ -7,6 +7,12 @@ export const name = z
   .max(128)
   .regex(/^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/, 'lower-case letters and digits, with single . _ - between them')
 
+/** A tag of OCI that is no version's number. */
+export const aliasName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/, 'letters, digits and _ . - after the first, at most 128')
+  .regex(/[^0-9]/, 'not a number: those are versions')
+
 export const digest = z.string().regex(/^sha256:[a-f0-9]{64}$/, 'sha256: and 64 lower-case hex digits')
 
 export type Digest = `sha256:${string}`

@@ -45,24 +45,6 @@ export async function insertManifest(
   }
 }
 
-export async function moveAlias(
-  db: Kysely<Tables>,
-  repository: string,
-  { alias, manifest, version }: { alias: string; manifest: string; version?: number },
-  now: string,
-): Promise<void> {
-  const target: Pick<Row<'aliases'>, 'manifest' | 'version' | 'moved_at'> = {
-    manifest,
-    version: version ?? null,
-    moved_at: now,
-  }
-  await db
-    .insertInto('aliases')
-    .values({ repository, alias, ...target })
-    .onConflict((conflict) => conflict.columns(['repository', 'alias']).doUpdateSet(target))
-    .execute()
-}
-
 export async function selectManifest(
   db: Kysely<Tables>,
   repository: string,

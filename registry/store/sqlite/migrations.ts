@@ -140,6 +140,15 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE versions ADD COLUMN probe TEXT;
   `,
+  `
+  CREATE TABLE alias_moves (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, repository TEXT NOT NULL, alias TEXT NOT NULL, manifest TEXT, version INTEGER,
+    at TEXT NOT NULL, "by" TEXT, why TEXT
+  ) STRICT;
+  CREATE INDEX alias_moves_by_alias ON alias_moves (repository, alias, id);
+  INSERT INTO alias_moves (repository, alias, manifest, version, at)
+    SELECT repository, alias, manifest, version, moved_at FROM aliases ORDER BY moved_at;
+  `,
 ]
 
 /**

@@ -3,8 +3,9 @@ import { type Kysely, sql } from 'kysely'
 import type { Model } from '../../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, NewVersion, VersionRecord } from '../store.ts'
+import { moveAlias, selectAliases, selectMove, selectMoves } from './aliases.ts'
 import { filterCondition } from './filter.ts'
-import { insertManifest, moveAlias } from './manifests.ts'
+import { insertManifest } from './manifests.ts'
 import { removeModel, removeVersion } from './removal.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -67,6 +68,26 @@ export function openModels(db: Kysely<Tables>): Models {
         .executeTakeFirst()
       return row && toVersion(row)
     },
+    aliases: (model) => selectAliases(db, model),
+    aliasMove: (model, alias, at) => selectMove(db, model, alias, at),
+    aliasMoves: (model, alias, page) => selectMoves(db, model, alias, page),
+    async moveAlias(model, { alias, version, by, why }, now, rule) {
+      return await db.transaction().execute(async (tx) => {
+        rule(await selectMove(tx, model, alias, undefined))
+        const row = await tx
+          .selectFrom('versions')
+          .select('manifest')
+          .where('model', '=', model)
+          .where('version', '=', version)
+          .where('deleted_at', 'is', null)
+          .executeTakeFirst()
+        if (row === undefined) throw new SelvedgeError('NOT_FOUND', `model ${model} has no version ${version}`)
+        await moveAlias(tx, model, { alias, manifest: row.manifest, version, at: now, by, why })
+        const moved = await selectMove(tx, model, alias, undefined)
+        if (moved === undefined) throw new Error('an alias moved and left no trace')
+        return moved
+      })
+    },
     async noteProbe(model, version, probe) {
       await db
         .updateTable('versions')
@@ -106,7 +127,14 @@ async function registerVersion(
     await insertVersion(db, version, number, now)
   }
   if ('alias' in target) {
-    await moveAlias(db, model, { alias: target.alias, manifest: manifest.digest, version: number }, now)
+    await moveAlias(db, model, {
+      alias: target.alias,
+      manifest: manifest.digest,
+      version: number,
+      at: now,
+      by: version.by,
+      why: version.facts.why,
+    })
   }
   return { version: number, registered }
 }

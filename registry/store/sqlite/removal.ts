@@ -1,6 +1,7 @@
 /** Deleting in SQLite: who holds it is read and asked in the transaction that deletes, whatever route it came by. */
 import type { Kysely } from 'kysely'
 import type { Holders, Removal } from '../store.ts'
+import { dropAliases, selectAliases } from './aliases.ts'
 import type { Tables } from './tables.ts'
 
 const nobody: Holders = { deployments: [], aliases: [], hosts: [], manifests: [] }
@@ -10,7 +11,13 @@ export async function removeModel(db: Kysely<Tables>, model: string, removal: Re
   if (rows.length === 0) return false
   const numbers = rows.map(({ version }) => version)
   removal.rule({ ...(await holdersOf(db, model, numbers, removal.heardSince)), aliases: [] })
-  await db.deleteFrom('aliases').where('repository', '=', model).where('version', 'in', numbers).execute()
+  const pointing = (await selectAliases(db, model)).filter(({ version }) => numbers.includes(version))
+  await dropAliases(
+    db,
+    model,
+    pointing.map(({ alias }) => alias),
+    { at: removal.now, by: removal.by },
+  )
   await markDeleted(db, model, numbers, removal.now)
   for (const digest of new Set(rows.map(({ manifest }) => manifest))) await dropUnused(db, model, digest)
   return true
@@ -47,7 +54,18 @@ export async function removeManifest(
   const numbers = made.map(({ version }) => version)
   const holders = await holdersOf(db, repository, numbers, removal.heardSince)
   removal.rule({ ...holders, manifests: await parentsOf(db, repository, digest) })
-  await db.deleteFrom('aliases').where('repository', '=', repository).where('manifest', '=', digest).execute()
+  const tags = await db
+    .selectFrom('aliases')
+    .select('alias')
+    .where('repository', '=', repository)
+    .where('manifest', '=', digest)
+    .execute()
+  await dropAliases(
+    db,
+    repository,
+    tags.map(({ alias }) => alias),
+    { at: removal.now, by: removal.by },
+  )
   await markDeleted(db, repository, numbers, removal.now)
   await db.deleteFrom('manifests').where('repository', '=', repository).where('digest', '=', digest).execute()
   return true
@@ -70,7 +88,7 @@ export async function removeTag(
   if (found.version !== null) {
     removal.rule({ ...(await holdersOf(db, repository, [found.version], removal.heardSince)), aliases: [] })
   }
-  await db.deleteFrom('aliases').where('repository', '=', repository).where('alias', '=', tag).execute()
+  await dropAliases(db, repository, [tag], { at: removal.now, by: removal.by })
   return true
 }
 

@@ -1,8 +1,9 @@
 /** Repositories in SQLite. */
 import type { Kysely } from 'kysely'
 import type { Repositories } from '../store.ts'
+import { moveAlias } from './aliases.ts'
 import { openGarbage } from './garbage.ts'
-import { insertManifest, moveAlias, selectManifest, selectReferrers, selectTags } from './manifests.ts'
+import { insertManifest, selectManifest, selectReferrers, selectTags } from './manifests.ts'
 import { removeBlob, removeManifest, removeTag, removeVersion } from './removal.ts'
 import type { Tables } from './tables.ts'
 
@@ -104,7 +105,7 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
     async addManifest(repository, manifest, tag, now) {
       await db.transaction().execute(async (tx) => {
         await insertManifest(tx, repository, manifest, now)
-        if (tag !== undefined) await moveAlias(tx, repository, { alias: tag, manifest: manifest.digest }, now)
+        if (tag !== undefined) await moveAlias(tx, repository, { alias: tag, manifest: manifest.digest, at: now })
       })
     },
     async removeManifest(repository, reference, removal) {

@@ -1,7 +1,17 @@
 /** Rows as SQLite has them; JSON is text here and is parsed where it is read. */
-import type { Selectable } from 'kysely'
+import type { Generated, Selectable } from 'kysely'
 
 export interface Tables {
+  alias_moves: {
+    id: Generated<number>
+    repository: string
+    alias: string
+    manifest: string | null
+    version: number | null
+    at: string
+    by: string | null
+    why: string | null
+  }
   blobs: { digest: string; size: number; chunks: string; created_at: string; corrupt_at: string | null }
   repository_blobs: { repository: string; digest: string; pinned_at: string }
   uploads: {
