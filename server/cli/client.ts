@@ -1,6 +1,8 @@
 /** Typed client of the control plane (design, section 7): what a schema of the contract does not allow is no answer. */
 import type { z } from 'zod'
 import {
+  type AliasMove,
+  aliasMove,
   createdToken,
   type Deployment,
   deployment,
@@ -45,6 +47,12 @@ export interface Client {
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
+  /** The newest first. */
+  aliasMoves(model: string, alias: string): Promise<AliasMove[]>
+  /** What it pointed to at a moment, RFC 3339. */
+  aliasAt(model: string, alias: string, at: string): Promise<AliasMove>
+  /** @throws {@link SelvedgeError} `PRECONDITION_FAILED` where someone else moved it meanwhile */
+  moveAlias(model: string, alias: string, body: { version: number; why?: string }): Promise<AliasMove>
   /** Keys that sign plans now, `ed25519:…`. */
   planKeys(): Promise<string[]>
 }
@@ -84,6 +92,15 @@ export function openClient(server: Server): Client {
       return (items ?? []).sort((a, b) => a.version - b.version)
     },
     version: (name, version) => get(`models/${part(name)}/versions/${version}`, modelVersion),
+    aliasMoves: (name, alias) => list(aliasPath(name, alias, '/history'), aliasMove),
+    aliasAt: (name, alias, at) => get(`${aliasPath(name, alias)}?${new URLSearchParams({ at })}`, aliasMove),
+    async moveAlias(name, alias, body) {
+      const path = aliasPath(name, alias)
+      const held = await request(server, `api/v1/${path}`).catch(absent('NOT_FOUND'))
+      const etag = held?.headers.get('etag')
+      const response = await send('PUT', path, body, etag ? { 'if-match': etag } : { 'if-none-match': '*' })
+      return readJson(server, response, aliasMove)
+    },
     endpoints: () => list('endpoints', endpoint),
     endpoint: (name) => get(`endpoints/${part(name)}`, endpoint),
     async putDeployment(endpointName, name, body) {
@@ -115,6 +132,10 @@ export function openClient(server: Server): Client {
       return (await get('keys', keys)).keys.map(({ key }) => key)
     },
   }
+}
+
+function aliasPath(model: string, alias: string, below = ''): string {
+  return `models/${part(model)}/aliases/${part(alias)}${below}`
 }
 
 function part(name: string): string {

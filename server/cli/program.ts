@@ -1,6 +1,7 @@
 /** The command line as a whole: its commands, and where what they throw becomes text and an exit code. */
 import { Command, CommanderError } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { addAlias } from './alias.ts'
 import { addBackup, addRestore } from './backup.ts'
 import { addDeploy } from './deploy.ts'
 import { addModels } from './models.ts'
@@ -57,6 +58,7 @@ const commands = [
   addPull,
   addModels,
   addShow,
+  addAlias,
   addDeploy,
   addTraffic,
   addScore,
