@@ -71,16 +71,10 @@ try {
   writeFileSync(file, randomFillSync(new Uint8Array(size)))
   const blob = await describeFile(file)
   line.cutEvery(Math.floor(size / 2), 'up', 1)
-  const idle = process.memoryUsage.rss()
-  let most = idle
-  const watch = setInterval(() => {
-    most = Math.max(most, process.memoryUsage.rss())
-  }, 1000)
   const began = performance.now()
   const memory = openUploadMemory(listener.url, 'm', join(folder, 'memory'))
   const signal = AbortSignal.timeout(3_600_000)
   await uploadBlob({ what: 'registry', base: line.url }, 'm', blob, { memory, moved: () => undefined, signal })
-  clearInterval(watch)
   const seconds = (performance.now() - began) / 1000
   const answer = await fetch(`${listener.url}/v2/m/blobs/${blob.digest}`)
   const digest = `sha256:${createHash('sha256')
@@ -94,7 +88,6 @@ try {
     `${mega(size)} at ${bytesPerSecond / 1000} kB/s, cut once at the half: arrived whole after ${seconds.toFixed(0)} s`,
   )
   console.log(`sent ${mega(line.upBytes)}: ${mega(again)} more than the file, heads of requests included`)
-  console.log(`memory of client and registry together: ${mega(most - idle)} over idle`)
 } finally {
   throttle.close()
   registry.drain()
