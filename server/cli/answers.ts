@@ -71,7 +71,17 @@ export async function readJson<Schema extends z.ZodType>(
 }
 
 /** Open Container Initiative, distribution-spec 1.1, "Error Codes". */
-const ociErrors = z.object({ errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1) })
+const ociErrors = z.object({
+  errors: z
+    .array(
+      z.object({
+        code: z.string(),
+        message: z.string().optional(),
+        detail: z.record(z.string(), z.unknown()).catch({}),
+      }),
+    )
+    .min(1),
+})
 
 /** Open Inference Protocol v2, "Inference Response JSON Error Object"; the code stands in a header of ours. */
 const inferenceError = z.object({ error: z.string() })
@@ -87,7 +97,7 @@ async function parseRefusal(server: Server, response: Response): Promise<Selvedg
   if (first !== undefined) {
     // DENIED means "no access" in the standard and "versions are immutable" in ours: the status tells them apart.
     const code = response.status === 401 || response.status === 403 ? fallback : asCode(first.code)
-    return new SelvedgeError(code ?? fallback, first.message ?? first.code)
+    return new SelvedgeError(code ?? fallback, first.message ?? first.code, first.detail)
   }
   const inference = inferenceError.safeParse(body)
   if (inference.success) {

@@ -164,7 +164,7 @@ async function decideNumber(
   if (held?.manifest === manifest.digest && !deleted) return { number: target.version, registered: false }
   const found = held === undefined ? 'is not the next' : deleted ? 'was deleted' : 'holds another manifest'
   throw new SelvedgeError('DENIED', `${model}: version ${target.version} ${found}; the next version is ${next}`, {
-    next,
+    nextVersion: next,
   })
 }
 

@@ -1,4 +1,5 @@
 /** Pushing a version: the blobs that the registry lacks are sent, and content that is a version stays that version. */
+import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Server } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { type Blob, hasBlob, pushManifest } from '../oci.ts'
@@ -45,8 +46,24 @@ export async function pushVersion(
   const same = versions.find((version) => version.manifest === digest)
   if (same !== undefined) return { ...pushed, version: same.version, registered: false, ...sent }
   const next = (versions.at(-1)?.version ?? 0) + 1
-  const version = await pushManifest(registry, model, String(next), manifest)
+  const version = await register(registry, model, next, manifest)
   return { ...pushed, version, registered: true, ...sent }
+}
+
+// Numbers of deleted versions are not listed and are not given again: the registry tells which one is next.
+async function register(
+  registry: Server,
+  model: string,
+  next: number,
+  manifest: Uint8Array<ArrayBuffer>,
+): Promise<number> {
+  try {
+    return await pushManifest(registry, model, String(next), manifest)
+  } catch (thrown) {
+    const told = thrown instanceof SelvedgeError && thrown.code === 'DENIED' ? thrown.detail.nextVersion : undefined
+    if (typeof told !== 'number') throw thrown
+    return await pushManifest(registry, model, String(told), manifest)
+  }
 }
 
 interface Sent {
