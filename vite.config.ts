@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { limits } from './runtime/limits.ts'
 import { chromiumArguments, chromiumPath } from './test/chromium.ts'
 
 const require = createRequire(import.meta.url)
@@ -54,7 +55,7 @@ const oneFile = (name: string, entry: string) => ({
 export default defineConfig({
   // The demo page lies under /demo/ of the registry.
   base: '/demo/',
-  plugins: [ortInOneFile(), workerDigest(), plainWorkerStart(), demoPage()],
+  plugins: [ortInOneFile(), inlineLimits(), workerDigest(), plainWorkerStart(), demoPage()],
   environments: {
     worker: oneFile('worker', 'browser/worker.ts'),
     page: oneFile('client', 'browser/client.ts'),
@@ -116,6 +117,17 @@ export default defineConfig({
     },
   },
 })
+
+/** A page uses a few of all limits: their numbers stand where they are used, and the others stay out of its module. */
+function inlineLimits(): Plugin {
+  return {
+    name: 'inline-limits',
+    enforce: 'pre',
+    applyToEnvironment: ({ name }) => name === 'page',
+    transform: (code) =>
+      code.replaceAll(/\blimits\.(\w+)\b/g, (text, name) => String(limits[name as keyof typeof limits] ?? text)),
+  }
+}
 
 /**
  * ONNX Runtime's bundles in one file that runs from any address, a blob's too: `import.meta.url` is the worker's own,

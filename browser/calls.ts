@@ -52,7 +52,7 @@ export function openCalls(ping: () => Promise<void>, died: (reason: SelvedgeErro
     }
     const now = performance.now()
     if (now - heardAt > silenceMs) {
-      const reason = new SelvedgeError('WORKER_UNAVAILABLE', `the worker has been silent for ${silenceMs / 1000} s`)
+      const reason = new SelvedgeError('WORKER_UNAVAILABLE', `the worker was silent for ${silenceMs / 1000} s`)
       end(reason)
       died(reason)
       return

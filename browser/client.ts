@@ -93,7 +93,7 @@ export async function connect(
     const unit = call?.unit ?? options.unit
     if (Array.isArray(input)) return await scoreAll(input, unit)
     const [scored] = await scoreAll([input as RecordInput], unit)
-    if (scored === undefined) throw new SelvedgeError('INTERNAL', 'the model gave no prediction for the record')
+    if (scored === undefined) throw new SelvedgeError('INTERNAL', 'no prediction came for the record')
     return scored
   }
 

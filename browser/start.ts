@@ -65,7 +65,7 @@ function started(worker: Worker): Promise<Worker> {
       'error',
       (event) => {
         worker.terminate()
-        reject(new Error(event.message || 'the worker file was not found or is blocked by the page’s policy'))
+        reject(new Error(event.message || 'the worker file is missing or blocked by the page’s policy'))
       },
       { once: true },
     )

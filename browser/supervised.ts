@@ -3,7 +3,6 @@
  * minutes, so that a page that kills its worker does not do so for ever.
  */
 import { type Remote, wrap } from 'comlink'
-import { randomId } from '../runtime/bytes.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { type Calls, openCalls } from './calls.ts'
@@ -156,7 +155,7 @@ function bound(remote: Remote<WorkerApi>): WorkerApi {
 
 // A worker that is closed or terminated says nothing, but the browser frees its locks at once.
 async function watchLife(remote: WorkerApi, end: (reason: SelvedgeError) => void): Promise<void> {
-  const lock = `selvedge-worker-${randomId()}`
+  const lock = `selvedge-worker-${crypto.randomUUID()}`
   await remote.hold(lock)
   void navigator.locks.request(lock, () => end(new SelvedgeError('WORKER_UNAVAILABLE', 'the worker died')))
 }

@@ -5,7 +5,7 @@ import { decodeError, type ErrorMessage, encodeError } from '../runtime/errors.t
 /** Both sides call this once before they speak. */
 export function keepErrorCodes(): void {
   const own = transferHandlers.get('throw')
-  if (own === undefined) throw new Error('this Comlink has no throw handler to replace')
+  if (own === undefined) throw new Error('Comlink has no throw handler')
   transferHandlers.set('throw', {
     canHandle: own.canHandle,
     serialize: (thrown) => [encodeError((thrown as { value: unknown }).value), []],

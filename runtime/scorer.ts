@@ -200,7 +200,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     } catch (error) {
       const { code } = encodeError(error)
       // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.
-      if (!signal?.aborted && errorTable[code].status !== 400) tally.failed(sourceOf(entry, served.lane), code)
+      if (!signal?.aborted && errorTable[code][0] !== 400) tally.failed(sourceOf(entry, served.lane), code)
       throw error
     }
   }

@@ -18,7 +18,7 @@ export function jsonAnswer(value: unknown, status = 200): HttpAnswer {
  */
 export function errorAnswer(thrown: unknown): HttpAnswer {
   const { code, message, detail } = encodeError(thrown)
-  const { status } = errorTable[code]
+  const [status] = errorTable[code]
   const answer = jsonAnswer({ error: message }, status)
   answer.headers['selvedge-error'] = code
   if (status === 503 || status === 429) {

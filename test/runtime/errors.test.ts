@@ -22,6 +22,6 @@ describe('errors', () => {
   })
 
   test('every code names a next step of one sentence', () => {
-    for (const [code, { next }] of Object.entries(errorTable)) expect(next, code).toMatch(/^[A-Z`].*\.$/)
+    for (const [code, [, next]] of Object.entries(errorTable)) expect(next, code).toMatch(/^[A-Z`].*\.$/)
   })
 })

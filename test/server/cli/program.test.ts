@@ -55,7 +55,7 @@ describe('selvedge without a registry', () => {
         stdout: '',
         stderr:
           `REGISTRY_UNREACHABLE: no registry at ${address}/: ECONNREFUSED\n` +
-          '→ Check the address and that `selvedge up` or `selvedge registry` runs there.\n',
+          '→ Check the address and that `selvedge registry` or `up` runs there.\n',
       })
     },
   )
@@ -75,7 +75,7 @@ describe('selvedge without a registry', () => {
         error: {
           code: 'REGISTRY_UNREACHABLE',
           message: `no registry at ${address}/: ECONNREFUSED`,
-          next: 'Check the address and that `selvedge up` or `selvedge registry` runs there.',
+          next: 'Check the address and that `selvedge registry` or `up` runs there.',
         },
       },
     })
