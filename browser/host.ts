@@ -22,7 +22,7 @@ import type { ConnectionEvent, OpenOptions, Progress } from './protocol.ts'
 import { explainRuntime } from './runtime.ts'
 import { openOutbox } from './state/outbox.ts'
 import type { PageState } from './state/state.ts'
-import type { PageStore } from './store/store.ts'
+import type { PageStore } from './store/port.ts'
 
 export interface Host {
   readonly gpu: Gpu

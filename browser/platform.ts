@@ -9,7 +9,8 @@ import { type Build, chooseBuild } from './builds.ts'
 import type { OpenOptions, Progress } from './protocol.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 import { openPageState, type PageState } from './state/state.ts'
-import { openModelStore, type PageStore } from './store/store.ts'
+import type { PageStore } from './store/port.ts'
+import { openModelStore } from './store/store.ts'
 
 export interface Platform {
   readonly store: PageStore

@@ -4,7 +4,7 @@ import { forgetUse, markUsed, openStoreDatabase, usesByBlob } from './database.t
 import { openBudget, type StoredBlob } from './eviction.ts'
 import { writeWhereRoom } from './full.ts'
 import { lockDownload } from './locks.ts'
-import type { PageStore } from './store.ts'
+import type { PageStore } from './port.ts'
 
 /** @throws what the browser throws where it has no IndexedDB, or gives it to nobody in this window */
 export async function openIndexedDbStore(budgetBytes: number): Promise<PageStore> {

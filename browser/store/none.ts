@@ -1,5 +1,5 @@
 /** ModelStore that keeps nothing: for windows that may not store anything, which then download at each visit. */
-import type { PageStore } from './store.ts'
+import type { PageStore } from './port.ts'
 
 export const noStore: PageStore = {
   readChunk: async () => false,

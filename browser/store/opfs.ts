@@ -14,7 +14,7 @@ import { forgetUse, markUsed, openStoreDatabase, type StoreDatabase, usesByBlob 
 import { openBudget, type StoredBlob } from './eviction.ts'
 import { isNamed, writeWhereRoom } from './full.ts'
 import { lockDownload, lockFile } from './locks.ts'
-import type { PageStore } from './store.ts'
+import type { PageStore } from './port.ts'
 
 /**
  * Only in a worker: pages have no synchronous handles.

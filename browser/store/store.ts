@@ -1,18 +1,8 @@
 /** Where a page keeps the bytes of models: the best store that this browser has. */
-import type { Digest } from '../../runtime/contract/names.ts'
-import type { ModelStore } from '../../runtime/store.ts'
 import { openIndexedDbStore } from './indexeddb.ts'
 import { noStore } from './none.ts'
 import { openOpfsStore } from './opfs.ts'
-
-export interface PageStore extends ModelStore {
-  /**
-   * Marks these blobs as used now and keeps them whatever comes, until called again; of all others removes the least
-   * recently used until the store is within its budget. To be called once a new version has answered: until then the
-   * last good one is in use, too.
-   */
-  trim(inUse: readonly Digest[]): Promise<void>
-}
+import type { PageStore } from './port.ts'
 
 export interface OpenedStore {
   store: PageStore

@@ -6,9 +6,7 @@ import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { AppEnv } from '../http/env.ts'
 import type { StaticFile } from './files.ts'
-
-/** The ONNX Runtime that this Selvedge is built with; it names the folder, so that its files never change. */
-export const ortVersion = '1.30.0'
+import { ortVersion } from './version.ts'
 
 export interface Assets {
   /** Served under `/runtime/<ort version>/`. */

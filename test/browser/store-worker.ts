@@ -1,7 +1,8 @@
 /** The page's model store in a worker, where alone it works, and what the loader makes of it. */
 import { expose } from 'comlink'
 import { openIndexedDbStore } from '../../browser/store/indexeddb.ts'
-import { openModelStore, type PageStore } from '../../browser/store/store.ts'
+import type { PageStore } from '../../browser/store/port.ts'
+import { openModelStore } from '../../browser/store/store.ts'
 import { sha256 } from '../../runtime/bytes.ts'
 import type { Digest } from '../../runtime/contract/names.ts'
 import type { Plan } from '../../runtime/contract/plan.ts'
