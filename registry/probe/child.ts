@@ -7,11 +7,13 @@ import { checkGolden, zeroInputs } from '../../runtime/golden.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
 import { openQueue } from '../../runtime/queue.ts'
 import type { ModelBytes } from '../../runtime/session.ts'
-import { type ProbeReport, type ProbeRequest, probeRequest } from './report.ts'
+import { type ProbeReport, type ProbeRequest, probeRequest, started } from './report.ts'
 
 const newline = 10
 
-// ONNX Runtime prints to the console, so to stdout, which carries one line.
+process.stdout.write(`${started}\n`)
+
+// ONNX Runtime prints to the console, so to stdout, which carries two lines.
 for (const method of ['log', 'info', 'warn', 'error'] as const) console[method] = () => undefined
 
 const report: ProbeReport = {}

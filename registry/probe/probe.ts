@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
+import { SelvedgeError } from '../../runtime/errors.ts'
 import { limitAddressSpace, withParentDeath } from '../../runtime/providers/guard.ts'
-import { type ProbeReport, type ProbeRequest, probeReport } from './report.ts'
+import { type ProbeReport, type ProbeRequest, probeReport, started } from './report.ts'
 
 export interface ProbeFile {
   path: string
@@ -32,7 +33,11 @@ const GiB = 1024 ** 3
 const nodeBytes = 24 * GiB
 const memoryBytes = 4 * GiB
 
-/** What ONNX Runtime says of the network; a child that crashes or hangs is an answer too. */
+/**
+ * What ONNX Runtime says of the network; a child that crashes or hangs is an answer too.
+ *
+ * @throws {@link SelvedgeError} `INTERNAL` where the child cannot be started, which says nothing of the network
+ */
 export async function probe({
   files,
   timeoutMs,
@@ -56,9 +61,11 @@ export async function probe({
     const ended = once(child, 'close')
     const [output] = await Promise.all([readAll(child.stdout), send({ ...about, files }, child.stdin)])
     const [code, killedBy] = await ended
+    const [first, report = ''] = output.split('\n')
+    if (first !== started) throw new SelvedgeError('INTERNAL', 'the process that probes versions cannot be started')
     if (isLate) return { died: `it did not load and run within ${timeoutMs / 1000} s` }
     if (code !== 0) return { died: `it ended the process that loaded it (${killedBy ?? `code ${code}`})` }
-    return probeReport.parse(JSON.parse(output))
+    return probeReport.parse(JSON.parse(report))
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', kill)

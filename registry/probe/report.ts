@@ -13,7 +13,10 @@ export const probeRequest = z.strictObject({
 
 export type ProbeRequest = z.infer<typeof probeRequest>
 
-/** The one line of the child's standard output. */
+/** First line of the child's standard output: from here on its end says something about the network. */
+export const started = 'started'
+
+/** The second line. */
 export const probeReport = z.strictObject({
   /** What ONNX Runtime or the golden samples found; absent where they found nothing. */
   refused: z.strictObject({ code: z.string(), message: z.string() }).optional(),
