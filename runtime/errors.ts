@@ -97,7 +97,7 @@ export const errorTable = {
   // Plans and hosts
   PLAN_SIGNATURE: [422, 'Pin the key of this registry: `selvedge up` prints it.'],
   PLAN_EXPIRED: [422, 'Check the clock of this machine and of the registry.'],
-  PLAN_REVISION_OLD: [409, 'A newer plan was seen: was the registry restored from an old copy?'],
+  PLAN_REVISION_OLD: [409, 'A newer plan was seen: the registry may be an old copy.'],
   PLAN_INVALID: [422, 'Update Selvedge on this host: it does not know this form.'],
   NO_ED25519: [500, 'Use a browser with Ed25519 (Chrome 137, Firefox 129, Safari 17 or newer).'],
   INSECURE_CONTEXT: [500, 'Serve the page over https or from localhost.'],
