@@ -11,7 +11,8 @@ import { openPlans } from './endpoints/plans.ts'
 import type { Services } from './http/env.ts'
 import { type Lock, openLock } from './lock.ts'
 import { openCounters } from './metrics/counters.ts'
-import { openProbes, type RunProbe, runProbe } from './probe/probes.ts'
+import { probe, type RunProbe } from './probe/probe.ts'
+import { openProbes } from './probe/probes.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
 import { openUpkeep } from './upkeep.ts'
@@ -82,7 +83,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     now,
   })
   const counters = openCounters()
-  const probes = openProbes({ store, blobs, run: options.probe ?? runProbe, now, log })
+  const probes = openProbes({ store, blobs, run: options.probe ?? probe, now, log })
   probes.startPending()
   const intake = openIntake(store, now, counters)
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')

@@ -4,9 +4,8 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { StoredBlob } from '../blobs/blobs.ts'
 import { readWhole } from '../blobs/checked.ts'
-import type { Services } from '../http/env.ts'
+import { findBlob, noteCorrupt, type Shelf } from '../blobs/held.ts'
 import { checkedText } from '../http/json.ts'
-import { findBlob, noteCorrupt } from '../oci/blob-routes.ts'
 import { filepathAnnotation, type ImageManifest } from '../oci/manifest.ts'
 import type { BlobRecord } from '../store/store.ts'
 
@@ -20,11 +19,7 @@ export interface ModelFile {
  *
  * @throws {@link SelvedgeError} `MANIFEST_INVALID` for a path that leaves its folder or stands twice
  */
-export async function filesOf(
-  services: Services,
-  model: string,
-  manifest: ImageManifest,
-): Promise<Map<string, ModelFile>> {
+export async function filesOf(shelf: Shelf, model: string, manifest: ImageManifest): Promise<Map<string, ModelFile>> {
   const files = new Map<string, ModelFile>()
   for (const { mediaType, digest, annotations } of manifest.layers) {
     const path = annotations?.[filepathAnnotation]
@@ -36,23 +31,23 @@ export async function filesOf(
       )
     }
     if (files.has(path)) throw new SelvedgeError('MANIFEST_INVALID', `two layers have the path ${path}`)
-    files.set(path, { path, record: await findBlob(services, model, digest) })
+    files.set(path, { path, record: await findBlob(shelf, model, digest) })
   }
   return files
 }
 
 /** Opens the stored bytes of a file for as long as `use` runs. */
 export async function withFile<T>(
-  services: Services,
+  shelf: Shelf,
   { path, record }: ModelFile,
   use: (stored: StoredBlob) => Promise<T>,
 ): Promise<T> {
-  const stored = await services.blobs.open(record.digest)
+  const stored = await shelf.blobs.open(record.digest)
   if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${path} are gone`)
   try {
     return await use(stored)
   } catch (thrown) {
-    await noteCorrupt(services, record.digest, thrown)
+    await noteCorrupt(shelf, record.digest, thrown)
     throw thrown
   } finally {
     await stored.close()
@@ -60,12 +55,12 @@ export async function withFile<T>(
 }
 
 /** @throws {@link SelvedgeError} `DESCRIPTION_INVALID` for a file that does not have the form of its schema */
-export async function readDocument<T>(services: Services, file: ModelFile, schema: z.ZodType<T>): Promise<T> {
+export async function readDocument<T>(shelf: Shelf, file: ModelFile, schema: z.ZodType<T>): Promise<T> {
   const { path, record } = file
   if (record.size > limits.jsonBodyBytes) {
     throw new SelvedgeError('MODEL_LIMIT', `${path} has ${record.size} bytes, at most ${limits.jsonBodyBytes}`)
   }
-  const bytes = await withFile(services, file, (stored) => readWhole(stored, record))
+  const bytes = await withFile(shelf, file, (stored) => readWhole(stored, record))
   const parsed = schema.safeParse(parseJson(path, bytes))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]

@@ -1,9 +1,8 @@
 /** Pulling and deleting blobs: OCI Distribution 1.1, "Pulling blobs" and "Deleting Blobs". */
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { SelvedgeError } from '../../runtime/errors.ts'
 import { mayCall } from '../auth/policy.ts'
-import { readChecked } from '../blobs/checked.ts'
+import { findBlob, intactBlob, readBlob, unknownBlob } from '../blobs/held.ts'
 import { blobKeptMs } from '../garbage/collect.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { removalOf } from '../models/holders.ts'
@@ -29,29 +28,6 @@ export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
     if (!removed) throw unknownBlob(name, digest)
     return c.body(null, 202)
   })
-}
-
-/** @throws {@link SelvedgeError} `BLOB_UNKNOWN`, `BLOB_CORRUPT` for one that was found corrupt before */
-export async function findBlob({ store }: Services, repository: string, digest: string): Promise<HeldBlob> {
-  const record = await store.repositories.blob(repository, digest)
-  if (record === undefined) throw unknownBlob(repository, digest)
-  if (record.corrupt)
-    throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are not those of its digest`)
-  return record
-}
-
-/**
- * The record of a blob that is worth naming: a client that is told that a damaged one is unknown pushes it again, and so
- * heals it. Price: a stat; bytes that changed in place are found when they are read.
- */
-export async function intactBlob(
-  { store, blobs }: Services,
-  repository: string,
-  digest: string,
-): Promise<HeldBlob | undefined> {
-  const record = await store.repositories.blob(repository, digest)
-  if (record === undefined || record.corrupt || (await blobs.size(digest)) !== record.size) return undefined
-  return record
 }
 
 // A client that may push leaves out a blob that HEAD tells it of: it stays for as long as one that was pushed.
@@ -120,28 +96,4 @@ async function* answerParts(
   } finally {
     await rest.return(undefined)
   }
-}
-
-async function* readBlob(services: Services, record: BlobRecord, start: number, end: number) {
-  const { digest } = record
-  const stored = await services.blobs.open(digest)
-  if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are gone`)
-  try {
-    yield* readChecked(stored, record, start, end)
-  } catch (thrown) {
-    await noteCorrupt(services, digest, thrown)
-    throw thrown
-  } finally {
-    await stored.close()
-  }
-}
-
-/** Remembers the blob as corrupt where that is what was thrown. */
-export async function noteCorrupt({ store, now }: Services, digest: string, thrown: unknown): Promise<void> {
-  if (!(thrown instanceof SelvedgeError) || thrown.code !== 'BLOB_CORRUPT') return
-  await store.repositories.markCorrupt(digest, new Date(now()).toISOString())
-}
-
-function unknownBlob(repository: string, digest: string): SelvedgeError {
-  return new SelvedgeError('BLOB_UNKNOWN', `repository ${repository} holds no blob ${digest}`, { digest })
 }

@@ -17,6 +17,9 @@ export interface ProbeFile {
   read(): AsyncIterable<Uint8Array>
 }
 
+/** {@link probe}, or what stands in for it. */
+export type RunProbe = (options: ProbeOptions) => Promise<ProbeReport | { died: string }>
+
 export interface ProbeOptions extends Omit<ProbeRequest, 'files'> {
   /** The network, then the external data that it names. */
   files: readonly ProbeFile[]

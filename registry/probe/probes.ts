@@ -1,20 +1,22 @@
-/** The probes of registered versions: one after the other, each once; the result is stored with the version. */
+/** The probes of registered versions, one after the other; the result is stored with the version. */
 import type { ModelVersion } from '../../runtime/contract/control.ts'
 import { golden as goldenSchema } from '../../runtime/contract/golden.ts'
-import type { PlanFile, PlanVariant } from '../../runtime/contract/plan.ts'
+import type { PlanVariant } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { ortVersion } from '../assets/version.ts'
-import type { Blobs } from '../blobs/blobs.ts'
-import { readChecked, readWhole } from '../blobs/checked.ts'
-import type { BlobRecord, Store, VersionRecord } from '../store/store.ts'
-import { type ProbeFile, type ProbeOptions, probe } from './probe.ts'
-import type { ProbeReport } from './report.ts'
+import { findBlob, readBlob, type Shelf } from '../blobs/held.ts'
+import { readDocument } from '../models/files.ts'
+import type { VersionRecord } from '../store/store.ts'
+import type { RunProbe } from './probe.ts'
 
 export type Probe = ModelVersion['probe']
 
 export interface Probes {
-  /** The stored result, or that of a probe that is made now. */
+  /**
+   * The stored result, or that of a probe that is made now: of what is not probed yet, and once more of what failed, since
+   * a busy machine may have been at fault.
+   */
   of(version: VersionRecord): Promise<Probe>
   /** Probes what was registered and is not probed yet; what goes wrong is logged. */
   startPending(): void
@@ -22,45 +24,46 @@ export interface Probes {
   close(): Promise<void>
 }
 
-export type RunProbe = (options: ProbeOptions) => Promise<ProbeReport | { died: string }>
-
-interface ProbesOptions {
-  store: Store
-  blobs: Blobs
+interface ProbesOptions extends Shelf {
   run: RunProbe
-  now(): number
   log(entry: Record<string, unknown>): void
 }
 
-export const runProbe: RunProbe = probe
-
 const timeoutMs = limits.loadMs + limits.runMs
 
-export function openProbes({ store, blobs, run, now, log }: ProbesOptions): Probes {
+export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
+  const { store, now } = shelf
   const underWay = new Map<string, Promise<Probe>>()
   let turn: Promise<unknown> = Promise.resolve()
   const ending = new AbortController()
   const { signal } = ending
 
   async function judge(version: VersionRecord): Promise<Probe> {
-    const refusal = signal.aborted ? undefined : await refusalOf(version)
+    const found = signal.aborted ? undefined : await verdictOn(version)
     // A probe that was ended says nothing of the version: the next start asks again.
-    if (signal.aborted) throw new SelvedgeError('NOT_READY', 'the registry is ending')
-    const at = new Date(now()).toISOString()
-    const result: Probe =
-      refusal === undefined
-        ? { state: 'passed', ort: ortVersion, at }
-        : { state: 'failed', why: refusal, ort: ortVersion, at }
+    if (found === undefined || signal.aborted) throw new SelvedgeError('NOT_READY', 'the registry is ending')
+    const result: Probe = { ...found, ort: ortVersion, at: new Date(now()).toISOString() }
     await store.models.noteProbe(version.model, version.version, result)
     log({ level: 'info', event: 'version probed', model: version.model, version: version.version, ...result })
     return result
   }
 
-  async function refusalOf({ model, description, plan }: VersionRecord): Promise<string | undefined> {
-    const record = plan.golden === undefined ? undefined : await store.repositories.blob(model, plan.golden)
-    const golden = record && goldenSchema.parse(JSON.parse(Buffer.from(await readAll(record)).toString()))
-    for (const { id, providers, files } of plan.variants.filter(isForProbe)) {
-      const found = await run({ description, golden, files: files.map(fileOf), timeoutMs, signal })
+  async function verdictOn(version: VersionRecord): Promise<Pick<Probe, 'state' | 'why'>> {
+    const variants = version.plan.variants.filter(isForProbe)
+    if (variants.length === 0) return { state: 'skipped', why: 'it is made for neither wasm nor cpu, which are probed' }
+    const why = await refusalOf(version, variants)
+    return why === undefined ? { state: 'passed' } : { state: 'failed', why }
+  }
+
+  async function refusalOf(
+    { model, description, plan }: VersionRecord,
+    variants: readonly PlanVariant[],
+  ): Promise<string | undefined> {
+    const record = plan.golden === undefined ? undefined : await findBlob(shelf, model, plan.golden)
+    const golden = record && (await readDocument(shelf, { path: 'golden.json', record }, goldenSchema))
+    for (const { id, providers, files } of variants) {
+      const read = files.map((file) => ({ ...file, read: () => readBlob(shelf, file, 0, file.size) }))
+      const found = await run({ description, golden, files: read, timeoutMs, signal })
       const of = plan.variants.length > 1 ? `variant ${id}: ` : ''
       if ('died' in found) return `${of}${found.died}`
       // The build of the probe lacks operators that others have.
@@ -68,33 +71,6 @@ export function openProbes({ store, blobs, run, now, log }: ProbesOptions): Prob
       if (found.refused !== undefined && !isElsewhere) return `${of}${found.refused.code}: ${found.refused.message}`
     }
     return undefined
-  }
-
-  async function readAll(record: BlobRecord): Promise<Uint8Array> {
-    const stored = await blobs.open(record.digest)
-    if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${record.digest} are gone`)
-    try {
-      return await readWhole(stored, record)
-    } finally {
-      await stored.close()
-    }
-  }
-
-  function fileOf(file: PlanFile): ProbeFile {
-    const { path, digest, size } = file
-    return {
-      path,
-      size,
-      async *read() {
-        const stored = await blobs.open(digest)
-        if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${path} are gone`)
-        try {
-          yield* readChecked(stored, file, 0, size)
-        } finally {
-          await stored.close()
-        }
-      },
-    }
   }
 
   function probeNow(version: VersionRecord): Promise<Probe> {
@@ -109,7 +85,8 @@ export function openProbes({ store, blobs, run, now, log }: ProbesOptions): Prob
 
   return {
     async of(version) {
-      return version.probe.state === 'pending' ? await probeNow(version) : version.probe
+      const isSettled = version.probe.state === 'passed' || version.probe.state === 'skipped'
+      return isSettled ? version.probe : await probeNow(version)
     },
     startPending() {
       const started = store.models.unprobed().then((versions) => Promise.all(versions.map(probeNow)))

@@ -7,10 +7,10 @@ import { profileReport, sender } from './telemetry.ts'
 
 export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
 
-/** What the registry found when it loaded and ran a version once; an unprobed or failed one is not deployed. */
+/** What the registry found when it loaded and ran a version once; a pending or failed one is not deployed. */
 const probe = z.object({
-  state: z.enum(['pending', 'passed', 'failed']),
-  /** Of a failed one. */
+  state: z.enum(['pending', 'passed', 'failed', 'skipped']),
+  /** Of a failed or a skipped one. */
   why: z.string().optional(),
   /** Version of ONNX Runtime. */
   ort: z.string().optional(),

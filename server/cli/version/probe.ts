@@ -27,5 +27,6 @@ export async function waitForProbe(
 
 export function renderProbe({ state, why, ort }: ModelVersion['probe']): string {
   if (state === 'failed') return `failed, so it cannot be deployed: ${why}`
+  if (state === 'skipped') return `skipped: ${why}`
   return state === 'passed' ? `passed, with ONNX Runtime ${ort}` : 'not probed yet'
 }

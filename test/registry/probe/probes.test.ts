@@ -1,6 +1,6 @@
 /** A version is loaded and run once before it is deployed. */
 import { describe, expect, test } from 'vitest'
-import { type RunProbe, runProbe } from '../../../registry/probe/probes.ts'
+import { probe, type RunProbe } from '../../../registry/probe/probe.ts'
 import { bytesOf, type Fixture, linearDescription, linearFiles, openFixture, pushModel, sendJson } from '../fixture.ts'
 
 const golden = (y: number) =>
@@ -24,14 +24,14 @@ const deploy = (fixture: Fixture, version: number) =>
 
 describe('a version', () => {
   test('that loads and gives its golden outputs is deployed, and says that it passed', async () => {
-    await using fixture = await openFixture({ probe: runProbe })
+    await using fixture = await openFixture({ probe })
     await pushModel(fixture, 'a', '1', { ...linearFiles([1, 2]), 'golden.json': golden(3) })
     expect((await deploy(fixture, 1)).status).toBe(201)
     expect(await probeOf(fixture, 1)).toEqual({ state: 'passed', ort: '1.30.0', at: expect.any(String) })
   })
 
   test('that misses its golden outputs is registered, says why, and is not deployed', async () => {
-    await using fixture = await openFixture({ probe: runProbe })
+    await using fixture = await openFixture({ probe })
     expect((await pushModel(fixture, 'a', '1', { ...linearFiles([1, 2]), 'golden.json': golden(4) })).status).toBe(201)
     const refused = await deploy(fixture, 1)
     expect(refused.status).toBe(422)
@@ -80,14 +80,34 @@ describe('a version', () => {
     await expect.poll(() => probeOf(fixture, 1)).toMatchObject({ state: 'passed' })
   })
 
-  test('for cuda alone is not probed here, and one whose operators WASM lacks is left to its hosts', async () => {
-    const description = { ...linearDescription, variants: [{ id: 'fp32', file: 'model.onnx', providers: ['cpu'] }] }
-    await using fixture = await openFixture({
-      probe: async () => ({ refused: { code: 'OPERATOR_UNKNOWN', message: 'no such operator' } }),
-    })
-    await pushModel(fixture, 'a', '1', { ...linearFiles(), 'selvedge.json': bytesOf(description) })
+  test('whose operators WASM lacks is left to its hosts where it is not made for WASM', async () => {
+    const refused = { refused: { code: 'OPERATOR_UNKNOWN', message: 'no such operator' } }
+    await using fixture = await openFixture({ probe: async () => refused })
+    await pushModel(fixture, 'a', '1', filesFor(['cpu']))
     expect((await deploy(fixture, 1)).status).toBe(201)
-    await pushModel(fixture, 'a', '2')
+    await pushModel(fixture, 'a', '2', filesFor(['wasm', 'cpu']))
     expect((await deploy(fixture, 2)).status).toBe(422)
   })
+
+  test('for cuda alone says that it was not probed, and is deployed', async () => {
+    const probe = () => Promise.reject(new Error('nothing is to be probed'))
+    await using fixture = await openFixture({ probe })
+    await pushModel(fixture, 'a', '1', filesFor(['cuda']))
+    expect((await deploy(fixture, 1)).status).toBe(201)
+    expect(await probeOf(fixture, 1)).toMatchObject({ state: 'skipped', why: expect.stringContaining('neither wasm') })
+  })
+
+  test('that failed on a busy machine is probed again when it is deployed', async () => {
+    const found: Awaited<ReturnType<RunProbe>>[] = [{ died: 'it did not load and run within 90 s' }]
+    await using fixture = await openFixture({ probe: async () => found.shift() ?? {} })
+    await pushModel(fixture, 'a', '1')
+    await expect.poll(() => probeOf(fixture, 1)).toMatchObject({ state: 'failed' })
+    expect((await deploy(fixture, 1)).status).toBe(201)
+    expect(await probeOf(fixture, 1)).toMatchObject({ state: 'passed' })
+  })
 })
+
+function filesFor(providers: string[]) {
+  const variants = [{ id: 'fp32', file: 'model.onnx', providers }]
+  return { ...linearFiles(), 'selvedge.json': bytesOf({ ...linearDescription, variants }) }
+}
