@@ -4,7 +4,8 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { createdToken, page, token, tokenBody } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { AppEnv, Services } from '../http/env.ts'
-import { jsonAnswer, jsonRequest, pageOf, pageQuery } from '../http/openapi.ts'
+import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
+import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import { createSecret, hashSecret } from './tokens.ts'
 
 const create = createRoute({
@@ -31,6 +32,8 @@ const revoke = createRoute({
   responses: { 204: { description: 'Revoked' } },
 })
 
+const listed = ['tokens']
+
 export function tokenRoutes(app: OpenAPIHono<AppEnv>, { store, now, log }: Services): void {
   app.openapi(create, async (c) => {
     const { role, name, models } = c.req.valid('json')
@@ -45,9 +48,10 @@ export function tokenRoutes(app: OpenAPIHono<AppEnv>, { store, now, log }: Servi
   })
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid('query')
-    const items = await store.tokens.tokens({ after: cursor, limit: limit + 1 })
+    const after = positionOf(listed, cursor, z.string())
+    const items = await store.tokens.tokens({ after, limit: limit + 1 })
     return c.json(
-      pageOf(items, limit, (last) => last.id),
+      pageOf(items, limit, listed, (last) => last.id),
       200,
     )
   })

@@ -13,10 +13,11 @@ import {
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { demandModel, seesEndpoint } from '../auth/scope.ts'
-import type { AppEnv, Services } from '../http/env.ts'
+import type { AppEnv, Caller, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
-import { jsonAnswer, jsonRequest, pageOf, pageQuery } from '../http/openapi.ts'
-import type { EndpointState } from '../store/store.ts'
+import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
+import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
+import type { EndpointState, Store } from '../store/store.ts'
 import { findDeployment, putDeployment, refuseServing, removeDeployment, setTraffic, trafficOf } from './rules.ts'
 
 const endpointPath = '/api/v1/endpoints/{endpoint}'
@@ -95,15 +96,19 @@ const putTraffic = createRoute({
   responses: { 200: jsonAnswer(traffic) },
 })
 
+const listed = ['endpoints']
+
 export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   const { store, now } = services
 
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid('query')
-    const states = await store.endpoints.endpoints({ after: cursor, limit: limit + 1 })
-    const { items, ...next } = pageOf(states, limit, (last) => last.name)
-    const seen = items.filter((state) => seesEndpoint(c.get('caller'), state))
-    return c.json({ ...next, items: seen.map(toEndpoint) }, 200)
+    const after = positionOf(listed, cursor, z.string())
+    const states = await seenEndpoints(store, c.get('caller'), { after, limit: limit + 1 })
+    return c.json(
+      pageOf(states.map(toEndpoint), limit, listed, (last) => last.name),
+      200,
+    )
   })
   app.openapi(get, async (c) => {
     const state = await findEndpoint(services, c.req.valid('param').endpoint)
@@ -171,6 +176,21 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
       throw new SelvedgeError('TRAFFIC_INVALID', invalidRequest('traffic', result.error).message)
     },
   )
+}
+
+// Pages are cut from what the caller sees: a cursor would otherwise tell the name of something else.
+async function seenEndpoints(
+  { endpoints }: Store,
+  caller: Caller | undefined,
+  { after, limit }: { after: string | undefined; limit: number },
+): Promise<EndpointState[]> {
+  const seen: EndpointState[] = []
+  for (let from = after; ; ) {
+    const states = await endpoints.endpoints({ after: from, limit })
+    seen.push(...states.filter((state) => seesEndpoint(caller, state)))
+    if (seen.length >= limit || states.length < limit) return seen.slice(0, limit)
+    from = states.at(-1)?.name
+  }
 }
 
 /** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN` */

@@ -4,9 +4,9 @@ import type { Context } from 'hono'
 import { type AliasMove, alias, aliasBody, aliasMove, page } from '../../runtime/contract/control.ts'
 import { aliasName, name, timestamp } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { decodePosition, encodePosition } from '../http/cursor.ts'
 import type { AppEnv, Services } from '../http/env.ts'
-import { jsonAnswer, jsonRequest, pageOf, pageQuery } from '../http/openapi.ts'
+import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
+import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import { removalOf } from './holders.ts'
 
 const path = '/api/v1/models/{model}/aliases'
@@ -74,12 +74,12 @@ export function aliasRoutes(app: OpenAPIHono<AppEnv>, services: Services): void 
     const { cursor, limit } = c.req.valid('query')
     const query = ['aliases', model, alias]
     const items = await store.models.aliasMoves(model, alias, {
-      before: cursor === undefined ? undefined : decodePosition(query, cursor, z.int()),
+      before: positionOf(query, cursor, z.int()),
       limit: limit + 1,
     })
     if (items.length === 0 && cursor === undefined) throw unknownAlias(model, alias)
     return c.json(
-      pageOf(items, limit, (last) => encodePosition(query, last.id)),
+      pageOf(items, limit, query, (last) => last.id),
       200,
     )
   })

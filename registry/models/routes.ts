@@ -4,9 +4,9 @@ import { type Model, model, modelVersion, page } from '../../runtime/contract/co
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { type Attribute, attributes, type Filter, parseFilter } from '../filter/grammar.ts'
-import { decodePosition, encodePosition } from '../http/cursor.ts'
 import type { AppEnv, Caller, Services } from '../http/env.ts'
-import { jsonAnswer, pageOf, pageQuery } from '../http/openapi.ts'
+import { jsonAnswer } from '../http/openapi.ts'
+import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import type { VersionRecord } from '../store/store.ts'
 
 const params = z.object({ model: name })
@@ -64,12 +64,10 @@ export function modelRoutes(app: OpenAPIHono<AppEnv>, { store }: Services): void
     const items = await store.models.models({
       filter: inScope(c.get('caller'), filter === undefined ? undefined : parseFilter(filter)),
       order,
-      after: cursor === undefined ? undefined : decodePosition(query, cursor, modelPosition),
+      after: positionOf(query, cursor, modelPosition),
       limit: limit + 1,
     })
-    const page = pageOf(items, limit, (last) =>
-      encodePosition(query, { value: orderedValue(last, order.by), name: last.name }),
-    )
+    const page = pageOf(items, limit, query, (last) => ({ value: orderedValue(last, order.by), name: last.name }))
     return c.json(page, 200)
   })
   app.openapi(get, async (c) => c.json(await findModel(c.req.valid('param').model), 200))
@@ -79,11 +77,11 @@ export function modelRoutes(app: OpenAPIHono<AppEnv>, { store }: Services): void
     const query = ['versions', name, filter]
     const items = await store.models.versions(name, {
       filter: filter === undefined ? undefined : parseFilter(filter),
-      before: cursor === undefined ? undefined : decodePosition(query, cursor, z.int()),
+      before: positionOf(query, cursor, z.int()),
       limit: limit + 1,
     })
     return c.json(
-      pageOf(items.map(publicPart), limit, (last) => encodePosition(query, last.version)),
+      pageOf(items.map(publicPart), limit, query, (last) => last.version),
       200,
     )
   })

@@ -3,7 +3,7 @@
  * every method is one transaction: it happens whole or not at all.
  */
 
-import type { AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
+import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
@@ -197,7 +197,7 @@ export interface NewMove {
 
 export interface Models {
   /** Those that point to a version, by name. */
-  aliases(model: string): Promise<{ alias: string; version: number; movedAt: string }[]>
+  aliases(model: string): Promise<Alias[]>
   /** Its last move, or the last that was not after a moment; undefined where it made none. */
   aliasMove(model: string, alias: string, at?: string): Promise<AliasMove | undefined>
   /** The newest first. */

@@ -46,6 +46,8 @@ export type Model = z.infer<typeof model>
 
 export const alias = z.object({ alias: aliasName, version: z.int().min(1), movedAt: timestamp })
 
+export type Alias = z.infer<typeof alias>
+
 export const aliasBody = z.strictObject({ version: z.int().min(1), why: z.string().min(1).max(1024).optional() })
 
 export const aliasMove = z.object({

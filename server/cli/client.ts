@@ -1,7 +1,9 @@
 /** Typed client of the control plane (design, section 7): what a schema of the contract does not allow is no answer. */
 import type { z } from 'zod'
 import {
+  type Alias,
   type AliasMove,
+  alias,
   aliasMove,
   createdToken,
   type Deployment,
@@ -47,6 +49,8 @@ export interface Client {
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
+  /** Those that point to a version, by name. */
+  aliases(model: string): Promise<Alias[]>
   /** The newest first. */
   aliasMoves(model: string, alias: string): Promise<AliasMove[]>
   /** What it pointed to at a moment, RFC 3339. */
@@ -92,6 +96,7 @@ export function openClient(server: Server): Client {
       return (items ?? []).sort((a, b) => a.version - b.version)
     },
     version: (name, version) => get(`models/${part(name)}/versions/${version}`, modelVersion),
+    aliases: async (name) => (await get(`models/${part(name)}/aliases`, page(alias))).items,
     aliasMoves: (name, alias) => list(aliasPath(name, alias, '/history'), aliasMove),
     aliasAt: (name, alias, at) => get(`${aliasPath(name, alias)}?${new URLSearchParams({ at })}`, aliasMove),
     async moveAlias(name, alias, body) {

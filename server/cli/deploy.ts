@@ -17,7 +17,7 @@ export function addDeploy(program: Command): void {
     .action(async (target: ReturnType<typeof parseDeploymentReference>, _, command: Command) => {
       const context = openContext<{ model: ModelReference }>(command)
       const { options, client, output } = context
-      const { model, version } = await findVersion(context, options.model)
+      const { model, version } = await findVersion(client, options.model)
       const deployment = await client.putDeployment(target.endpoint, target.deployment, { model, version })
       const { traffic } = await client.endpoint(target.endpoint)
       const percent = traffic.split[target.deployment] ?? 0

@@ -1,9 +1,9 @@
-/** What a registry holds, as OCI Distribution 1.1 has it: blobs by digest, manifests by digest, version or alias. */
+/** What a registry holds, as OCI Distribution 1.1 has it: blobs and manifests by digest. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { digest } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { readJson, request, type Server } from './answers.ts'
+import { request, type Server } from './answers.ts'
 
 /** Content that is named by its digest: bytes, or a file that is streamed and so may be larger than memory. */
 export interface Blob {
@@ -54,29 +54,6 @@ export async function readManifest(server: Server, repository: string, digest: s
   const [issue] = parsed.error.issues
   throw new SelvedgeError('MANIFEST_INVALID', `manifest, ${issue?.path.join('.')}: ${issue?.message}`)
 }
-
-/** The digest of the manifest that a version or alias names. */
-export async function resolveReference(server: Server, repository: string, reference: string): Promise<string> {
-  const path = `v2/${repository}/manifests/${reference}`
-  const response = await request(server, path, { method: 'HEAD', headers: { accept: manifestType } })
-  const parsed = digest.safeParse(response.headers.get('docker-content-digest'))
-  if (parsed.success) return parsed.data
-  throw new SelvedgeError('REGISTRY_UNREACHABLE', `no registry at ${server.base}: a manifest without its digest`)
-}
-
-/** Versions and aliases alike: OCI Distribution 1.1, "Listing Tags". */
-export async function listTags(server: Server, repository: string): Promise<string[]> {
-  const tags: string[] = []
-  let path: string | undefined = `v2/${repository}/tags/list`
-  while (path !== undefined) {
-    const response: Response = await request(server, path)
-    tags.push(...(await readJson(server, response, tagList)).tags)
-    path = /^<([^>]+)>; *rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1]
-  }
-  return tags
-}
-
-const tagList = z.object({ tags: z.array(z.string()) })
 
 /** @returns the number of the version that the manifest is now */
 export async function pushManifest(

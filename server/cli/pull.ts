@@ -50,7 +50,7 @@ with other content is never overwritten.`
 
 async function pullVersion(context: Context<unknown>, reference: ModelReference, out?: string): Promise<Pulled> {
   const { registry } = context
-  const { model, version, manifest } = await findVersion(context, reference)
+  const { model, version, manifest } = await findVersion(context.client, reference)
   const { files, leftOut } = filesOf(await readManifest(registry, model, manifest))
   const folder = out ?? `${model}-${version}`
   const missing: VersionFile[] = []

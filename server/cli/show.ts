@@ -1,11 +1,9 @@
 /** `selvedge show`: one version with its files, signature, aliases, and where it is served. */
 import type { Command } from 'commander'
 import type { Endpoint, ModelVersion } from '../../runtime/contract/control.ts'
-import type { Server } from './answers.ts'
 import { type Context, openContext } from './context.ts'
 import { type ModelReference, parseModelReference } from './names.ts'
-import { listTags, readManifest, resolveReference } from './oci.ts'
-import { forEachAtOnce, transfersAtOnce } from './parallel.ts'
+import { readManifest } from './oci.ts'
 import { plain, renderAge, renderBytes, renderTable } from './table.ts'
 import { filesOf, type VersionFiles } from './version/files.ts'
 import { findVersion } from './version/find.ts'
@@ -33,25 +31,17 @@ export function addShow(program: Command): void {
 
 async function readShown(context: Context<object>, reference: ModelReference): Promise<Shown> {
   const { client, registry } = context
-  const version = await findVersion(context, reference)
+  const version = await findVersion(client, reference)
   const { model, manifest } = version
   const [image, aliases, endpoints, newest] = await Promise.all([
     readManifest(registry, model, manifest),
-    aliasesOf(registry, model, manifest),
+    client.aliases(model),
     client.endpoints(),
-    findVersion(context, { model }),
+    findVersion(client, { model }),
   ])
   const served = endpoints.flatMap((endpoint) => servedBy(endpoint, version))
-  return { ...version, ...filesOf(image), newestVersion: newest.version, aliases, served }
-}
-
-async function aliasesOf(registry: Server, model: string, manifest: string): Promise<string[]> {
-  const names = (await listTags(registry, model)).filter((tag) => !/^[0-9]+$/.test(tag))
-  const found: string[] = []
-  await forEachAtOnce(names, transfersAtOnce, async (alias) => {
-    if ((await resolveReference(registry, model, alias)) === manifest) found.push(alias)
-  })
-  return found.sort()
+  const pointing = aliases.filter((each) => each.version === version.version).map(({ alias }) => alias)
+  return { ...version, ...filesOf(image), newestVersion: newest.version, aliases: pointing, served }
 }
 
 function servedBy({ name, deployments, traffic }: Endpoint, { model, version }: ModelVersion): Shown['served'] {

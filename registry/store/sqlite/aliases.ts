@@ -1,6 +1,6 @@
 /** Aliases in SQLite: where each points, and every move that it ever made. */
 import type { Kysely } from 'kysely'
-import type { AliasMove } from '../../../runtime/contract/control.ts'
+import type { Alias, AliasMove } from '../../../runtime/contract/control.ts'
 import type { Row, Tables } from './tables.ts'
 
 export interface Move {
@@ -86,10 +86,7 @@ export async function selectMoves(
 }
 
 /** Names of those that point to a version, in lexical order. */
-export async function selectAliases(
-  db: Kysely<Tables>,
-  repository: string,
-): Promise<{ alias: string; version: number; movedAt: string }[]> {
+export async function selectAliases(db: Kysely<Tables>, repository: string): Promise<Alias[]> {
   const rows = await db
     .selectFrom('aliases')
     .select(['alias', 'version', 'moved_at'])

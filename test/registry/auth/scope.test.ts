@@ -75,6 +75,39 @@ describe('AU-10 a token that is limited to models', () => {
     }
   })
 
+  test('AP-09 gets no cursor with the name of something else, and one that is cut or of another list is 400', async () => {
+    const { fixture, admin, operator } = await openScoped()
+    await using _ = fixture
+    for (const name of ['c', 'd']) {
+      const authorization = `Bearer ${admin}`
+      await sendJson(
+        fixture,
+        'PUT',
+        `/api/v1/endpoints/${name}/deployments/x`,
+        { model: 'a', version: 1 },
+        { authorization },
+      )
+    }
+    const page = async (path: string, token: string) => {
+      const answer = await fixture.request(path, { token })
+      return {
+        status: answer.status,
+        ...((await answer.json()) as { items?: { name: string }[]; nextCursor?: string }),
+      }
+    }
+    expect(await page('/api/v1/endpoints?limit=1', operator)).toEqual({ status: 200, items: [expect.anything()] })
+    const first = await page('/api/v1/endpoints?limit=2', admin)
+    expect(first.items?.map(({ name }) => name)).toEqual(['c', 'd'])
+    const rest = await page(`/api/v1/endpoints?limit=2&cursor=${first.nextCursor}`, admin)
+    expect(rest.items?.map(({ name }) => name)).toEqual(['e', 'f'])
+    for (const path of [
+      `/api/v1/tokens?cursor=${first.nextCursor}`,
+      `/api/v1/endpoints?cursor=${first.nextCursor?.slice(0, -2)}`,
+    ]) {
+      expect((await page(path, admin)).status, path).toBe(400)
+    }
+  })
+
   test('is refused where nothing is named', async () => {
     const { fixture, operator } = await openScoped()
     await using _ = fixture
