@@ -51,7 +51,8 @@ export async function putJson(oci: Oci, path: string, want: number, value: unkno
   await oci.send('PUT', path, want, body, { 'content-type': 'application/json', ...headers })
 }
 
-function packed(files: Model['files'], seed: number): Model {
+/** @param seed - tells one model from another of the same files */
+export function packed(files: Model['files'], seed: number): Model {
   const config = Buffer.from(JSON.stringify({ descriptor: { name: `m${seed}` } }))
   const layers = Object.entries(files).map(([path, bytes]) => ({
     mediaType: 'application/vnd.cncf.model.weight.v1.raw',

