@@ -142,10 +142,14 @@ function ortInOneFile(): Plugin {
     load: (id) => (id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load()' : undefined),
     transform(code, id) {
       if (!id.includes('/onnxruntime-web/dist/')) return
-      return code
-        .replaceAll('import.meta.url', 'self.location.href')
-        .replaceAll('globalThis.process', 'undefined')
-        .replaceAll(/\btypeof process\b/g, '"undefined"')
+      return (
+        code
+          .replaceAll('import.meta.url', 'self.location.href')
+          .replaceAll('globalThis.process', 'undefined')
+          .replaceAll(/\btypeof process\b/g, '"undefined"')
+          // Its threads load the worker's file anew, which has to know of which bundle they are.
+          .replaceAll('name:"em-pthread"', `name:"em-pthread ${/ort\.(\w+)\.bundle/.exec(id)?.[1]}"`)
+      )
     },
     // After minification, which drops comments.
     generateBundle(_, bundle) {

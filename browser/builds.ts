@@ -16,11 +16,30 @@ export interface Build {
 /** What is used of the package beside sessions. */
 export type WebOrt = Ort & { env: { wasm: { wasmBinary?: ArrayBufferLike | Uint8Array; numThreads?: number } } }
 
-const entries = {
-  'ort-wasm-simd-threaded.jspi.wasm': () => import('onnxruntime-web/jspi'),
-  'ort-wasm-simd-threaded.asyncify.wasm': () => import('onnxruntime-web/webgpu'),
-  'ort-wasm-simd-threaded.wasm': () => import('onnxruntime-web/wasm'),
+const bundles = {
+  jspi: () => import('onnxruntime-web/jspi'),
+  webgpu: () => import('onnxruntime-web/webgpu'),
+  wasm: () => import('onnxruntime-web/wasm'),
 } satisfies Record<string, () => Promise<WebOrt>>
+
+const entries = {
+  'ort-wasm-simd-threaded.jspi.wasm': bundles.jspi,
+  'ort-wasm-simd-threaded.asyncify.wasm': bundles.webgpu,
+  'ort-wasm-simd-threaded.wasm': bundles.wasm,
+}
+
+/** ONNX Runtime names its threads so; our build adds of which bundle they are (vite.config.ts). */
+const threadName = /^em-pthread (\w+)$/
+
+export function isThread(name: string): boolean {
+  return threadName.test(name)
+}
+
+/** In a worker that ONNX Runtime started as a thread of its own: from here on its bundle does the rest. */
+export async function runThread(name: string): Promise<void> {
+  const bundle = threadName.exec(name)?.[1] as keyof typeof bundles
+  await bundles[bundle]()
+}
 
 /** The smallest build that has every provider of this worker. */
 export function chooseBuild(hasAdapter: boolean): Build {
@@ -29,7 +48,7 @@ export function chooseBuild(hasAdapter: boolean): Build {
   return buildOf(hasJspi ? 'ort-wasm-simd-threaded.jspi.wasm' : 'ort-wasm-simd-threaded.asyncify.wasm')
 }
 
-function buildOf(wasm: Build['wasm']): Build {
+export function buildOf(wasm: Build['wasm']): Build {
   const digest = WASM_DIGESTS[wasm]
   if (digest === undefined) throw new SelvedgeError('INTERNAL', `this worker was built without ${wasm}`)
   return { wasm, digest, load: entries[wasm] }

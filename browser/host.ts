@@ -16,19 +16,22 @@ import { openReporter, type Reporter } from '../runtime/reporter.ts'
 import { openScorer, type Scorer } from '../runtime/scorer.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
 import type { Build } from './builds.ts'
-import { openChoices } from './choices.ts'
+import { openChoices, openTrials } from './choices.ts'
 import { type Platform, warn } from './platform.ts'
 import type { ConnectionEvent, OpenOptions, Progress } from './protocol.ts'
 import { explainRuntime } from './runtime.ts'
 import { openOutbox } from './state/outbox.ts'
 import type { PageState } from './state/state.ts'
 import type { PageStore } from './store/port.ts'
+import { openThreads, type Subject, type Threads, threadsToTry } from './threads.ts'
+import { canStartWorkers, measureThreads } from './trial.ts'
 
 export interface Host {
   readonly gpu: Gpu
   readonly scorer: Scorer
   readonly follower: Follower
   readonly reporter: Reporter
+  readonly threads: Threads
   state(): Promise<ConnectionState>
   close(): Promise<void>
 }
@@ -49,6 +52,17 @@ export async function openHost(
   const lacks: Lacks = (candidate) => webGpuLack(gpu, candidate)
   // Whoever names providers has chosen.
   const choices = options.providers === undefined ? openChoices(hostOf(gpu)) : undefined
+  const cores = navigator.hardwareConcurrency
+  const threads = openThreads({
+    // What the last worker died of may have been its threads.
+    most: threadsToTry(self.crossOriginIsolated && !options.isReplacement, cores),
+    kept: openTrials(`${cores} cores, ort ${ORT_VERSION}`),
+    canStart: canStartWorkers,
+    measure: (subject, count, signal) =>
+      measureThreads({ ...subject, registry, token, wasm: build.wasm, threads: count }, signal),
+    restMs: 2000,
+    failed: warn,
+  })
   let adopting: Plan | undefined
   let kept = held
 
@@ -88,11 +102,20 @@ export async function openHost(
     const missing = plan.deployments.filter((deployment) => !scorer.holds(deployment))
     const loading = Promise.all(missing.map((deployment) => load(plan, deployment)))
     const running = runtime.session().catch((error) => Promise.reject(explainRuntime(error, build, plan)))
-    const [loaded] = await Promise.all([loading, running.finally(downloads.runtimeIsHere)])
+    const [loaded, , count] = await Promise.all([loading, running.finally(downloads.runtimeIsHere), threads.take(plan)])
+    runtime.useThreads(count)
     await scorer.serve(plan, loaded)
+    threads.served(onWasm(plan))
     if (jws !== kept) await state.keepPlan(registry, endpoint, jws)
     kept = jws
     void trim(store, plan, build, choices).catch(warn)
+  }
+
+  function onWasm(plan: Plan): Subject[] {
+    return plan.deployments.flatMap((deployment) => {
+      const lane = scorer.lanes.get(deployment.name)
+      return lane?.provider === 'wasm' ? [{ plan, deployment, variant: lane.variant }] : []
+    })
   }
 
   async function send(report: TelemetryReport): Promise<void> {
@@ -129,6 +152,7 @@ export async function openHost(
     scorer,
     follower,
     reporter,
+    threads,
     async state() {
       const { plan } = scorer
       if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
@@ -141,6 +165,7 @@ export async function openHost(
       }
     },
     async close() {
+      threads.close()
       follower.close()
       reporter.close()
       await reporter.flush()

@@ -48,6 +48,9 @@ export interface Progress {
 /** What befell a host; each is counted in its reports, too. */
 export type ConnectionEvent = ServedEvent | { type: 'worker_restarted'; why: string }
 
+/** By which a worker knows that it was started for a trial (`trial.ts`). */
+export const trialName = 'selvedge-trial'
+
 /** What a worker says unasked, beside Comlink's messages. */
 export type Told =
   | { told: 'started' }

@@ -4,7 +4,7 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Gpu, openWebSession } from '../runtime/providers/web.ts'
 import type { OpenSession } from '../runtime/session.ts'
-import type { Build } from './builds.ts'
+import type { Build, WebOrt } from './builds.ts'
 
 export interface RuntimeOptions {
   build: Build
@@ -21,17 +21,23 @@ export interface Runtime {
   readonly underWay: Promise<void>
   /** What gives sessions, the same at each call; where it could not be loaded, a call tries again. */
   session(): Promise<OpenSession>
+  /** How many threads a run on WASM takes, 1 where this is not called; the first session settles it. */
+  useThreads(count: number): void
 }
 
 /** Begins at once. */
 export function startRuntime(options: RuntimeOptions): Runtime {
   const { promise: underWay, resolve } = Promise.withResolvers<void>()
+  let threads = 1
   let started: Promise<OpenSession> | undefined
   const session = () => {
-    started ??= loadRuntime(options, resolve).catch((error: unknown) => {
-      started = undefined
-      throw error
-    })
+    started ??= loadRuntime(options, resolve).then(
+      (ort) => withThreads(ort, options.gpu, () => threads),
+      (error: unknown) => {
+        started = undefined
+        throw error
+      },
+    )
     return started
   }
   // Whoever needs it is told what went wrong.
@@ -39,7 +45,13 @@ export function startRuntime(options: RuntimeOptions): Runtime {
     () => resolve(),
     () => resolve(),
   )
-  return { underWay, session }
+  return {
+    underWay,
+    session,
+    useThreads(count) {
+      threads = count
+    },
+  }
 }
 
 /** What went wrong, where a registry serves the files of another version of ONNX Runtime than this worker needs. */
@@ -50,9 +62,9 @@ export function explainRuntime(error: unknown, { wasm, digest }: Build, { runtim
 }
 
 async function loadRuntime(
-  { build, gpu, source, registry, progress }: RuntimeOptions,
+  { build, source, registry, progress }: RuntimeOptions,
   underWay: () => void,
-): Promise<OpenSession> {
+): Promise<WebOrt> {
   const url = `${registry}/runtime/${ORT_VERSION}/${build.wasm}`
   let compiling: Promise<WebAssembly.Module> | undefined
   const unproven = (bytes: Uint8Array<ArrayBuffer>) => {
@@ -67,9 +79,16 @@ async function loadRuntime(
   ])
   if (compiling === undefined) throw new SelvedgeError('INTERNAL', 'bytes were proven that nobody saw')
   ort.env.wasm.wasmBinary = standIn(await compiling)
-  // Two threads on two cores were slower than one where it was measured.
-  ort.env.wasm.numThreads = 1
-  return openWebSession(ort, gpu)
+  return ort
+}
+
+// ONNX Runtime reads the number when it makes its first session, and starts that many workers less one.
+function withThreads(ort: WebOrt, gpu: Gpu, threads: () => number): OpenSession {
+  const openSession = openWebSession(ort, gpu)
+  return async (bytes, provider) => {
+    ort.env.wasm.numThreads = threads()
+    return await openSession(bytes, provider)
+  }
 }
 
 // ONNX Runtime takes bytes alone: it gets some that stand for the module.

@@ -44,17 +44,20 @@ function besideUrl(): string {
   return `${import.meta.url.slice(0, import.meta.url.lastIndexOf('/'))}/worker.js`
 }
 
+// As long as the page: the worker's own threads start from it, too.
+let blob: string | undefined
+
 async function fromText(url: string): Promise<Worker> {
+  blob ??= await blobOf(url)
+  return await started(new Worker(blob, { type: 'module', name: 'selvedge' }))
+}
+
+async function blobOf(url: string): Promise<string> {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`${url} answered ${response.status}`)
   const text = await response.arrayBuffer()
   if ((await sha256(new Uint8Array(text))) !== workerDigest) throw new Error(`${url} is not the worker of this module`)
-  const blob = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
-  try {
-    return await started(new Worker(blob, { type: 'module', name: 'selvedge' }))
-  } finally {
-    URL.revokeObjectURL(blob)
-  }
+  return URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
 }
 
 // A worker that cannot be fetched or is blocked by a policy gives an error event and no message.

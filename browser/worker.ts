@@ -1,16 +1,20 @@
 /** The worker behind a page: the page's calls, answered by its host. */
 import { expose } from 'comlink'
 import { SelvedgeError } from '../runtime/errors.ts'
+import { isThread, runThread } from './builds.ts'
 import type { Host } from './host.ts'
 import { readPixels } from './images.ts'
 import { openPlatform } from './platform.ts'
 import { watchPolicy } from './policy.ts'
-import type { Progress, Told, WorkerApi } from './protocol.ts'
+import { type Progress, type Told, trialName, type WorkerApi } from './protocol.ts'
 import { keepErrorCodes } from './thrown.ts'
 import { giveAnswer, largeBuffers } from './transfer.ts'
+import type { Said, TrialTask } from './trial.ts'
 
-// ONNX Runtime's own threads load this same file under another name.
-if (!self.name.startsWith('em-pthread')) start()
+// ONNX Runtime's own threads load this same file under another name, and so do trials of them.
+if (isThread(self.name)) void runThread(self.name)
+else if (self.name === trialName) startTrial()
+else start()
 
 function start(): void {
   keepErrorCodes()
@@ -51,14 +55,16 @@ function start(): void {
       tell({ told: 'progress', progress: { phase: 'ready' } })
     },
     async score(records, unit) {
-      const { scorer } = host()
+      const { scorer, threads } = host()
       const released = () => undefined
-      return await scorer.score({ records: records.map(readPixels), released }, scorer.choose({ unit }))
+      return await threads.during(() =>
+        scorer.score({ records: records.map(readPixels), released }, scorer.choose({ unit })),
+      )
     },
     async infer(inputs, unit) {
-      const { scorer } = host()
+      const { scorer, threads } = host()
       const released = () => void spent.push(...largeBuffers(inputs))
-      const answer = await scorer.infer({ inputs, released }, scorer.choose({ unit }))
+      const answer = await threads.during(() => scorer.infer({ inputs, released }, scorer.choose({ unit })))
       return giveAnswer({ ...answer, spent: spent.splice(0) })
     },
     outcome: async (unit, values) => host().scorer.units.outcome(unit, values),
@@ -78,6 +84,15 @@ function start(): void {
   expose(api)
   // The page waits for a first word: a worker that was blocked never says one.
   tell({ told: 'started' })
+}
+
+function startTrial(): void {
+  self.addEventListener('message', async ({ data }: MessageEvent<TrialTask>) => {
+    const { runTrial } = await import('./trial.ts')
+    await runTrial(data)
+  })
+  const started: Said = { said: 'started' }
+  postMessage(started)
 }
 
 function tell(told: Told): void {

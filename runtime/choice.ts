@@ -77,6 +77,11 @@ export function explain(chosen: Evidence, evidence: readonly Evidence[]): string
   return [candidate.name, ...against, `parity ${exponent(parity.largest)}`, ...refused].join(', ')
 }
 
+/** A ratio as people read it: two digits. */
+export function significant(ratio: number): string {
+  return ratio >= 10 ? ratio.toFixed(0) : ratio.toPrecision(2)
+}
+
 const samplesWanted = 5
 const mostMs = 300
 // A page's clock may tell tenths of a millisecond only: short runs are timed several at a time.
@@ -98,10 +103,6 @@ async function medianRunMs(session: Session, golden: Golden, queue: Queue): Prom
     else samples.push(took / runs)
   }
   return samples.sort((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0
-}
-
-function significant(ratio: number): string {
-  return ratio >= 10 ? ratio.toFixed(0) : ratio.toPrecision(2)
 }
 
 function exponent(value: number): string {

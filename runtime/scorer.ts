@@ -77,6 +77,8 @@ export interface Scorer {
   readonly plan: Plan | undefined
   readonly tally: Tally
   readonly units: Units
+  /** Who answers now, by deployment. */
+  readonly lanes: ReadonlyMap<string, Lane>
   holds(deployment: PlanDeployment): boolean
   /**
    * Switches to a plan. Deployments not yet held are opened, checked against their golden samples and run once before
@@ -252,6 +254,9 @@ export function openScorer(options: ScorerOptions): Scorer {
     },
     tally,
     units,
+    get lanes() {
+      return new Map(Array.from(entries, ([name, { served }]) => [name, served.lane]))
+    },
     holds: (deployment) => held(deployment) !== undefined,
 
     async serve(next, loaded) {
