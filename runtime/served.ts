@@ -96,10 +96,8 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
     load: reload,
     parityFailed: (failure) => event({ type: 'parity_failed', ...failure }),
   }
-  const candidates = candidatesOf(deployment, options.providers).filter(
-    (each) => options.reload !== undefined || each.variant.id === loaded.variant.id,
-  )
-  // No function that lives on keeps `loaded`: the bytes are free once the sessions hold them.
+  const candidates = usable(loaded, options)
+  // No function in here may name `loaded`: they live on, and its bytes are to be free once the sessions hold them.
   const first = await open(loaded)
   let current = first.lane
   let spare = first.spare
@@ -201,6 +199,12 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
       await spare?.session.close()
     },
   }
+}
+
+// Others could not be loaded.
+function usable({ deployment, variant }: LoadedDeployment, { providers, reload }: ServedOptions): Candidate[] {
+  const all = candidatesOf(deployment, providers)
+  return reload === undefined ? all.filter((each) => each.variant.id === variant.id) : all
 }
 
 function nameOf({ variant, provider }: Candidate): Named {

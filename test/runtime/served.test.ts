@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { KeptChoice } from '../../runtime/choice.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
@@ -23,6 +25,7 @@ const golden: Golden = {
   ],
   tolerance: 1e-3,
 }
+const bothProviders = { id: 'fp32', providers: ['webgpu' as const, 'wasm' as const], files: [] }
 const x = (value = 1): Tensors => ({ x: createTensor('FP32', [1, 2], Float32Array.of(value, 2 * value)) })
 
 interface Kernel {
@@ -90,8 +93,7 @@ describe('a served version', () => {
     if (deployment === undefined) throw new Error('the golden plan has no deployment')
     const queues = new Map<ExecutionProvider, ReturnType<typeof openQueue>>()
     const bytes = { network: scaleModel(3), externalData: [] }
-    const variant = { id: 'fp32', providers: ['webgpu' as const, 'wasm' as const], files: [] }
-    const loaded = { deployment, description: scaleDescription, golden, variant, bytes }
+    const loaded = { deployment, description: scaleDescription, golden, variant: bothProviders, bytes }
     served = await openServed(loaded, {
       openSession,
       providers: ['webgpu', 'wasm'],
@@ -148,6 +150,32 @@ describe('a served version', () => {
     const served = await open(sessionsOf({ webgpu: () => ({ factor: 2 }), wasm: () => ({ runMs: 5 }) }), kept)
     expect([served.lane, ...kept.values()]).toMatchObject([{ provider: 'wasm' }, { provider: 'wasm' }])
   })
+
+  test('holds no bytes of its model once a session has them', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const held = await openReleased()
+    await vi.waitFor(() => {
+      collect()
+      expect(held.deref() === undefined).toBe(true)
+    })
+    expect(await output(held.served, 1)).toEqual(Float32Array.of(3, 6))
+  })
+
+  // A function of its own: no variable of the test may see the bytes.
+  async function openReleased(): Promise<{ served: Served; deref(): unknown }> {
+    if (deployment === undefined) throw new Error('the golden plan has no deployment')
+    const bytes = { network: new Uint8Array(scaleModel(3)), externalData: [] }
+    const weak = new WeakRef(bytes.network)
+    const queue = openQueue()
+    const loaded = { deployment, description: scaleDescription, golden, variant: bothProviders, bytes }
+    served = await openServed(loaded, {
+      openSession: sessionsOf({ wasm: () => ({}) }),
+      providers: ['wasm'],
+      queueOf: () => queue,
+    })
+    return { served, deref: () => weak.deref() }
+  }
 
   test('F-26: whenever the device goes, every request is answered, right, and the device is warmed again behind it', async () => {
     const devices = [openDevice()]
