@@ -21,9 +21,17 @@ export interface Adapter {
 }
 
 interface Device {
-  gpu: GPUDevice
-  isLost: boolean
-  lost: Promise<void>
+  readonly gpu: GPUDevice
+  readonly isLost: boolean
+  readonly lost: Promise<void>
+  /**
+   * What never ends once its device is gone ends here.
+   *
+   * @throws {@link SelvedgeError} `DEVICE_LOST` as soon as it is, and what the task throws
+   */
+  unlessLost<Result>(task: () => Promise<Result>): Promise<Result>
+  /** For a device that hangs. */
+  destroy(): void
 }
 
 /**
@@ -34,7 +42,6 @@ export async function openGpu(): Promise<Gpu> {
   if (navigator.gpu === undefined) return { absent: 'this browser has no WebGPU' }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' })
   if (adapter === null) return { absent: 'WebGPU has no adapter here' }
-  const { vendor, architecture } = adapter.info
   let opened: Promise<Device> | undefined
   let current: Device | undefined
 
@@ -51,7 +58,7 @@ export async function openGpu(): Promise<Gpu> {
     return { absent: `the WebGPU adapter refused a device: ${cause instanceof Error ? cause.message : String(cause)}` }
   }
   return {
-    name: [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter',
+    name: nameOf(adapter),
     hasShaderF16: adapter.features.has('shader-f16'),
     device,
     destroyDevice: async () => (await device()).gpu.destroy(),
@@ -79,9 +86,14 @@ export function openWebSession(ort: Ort, gpu: Gpu): OpenSession {
   }
 }
 
-// A function of its own: a run that could see the bytes of the model would keep them as long as the session lives.
+// Functions of their own: a run that could see the bytes of the model would keep them as long as the session lives.
 function takingTurns(session: Session, turns: Queue): Session {
   return { ...session, run: (inputs, outputs) => turns.runAlways(() => session.run(inputs, outputs)) }
+}
+
+function openOn(device: Device, ort: Ort, bytes: ModelBytes, provider: ExecutionProvider): Promise<Session> {
+  const options = { executionProviders: [{ name: 'webgpu' as const, device: device.gpu }] }
+  return device.unlessLost(() => openOrtSession(ort, bytes, provider, options))
 }
 
 async function openGpuSession(
@@ -91,33 +103,19 @@ async function openGpuSession(
   gpu: Adapter,
 ): Promise<Session> {
   const device = await gpu.device()
-  const lost = () => new SelvedgeError('DEVICE_LOST', `the WebGPU device (${gpu.name}) was lost`)
-  const gone = () => device.lost.then(() => Promise.reject(lost()))
-  const options = { executionProviders: [{ name: 'webgpu' as const, device: device.gpu }] }
-  // What never ends once its device is gone would keep all others from their turn.
-  const session = await Promise.race([openOrtSession(ort, bytes, provider, options), gone()])
-
+  const session = await openOn(device, ort, bytes, provider)
   return {
     provider,
     device: gpu.name,
     lost: device.lost,
     async run(inputs, outputs) {
-      if (device.isLost) throw lost()
-      let timer: ReturnType<typeof setTimeout> | undefined
       // A run that hangs gives no event; what hangs is ended with its device.
-      const hung = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          device.gpu.destroy()
-          reject(lost())
-        }, limits.runMs)
-      })
+      const timer = setTimeout(() => device.destroy(), limits.runMs)
       try {
-        const results = await Promise.race([session.run(inputs, outputs), hung, gone()])
-        if (device.isLost) throw lost()
-        return results
+        return await device.unlessLost(() => session.run(inputs, outputs))
       } catch (error) {
         // The run may reject before the loss is told.
-        if (await isLostSoon(device)) throw lost()
+        await device.unlessLost(() => pause(lossIsToldWithinMs))
         throw error
       } finally {
         clearTimeout(timer)
@@ -129,9 +127,8 @@ async function openGpuSession(
 
 const lossIsToldWithinMs = 100
 
-async function isLostSoon(device: Device): Promise<boolean> {
-  await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, lossIsToldWithinMs))])
-  return device.isLost
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function openDevice(): Promise<Device> {
@@ -152,9 +149,50 @@ async function openDevice(): Promise<Device> {
       maxComputeWorkgroupSizeZ: adapter.limits.maxComputeWorkgroupSizeZ,
     },
   })
-  const device: Device = { gpu, isLost: false, lost: Promise.resolve() }
-  device.lost = gpu.lost.then(() => {
-    device.isLost = true
-  })
-  return device
+  return watched(gpu, nameOf(adapter))
+}
+
+function watched(gpu: GPUDevice, name: string): Device {
+  const { promise: lost, resolve } = Promise.withResolvers<void>()
+  const refusals = new Set<(reason: SelvedgeError) => void>()
+  let isLost = false
+  const refusal = () => new SelvedgeError('DEVICE_LOST', `the WebGPU device (${name}) was lost`)
+
+  function lose(): void {
+    isLost = true
+    resolve()
+    for (const refuse of refusals) refuse(refusal())
+  }
+
+  // Once a device: each further reaction to a promise that does not settle is kept, and with it all that it names.
+  void gpu.lost.then(lose)
+  return {
+    gpu,
+    lost,
+    get isLost() {
+      return isLost
+    },
+    async unlessLost<Result>(task: () => Promise<Result>) {
+      if (isLost) throw refusal()
+      const { promise, resolve: give, reject: refuse } = Promise.withResolvers<Result>()
+      refusals.add(refuse)
+      try {
+        task().then(give, refuse)
+        const result = await promise
+        if (isLost) throw refusal()
+        return result
+      } finally {
+        refusals.delete(refuse)
+      }
+    },
+    destroy() {
+      gpu.destroy()
+      lose()
+    },
+  }
+}
+
+/** Vendor and architecture. */
+function nameOf({ info: { vendor, architecture } }: GPUAdapter): string {
+  return [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter'
 }
