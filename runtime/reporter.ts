@@ -19,9 +19,12 @@ export interface ReporterOptions {
   failed(error: unknown): void
 }
 
-export interface Reporter {
+export interface Flusher {
   /** Sends what waits; false where something could not be sent and waits on. */
   flush(): Promise<boolean>
+}
+
+export interface Reporter extends Flusher {
   /** Ends the interval; flush first. */
   close(): void
 }
@@ -29,9 +32,21 @@ export interface Reporter {
 // A third of a report's 60 KiB: the rest is for counts.
 const eventBytesPerReport = 20 * 1024
 
-export function openReporter({ plan, tally, units, post, failed }: ReporterOptions): Reporter {
-  let seq = 0
+export function openReporter(options: ReporterOptions): Reporter {
+  const { flush } = openFlusher(options)
   let timer: ReturnType<typeof setTimeout> | undefined
+
+  function schedule(): void {
+    timer = setTimeout(() => void flush().finally(schedule), options.plan()?.telemetry.intervalMs ?? 1000)
+  }
+  schedule()
+
+  return { flush, close: () => clearTimeout(timer) }
+}
+
+/** The same for a host without timers of its own: it sends when it is told to. */
+export function openFlusher({ plan, tally, units, post, failed }: ReporterOptions): Flusher {
+  let seq = 0
   let sending: Promise<boolean> | undefined
 
   async function sendAll(): Promise<boolean> {
@@ -71,12 +86,7 @@ export function openReporter({ plan, tally, units, post, failed }: ReporterOptio
     return await sending
   }
 
-  function schedule(): void {
-    timer = setTimeout(() => void flush().finally(schedule), plan()?.telemetry.intervalMs ?? 1000)
-  }
-  schedule()
-
-  return { flush, close: () => clearTimeout(timer) }
+  return { flush }
 }
 
 function fitting(events: readonly UnitEvent[]): readonly UnitEvent[] {
