@@ -34,7 +34,10 @@ export interface CallOptions {
   unit?: string | undefined
 }
 
-export type AnsweredBy = Omit<Answer, 'queueMs' | 'computeMs'> & { timings: Timings; unit?: string | undefined }
+export type AnsweredBy = Omit<Answer, 'queueMs' | 'computeMs' | 'batch'> & {
+  timings: Timings
+  unit?: string | undefined
+}
 
 export type Scored = Prediction & AnsweredBy
 

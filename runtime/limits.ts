@@ -32,9 +32,14 @@ export const limits = {
   runMs: 30 * second,
   outputBytes: 64 * MiB,
   queueLength: 100,
+  /** Of one caller: the rest of a queue is for others. */
+  callerQueueLength: 75,
   /** Rows that are run together: 8 to 16 were enough where it was measured. */
   batchRows: 16,
   drainMs: 30 * second,
   pageSize: 1000,
   longPollMs: 25 * second,
+  /** Of an edge isolate, and what ONNX Runtime takes of it; a model takes twice its bytes while it loads. */
+  edgeMemoryBytes: 128 * MiB,
+  edgeRuntimeBytes: 14 * MiB,
 } as const

@@ -3,6 +3,7 @@
  * counts the rows, and switches to a new plan while the old one answers.
  */
 import { bucket, deploymentAt, randomBucket } from './assignment.ts'
+import type { Batch } from './batcher.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
@@ -32,7 +33,9 @@ export interface Answer {
   /** Why this provider, in words. */
   why: string
   queueMs: number
+  /** Of the run, whoever shared it. */
   computeMs: number
+  batch: Batch
 }
 
 export interface Target {
@@ -189,7 +192,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     try {
       const { inputs, outputs: wanted } = request(served.description)
       checkInputs(served.description, inputs)
-      const { outputs, startedAt, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
+      const { outputs, startedAt, batch, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
       const { result, ...values } = read(served.description, inputs, outputs)
       if (isExposure && unit !== undefined) units.exposed(unit, entry.name)
@@ -198,7 +201,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       else released?.()
       const { deployment, version, variant, provider } = source
       const by = { deployment, version, variant, provider, why: lane.why }
-      return { ...by, queueMs: startedAt - arrived, computeMs: ended - startedAt, ...result }
+      return { ...by, queueMs: startedAt - arrived, computeMs: ended - startedAt, batch, ...result }
     } catch (error) {
       const { code } = encodeError(error)
       // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.

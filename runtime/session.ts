@@ -8,8 +8,10 @@ export interface Session {
   readonly device?: string
   /** Settles when the device behind the session is gone; every run is then refused with `DEVICE_LOST`. */
   readonly lost?: Promise<void>
+  /** Runs hold the JavaScript thread, one after the other: several may be asked for in one turn of the event loop. */
+  readonly isSynchronous?: boolean
   /**
-   * One run; a session runs one request at a time, its caller queues. Without `outputs` it gives all of them.
+   * One run; a session runs one request at a time, its caller queues unless it is synchronous. Without `outputs` it gives all of them.
    *
    * @throws SelvedgeError `RUN_FAILED` where the network refuses the input, `DEVICE_LOST`
    */

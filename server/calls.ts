@@ -40,6 +40,7 @@ interface Call {
   endpoint: string | undefined
   plan: Plan | undefined
   bytes: number
+  spanMs: number
   deadline: number
   /** The caller was answered; the process has yet to be. */
   abandoned: boolean
@@ -74,7 +75,11 @@ export function openCalls({ runMs, cancel, stuck }: CallsOptions): Calls {
     const now = performance.now()
     for (const [id, call] of calls) {
       if (call.deadline <= now) {
-        abandon(id, call, new SelvedgeError('DEADLINE_EXCEEDED', `no answer within ${runMs / 1000} s`))
+        abandon(
+          id,
+          call,
+          new SelvedgeError('DEADLINE_EXCEEDED', `no answer within ${Math.round(call.spanMs) / 1000} s`),
+        )
       }
     }
     const spanMs = [...calls.values()].some(({ endpoint }) => endpoint === undefined)
@@ -103,7 +108,8 @@ export function openCalls({ runMs, cancel, stuck }: CallsOptions): Calls {
         if (signal?.aborted) return reject(signal.reason)
         const id = ++lastId
         const now = performance.now()
-        const call: Call = { endpoint, plan, bytes, deadline: now + spanMs, abandoned: false, resolve, reject }
+        const deadline = now + spanMs
+        const call: Call = { endpoint, plan, bytes, spanMs, deadline, abandoned: false, resolve, reject }
         if (calls.size === 0) progressAt = now
         calls.set(id, call)
         bytesInFlight += bytes

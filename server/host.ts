@@ -29,6 +29,8 @@ export interface HostOptions {
   endpoints: readonly string[] | 'all'
   /** Scorer processes; as many as cores where absent. */
   scorers?: number | undefined
+  /** Whether one more waits, loaded, to take the place of one that dies. */
+  standby: boolean
   /** Restricts the execution providers. */
   providers?: readonly ExecutionProvider[] | undefined
   /** The longest that a run may take, in ms; `limits.runMs` where absent. */
@@ -156,7 +158,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       return scorers.restarts
     },
     waiting: (endpoint) => scorers.waiting(endpoint),
-    admit: (endpoint) => scorers.admit(endpoint),
+    admit: (request) => scorers.admit(request),
     get guard() {
       const limited = scorers.processes.some((scorer) => scorer.limited)
       return limited ? 'scorer processes, address space limit, deadline' : 'scorer processes, deadline'

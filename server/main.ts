@@ -1,4 +1,5 @@
 /** The scoring server as a process: one JSON line on stdout when it listens, log lines on stderr, ends with its parent. */
+import { timingSafeEqual } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { encodeError, SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
@@ -32,8 +33,8 @@ async function main(): Promise<void> {
       `${address} is not loopback: set SELVEDGE_CALLER_TOKENS to what callers must send, or use --host 127.0.0.1`,
     )
   }
-  const host = await openHost({ ...options, token, log })
-  const isCaller = callers.length === 0 ? undefined : openCallers(callers)
+  const host = await openHost({ ...options, standby: true, token, log })
+  const isCaller = callers.length === 0 ? undefined : openCallers(callers, timingSafeEqual)
   const app = createApp({ scoring: host, exchange: nodeExchange, mostBodyBytes, isCaller })
   const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
     await host.close()

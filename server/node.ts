@@ -40,6 +40,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
     keys: typeof options.key === 'string' ? [options.key] : options.key,
     endpoints: [endpoint],
     scorers: 1,
+    standby: false,
     providers: options.providers,
     cacheDir: options.cacheDir ?? defaultCacheFolder(),
     // A library says nothing on its own; what goes wrong is thrown.
@@ -123,7 +124,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
 
 function answeredBy({ by }: ScoredAnswer, unit: string | undefined, called: number): AnsweredBy {
   if (by === undefined) throw new SelvedgeError('INTERNAL', 'an answer does not say who gave it')
-  const { queueMs, computeMs, ...answer } = by
+  const { queueMs, computeMs, batch: _, ...answer } = by
   return { ...answer, unit, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
 }
 

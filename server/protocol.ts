@@ -58,6 +58,10 @@ export interface RequestMeta {
   /** `Inference-Header-Content-Length`. */
   headerLength?: number | undefined
   encoding?: 'gzip' | 'deflate' | undefined
+  /** Who asks: requests are limited by caller, too. */
+  caller?: string | undefined
+  /** How long its caller waits, in ms. */
+  timeoutMs?: number | undefined
 }
 
 /** A LoadedDeployment whose files are in the body, in this order: the network, then its external data. */

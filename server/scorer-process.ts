@@ -36,6 +36,8 @@ interface Death {
   loading: Plan | undefined
   /** The endpoint whose request it worked on. */
   suspect: string | undefined
+  /** It was killed since it made no progress. */
+  isStuck: boolean
 }
 
 /** Every promise settles, also when the process dies: then with `SCORER_DIED`. */
@@ -59,14 +61,19 @@ export interface ScorerProcess {
   serve(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void>
   withdraw(endpoint: string): Promise<void>
   /**
-   * @throws SelvedgeError `DEADLINE_EXCEEDED` after `runMs`, `QUEUE_FULL` where too many bytes wait, `SCORER_DIED`
+   * @throws SelvedgeError `DEADLINE_EXCEEDED` after `spanMs`, `QUEUE_FULL` where too many bytes wait, `SCORER_DIED`
    */
-  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
+  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, options: AskOptions): Promise<ScoredAnswer>
   outcome(meta: FrameMeta['outcome']): void
   count(endpoint: string): Promise<ReportedCounts>
   /** False where something could not be posted and waits on. */
   flush(): Promise<boolean>
   kill(how: string): void
+}
+
+export interface AskOptions {
+  spanMs: number
+  signal?: AbortSignal | undefined
 }
 
 export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined }
@@ -83,7 +90,11 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
 
   const plans = new Map<string, Plan>()
   const memory = openMemoryLimit(pid)
-  const calls = openCalls({ runMs: options.runMs, cancel: (id) => wire.send('cancel', id, null), stuck: kill })
+  const calls = openCalls({
+    runMs: options.runMs,
+    cancel: (id) => wire.send('cancel', id, null),
+    stuck: (how) => kill(how, true),
+  })
   let turn: Promise<unknown> = Promise.resolve()
   let dead = false
 
@@ -97,19 +108,19 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     return calls.make((id) => wire.send(type, id, meta, bodies), { ...more, bytes })
   }
 
-  function finish(how: string): void {
+  function finish(how: string, isStuck = false): void {
     if (dead) return
     dead = true
     const { work } = calls
     const error = new SelvedgeError('SCORER_DIED', 'the scorer process died while it worked on this request')
     calls.end(error)
     ready.reject(error)
-    ended.resolve({ how, ...work })
+    ended.resolve({ how, isStuck, ...work })
   }
 
-  function kill(how: string): void {
+  function kill(how: string, isStuck = false): void {
     child.kill('SIGKILL')
-    finish(how)
+    finish(how, isStuck)
   }
 
   async function post(id: number, report: TelemetryReport): Promise<void> {
@@ -196,11 +207,11 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
         plans.delete(endpoint)
         await call('withdraw', { endpoint })
       }),
-    async ask(type, meta, body, signal) {
+    async ask(type, meta, body, options) {
       if (calls.bytes + body.length > mostBytesInFlight) {
         throw new SelvedgeError('QUEUE_FULL', `${calls.bytes} bytes of requests wait already`)
       }
-      const frame = await call(type, meta, { endpoint: meta.endpoint, signal }, [body])
+      const frame = await call(type, meta, { endpoint: meta.endpoint, ...options }, [body])
       if (frame.type !== 'answer') throw new SelvedgeError('INTERNAL', `a request was answered by ${frame.type}`)
       return { ...frame.meta, body: frame.body }
     },
@@ -214,7 +225,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
       const frame = await call('flush', null)
       return frame.type === 'flushed' && frame.meta
     },
-    kill,
+    kill: (how) => kill(how),
   }
 }
 

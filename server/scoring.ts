@@ -16,8 +16,12 @@ export interface Scoring {
   readonly restarts: number
   /** Requests of an endpoint that wait or run. */
   waiting(endpoint: string): number
-  /** @throws SelvedgeError `NOT_READY`, `QUEUE_FULL` where a request would be refused, before its body is read */
-  admit(endpoint: string): void
+  /**
+   * Before the body of a request is read.
+   *
+   * @throws SelvedgeError `NOT_READY`, `QUEUE_FULL`, `TOO_MANY_REQUESTS` where it would be refused
+   */
+  admit(request: Pick<RequestMeta, 'endpoint' | 'caller' | 'timeoutMs'>): void
   /**
    * One request to a followed endpoint.
    *

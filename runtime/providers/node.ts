@@ -13,7 +13,9 @@ import { type Ort, openOrtSession } from './ort.ts'
 export const openNodeSession: OpenSession = async (bytes, provider) => {
   // One thread a process: as many processes as cores serve more than one process with many threads (design, section 12).
   const options = { executionProviders: [provider], intraOpNumThreads: 1 }
-  return await openOrtSession(provider === 'wasm' ? await web() : await native(provider), bytes, provider, options)
+  const ort = provider === 'wasm' ? await web() : await native(provider)
+  const session = await openOrtSession(ort, bytes, provider, options)
+  return { ...session, isSynchronous: provider === 'cpu' }
 }
 
 /** The providers of this host, the preferred first, and why the others are not there. */

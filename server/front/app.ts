@@ -61,7 +61,7 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
   async function asked(type: 'infer' | 'score', c: Context, name: string): Promise<HttpAnswer> {
     const meta = readRequest(c, exchange, name)
     // What would be refused anyway is refused before its body takes memory.
-    scoring.admit(name)
+    scoring.admit(meta)
     return await budget.during(async (take) => {
       const body = await exchange.body(c, bodyLimitBytes(type === 'score' ? undefined : meta.headerLength), take)
       return await scoring.ask(type, meta, body, exchange.signal(c))

@@ -7,6 +7,8 @@ export interface Exchange {
   header(c: Context, name: string): string | undefined
   /** Whether the caller is on this machine, and no proxy speaks for one that is elsewhere. */
   isLocal(c: Context): boolean
+  /** Whose requests are counted together; undefined for one on this machine without a token, and where nobody knows. */
+  caller(c: Context): string | undefined
   /** Aborts when the caller goes away before its answer. */
   signal(c: Context): AbortSignal
   /**
@@ -21,6 +23,7 @@ export interface Exchange {
 export const webExchange: Exchange = {
   header: (c, name) => c.req.raw.headers.get(name) ?? undefined,
   isLocal: () => false,
+  caller: () => undefined,
   signal: (c) => c.req.raw.signal,
   async body(c, limitBytes, take) {
     const chunks = openChunks(limitBytes, take)

@@ -25,6 +25,7 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
     'inference-header-content-length',
     'selvedge-unit',
     'selvedge-deployment',
+    'selvedge-timeout',
   ].join(', '),
   'access-control-max-age': '7200',
 }

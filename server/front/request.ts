@@ -21,6 +21,8 @@ export function readRequest(c: Context, exchange: Exchange, endpoint: string): R
     deployment,
     headerLength: readLength(exchange.header(c, 'inference-header-content-length')),
     encoding: readEncoding(exchange.header(c, 'content-encoding')),
+    caller: exchange.caller(c),
+    timeoutMs: readTimeout(exchange.header(c, 'selvedge-timeout')),
   }
 }
 
@@ -53,6 +55,14 @@ function readLength(value: string | undefined): number | undefined {
   if (value === undefined) return undefined
   if (/^\d{1,10}$/.test(value)) return Number(value)
   throw new SelvedgeError('INVALID_REQUEST', 'Inference-Header-Content-Length is no number of bytes')
+}
+
+// As gRPC writes it, in milliseconds alone: `250m`.
+function readTimeout(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const ms = /^([1-9]\d{0,7})m$/.exec(value)?.[1]
+  if (ms !== undefined) return Number(ms)
+  throw new SelvedgeError('INVALID_REQUEST', `selvedge-timeout: got ${JSON.stringify(value.slice(0, 40))}, want 250m`)
 }
 
 function readEncoding(value: string | undefined): 'gzip' | 'deflate' | undefined {

@@ -143,25 +143,16 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     await expect.poll(models, { timeout: 10_000 }).toEqual({ models: ['e'] })
   })
 
-  test('RT-19: a scorer killed by hand is back within 2 s, no request hangs, and health answers all the while', async () => {
+  test('RT-19: a scorer killed by hand costs no request, and health answers all the while', async () => {
     await startReady()
-    const [scorer] = await scorerPids()
-    process.kill(Number(scorer), 'SIGKILL')
-    const killed = performance.now()
     const statuses = new Set<number>()
-    await expect
-      .poll(
-        async () => {
-          expect((await fetch(`${url}/v2/health/live`)).status).toBe(200)
-          const { status } = await score([{ a: 1, b: 2 }])
-          statuses.add(status)
-          return status
-        },
-        { timeout: 5000, interval: 10 },
-      )
-      .toBe(200)
-    expect(performance.now() - killed).toBeLessThan(2000)
-    expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([])
+    for (const scorer of await scorerPids()) {
+      const asked = Array.from({ length: 20 }, () => score([{ a: 1, b: 2 }]))
+      process.kill(Number(scorer), 'SIGKILL')
+      expect((await fetch(`${url}/v2/health/live`)).status).toBe(200)
+      for (const answer of await Promise.all(asked)) statuses.add(answer.status)
+    }
+    expect([...statuses]).toEqual([200])
   })
 
   test('one endpoint whose model does not load leaves the server ready, and says so for itself', async () => {
@@ -215,7 +206,7 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     const left = count('9223372036854775807').catch(() => 'the server is gone')
     server?.kill('SIGKILL')
     expect(await left).toBe('the server is gone')
-    await expect.poll(() => Promise.all(pids.map(parentOf))).toEqual([undefined])
+    await expect.poll(() => Promise.all(pids.map(parentOf))).toEqual(pids.map(() => undefined))
   })
 
   test.each([
@@ -225,20 +216,21 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     await startReady()
     await score([{ a: 1, b: 2 }])
     const pids = await scorerPids()
-    expect(pids).toHaveLength(1)
+    // One that answers, one that stands by.
+    expect(pids).toHaveLength(2)
     end()
     if (server === undefined) throw new Error('no server')
     const [code] = await once(server, 'exit')
     expect(code).toBe(0)
     expect(await registry.rows()).toEqual({ blue: 1 })
-    expect(await Promise.all(pids.map(parentOf))).toEqual([undefined])
+    expect(await Promise.all(pids.map(parentOf))).toEqual(pids.map(() => undefined))
   })
 
   test('kill -9 of the server ends its scorers too', async () => {
     await startReady()
     const pids = await scorerPids()
     server?.kill('SIGKILL')
-    await expect.poll(() => Promise.all(pids.map(parentOf))).toEqual([undefined])
+    await expect.poll(() => Promise.all(pids.map(parentOf))).toEqual(pids.map(() => undefined))
   })
 
   test.each([

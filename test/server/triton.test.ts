@@ -29,7 +29,7 @@ describe.skipIf(!existsSync(models))("the models of Triton's client examples", {
   let scorers: Scorers
 
   beforeAll(async () => {
-    scorers = await openScorers({ count: 1, post: async () => undefined, log: () => undefined })
+    scorers = await openScorers({ count: 1, standby: false, post: async () => undefined, log: () => undefined })
     for (const name of ['simple', 'simple_int8', 'simple_string']) {
       const network = readFileSync(`${models}${name}/model.onnx`)
       const { plan, loaded } = planOf(name, 1, { network, description: describeModel(network, 'model.onnx') })

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Description } from '../../../runtime/contract/description.ts'
@@ -49,7 +50,7 @@ describe('the scoring plane over HTTP', () => {
       guard: 'none',
       restarts: 2,
       waiting: () => 5,
-      admit(endpoint) {
+      admit({ endpoint }) {
         if (endpoint === 'full') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
       },
       async ask(type, meta, body) {
@@ -237,7 +238,7 @@ describe('the scoring plane over HTTP', () => {
   })
 
   test('with tokens, callers are answered for one of them, and health for none', async () => {
-    const guarded = createApp({ ...parts, isCaller: openCallers(['first', 'second']) })
+    const guarded = createApp({ ...parts, isCaller: openCallers(['first', 'second'], timingSafeEqual) })
     const status = async (path: string, authorization?: string) => {
       const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
       return (await guarded.request(path, { headers })).status
