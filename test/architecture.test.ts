@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** What the sources of a folder may import: other folders of ours, and packages. */
 const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   runtime: { folders: ['runtime'], packages: /^(zod|jose)$/ },
-  'runtime/providers': { folders: ['runtime'], packages: /^(node:.*|onnxruntime-(web|node))$/ },
+  'runtime/providers': { folders: ['runtime'], packages: /^(node:.*|onnxruntime-(node|web(\/wasm)?))$/ },
   browser: { folders: ['runtime', 'browser'], packages: /^(comlink|idb|onnxruntime-web\/.*|virtual:.*)$/ },
   registry: { folders: ['runtime', 'registry'], packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely)$/ },
   server: {

@@ -1,0 +1,32 @@
+/** Clock: whether time passes while this isolate computes, without which no latency can be measured. */
+import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { HttpAnswer } from '../http-answer.ts'
+
+export interface Clock {
+  /** Whether `performance.now()` moves during work; Cloudflare stops it against timing attacks (Spectre). */
+  readonly runs: boolean
+}
+
+// Some milliseconds of work.
+const mostLooks = 1_000_000
+
+/** Looks once, for at most some milliseconds. */
+export function openClock(now: () => number = () => performance.now()): Clock {
+  const start = now()
+  for (let look = 0; look < mostLooks; look++) if (now() !== start) return { runs: true }
+  return { runs: false }
+}
+
+/** The answer as it is where a clock ran; without `server-timing` where it stood: absent is not 0. */
+export function withTiming(answer: HttpAnswer, { runs }: Clock): HttpAnswer {
+  if (runs) return answer
+  const { 'server-timing': _, ...headers } = answer.headers
+  return { ...answer, headers }
+}
+
+/** The report as it is where a clock ran; with an empty histogram where it stood: no latency was observed. */
+export function withLatency(report: TelemetryReport, { runs }: Clock): TelemetryReport {
+  if (runs) return report
+  const profiles = report.profiles.map((profile) => ({ ...profile, latency: profile.latency.map(() => 0) }))
+  return { ...report, profiles }
+}
