@@ -103,6 +103,78 @@ describe('batcher', () => {
     expect(runs).toEqual([1, 1])
   })
 
+  test('an answer says with how many it shared its run, or why with none', async () => {
+    const { session } = openDoubling()
+    const many = rowsOf(...Array.from({ length: limits.batchRows }, () => [1, 1]))
+    const most = rowsOf(...Array.from({ length: limits.batchRows - 1 }, () => [1, 1]))
+    const wide = { x: createTensor('FP32', [1, 3], Float32Array.of(1, 2, 3)) }
+    const asked = async (...inputs: Tensors[]) => {
+      const batcher = openBatcher(session, openQueue(), scaleDescription)
+      const ran = await Promise.all(inputs.map((each) => batcher.run(each, undefined, {})))
+      return ran.map(({ batch }) => batch)
+    }
+    expect(await asked(rowsOf([1, 1]))).toEqual([{ requests: 1, alone: 'idle' }])
+    expect((await asked(rowsOf([1, 1]), rowsOf([2, 2]), rowsOf([3, 3]))).slice(1)).toEqual([
+      { requests: 2 },
+      { requests: 2 },
+    ])
+    expect(await asked(many)).toEqual([{ requests: 1, alone: 'rows' }])
+    expect((await asked(rowsOf([1, 1]), most, rowsOf([2, 2], [3, 3])))[1]).toEqual({ requests: 1, alone: 'rows' })
+    expect((await asked(rowsOf([1, 1]), wide, rowsOf([2, 2])))[1]).toEqual({ requests: 1, alone: 'kind' })
+    const batcher = openBatcher(session, openQueue(), scaleDescription)
+    const refused = await Promise.allSettled(
+      [
+        [1, 1],
+        [2, 2],
+        [Number.NaN, 3],
+      ].map((row) => batcher.run(rowsOf(row), undefined, {})),
+    )
+    expect(refused[1]).toMatchObject({ value: { batch: { requests: 1, alone: 'refused' } } })
+    const fixed = { ...scaleDescription, inputs: [{ name: 'x', datatype: 'FP32' as const, shape: [1, 2] }] }
+    const { batch } = await openBatcher(session, openQueue(), fixed).run(rowsOf([1, 1]), undefined, {})
+    expect(batch).toEqual({ requests: 1, alone: 'axis' })
+  })
+
+  test('with a delay the first waits for others, and for no more than fill the batch', async () => {
+    const { session, runs } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription, { rows: 4, delayMs: 10_000 })
+    const asked = [1, 2, 3].map((i) => batcher.run(rowsOf([i, i]), undefined, {}))
+    await Promise.resolve()
+    expect(runs).toEqual([])
+    await Promise.all([...asked, batcher.run(rowsOf([4, 4]), undefined, {})])
+    expect(runs).toEqual([4])
+  })
+
+  test('a delay ends by itself', async () => {
+    const { session, runs } = openDoubling()
+    const batcher = openBatcher(session, openQueue(), scaleDescription, { delayMs: 5 })
+    await Promise.all([1, 2].map((i) => batcher.run(rowsOf([i, i]), undefined, {})))
+    expect(runs).toEqual([2])
+  })
+
+  test('short runs of a synchronous session are asked for several in one turn, and each gets its own answer', async () => {
+    const fixed = { ...scaleDescription, inputs: [{ name: 'x', datatype: 'FP32' as const, shape: [1, 2] }] }
+    const { session } = openDoubling()
+    let atOnce = 0
+    let mostAtOnce = 0
+    const counted: Session = {
+      ...session,
+      isSynchronous: true,
+      async run(inputs, outputs) {
+        mostAtOnce = Math.max(mostAtOnce, ++atOnce)
+        await Promise.resolve()
+        atOnce--
+        return await session.run(inputs, outputs)
+      },
+    }
+    const batcher = openBatcher(counted, openQueue(), fixed)
+    for (let i = 0; i < 60; i++) await batcher.run(rowsOf([i, i]), undefined, {})
+    const asked = Array.from({ length: 40 }, (_, i) => batcher.run(rowsOf([i, -i]), undefined, {}))
+    const answers = await Promise.all(asked)
+    for (const [i, { outputs }] of answers.entries()) expect(outputs.y?.data).toEqual(Float32Array.of(2 * i, -2 * i))
+    expect(mostAtOnce).toBe(16)
+  })
+
   test('a fixed batch, or a symbol that stands elsewhere too, is no batch axis', () => {
     const shaped = (input: (string | number)[], output: (string | number)[]) => ({
       ...scaleDescription,
