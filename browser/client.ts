@@ -122,6 +122,10 @@ export async function connect(
   }
 }
 
-function answeredBy({ queueMs, computeMs, batch: _, ...answer }: Answer, unit: string | undefined, called: number): AnsweredBy {
+function answeredBy(
+  { queueMs, computeMs, batch: _, ...answer }: Answer,
+  unit: string | undefined,
+  called: number,
+): AnsweredBy {
   return { ...answer, unit, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
 }

@@ -1,6 +1,7 @@
 /**
- * What the browser gives this worker: a store, what was kept at earlier visits, WebGPU, and ONNX Runtime on it. A start asks for it before anything else,
- * the rest of the worker's own code included, since the first answer waits for it longest.
+ * What the browser gives this worker: a store, what was kept at earlier visits, WebGPU, and ONNX Runtime on it. A start
+ * asks for it before anything else, the rest of the worker's own code included, since the first answer waits for it
+ * longest.
  */
 import type { Source } from '../runtime/blobs.ts'
 import { SelvedgeError } from '../runtime/errors.ts'

@@ -2,8 +2,7 @@
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Prediction } from '../runtime/predictions.ts'
-import type { Answer } from '../runtime/scorer.ts'
-import type { ServedEvent } from '../runtime/served.ts'
+import type { Answer, ScorerEvent } from '../runtime/scorer.ts'
 import type { Tensors } from '../runtime/tensor.ts'
 
 export interface OpenOptions {
@@ -46,7 +45,7 @@ export interface Progress {
 }
 
 /** What befell a host; each is counted in its reports, too. */
-export type ConnectionEvent = ServedEvent | { type: 'worker_restarted'; why: string }
+export type ConnectionEvent = ScorerEvent | { type: 'worker_restarted'; why: string }
 
 /** By which a worker knows that it was started for a trial (`trial.ts`). */
 export const trialName = 'selvedge-trial'

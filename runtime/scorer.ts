@@ -20,9 +20,13 @@ import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
 import { openUnits, type Units } from './units.ts'
 
-export interface ScorerOptions extends ServedOptions {
+export interface ScorerOptions extends Omit<ServedOptions, 'event'> {
   device: ProfileReport['device']
+  event?: ((event: ScorerEvent) => void) | undefined
 }
+
+/** What befell a version, once for each deployment that it serves. */
+export type ScorerEvent = ServedEvent & Pick<Answer, 'deployment' | 'version'>
 
 /** Who answered, and how long it took. */
 export interface Answer {
@@ -232,10 +236,19 @@ export function openScorer(options: ScorerOptions): Scorer {
   /** What befalls a session is counted like an error of the provider that it befell. */
   function befell(deployment: PlanDeployment, event: ServedEvent): void {
     const { variant, provider } = event
-    const source = { deployment: deployment.name, version: deployment.version, variant, provider }
-    if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
-    if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
-    options.event?.(event)
+    const { version } = deployment
+    for (const name of namesOf(deployment)) {
+      const source = { deployment: name, version, variant, provider }
+      if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
+      if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
+      options.event?.({ ...event, deployment: name, version })
+    }
+  }
+
+  // A plan may give a version another name than the one that it was opened under.
+  function namesOf(deployment: PlanDeployment): string[] {
+    const serving = [...entries.values()].filter(({ served }) => isSameVersion(served.deployment, deployment))
+    return serving.length === 0 ? [deployment.name] : serving.map(({ name }) => name)
   }
 
   async function open(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): Promise<Entry> {

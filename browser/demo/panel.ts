@@ -42,11 +42,11 @@ export function showEvent(event: ConnectionEvent): void {
 function describe(event: ConnectionEvent): string {
   switch (event.type) {
     case 'device_lost':
-      return `${event.provider} lost its device; ${event.answeredBy} answers`
+      return `${event.deployment}: ${event.provider} lost its device; ${event.answeredBy} answers`
     case 'device_recovered':
-      return `${event.provider} answers again after ${ms(event.afterMs)}`
+      return `${event.deployment}: ${event.provider} answers again after ${ms(event.afterMs)}`
     case 'parity_failed':
-      return `${event.provider} is off by ${event.largest.toExponential(1)} and is not used`
+      return `${event.deployment}: ${event.provider} is off by ${event.largest.toExponential(1)} and is not used`
     case 'worker_restarted':
       return `a new worker was started: ${event.why}`
   }

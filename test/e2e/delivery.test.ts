@@ -1,9 +1,10 @@
 /** How the page's worker gets there, and what a page is told whose policy stands in the way (browser/README.md). */
 import type { ChildProcess } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
@@ -93,6 +94,10 @@ describe('delivery', () => {
   }
 
   const abort = (pattern: RegExp) => (context: BrowserContext) => context.route(pattern, (route) => route.abort())
+
+  test('the page module takes at most 8,000 bytes of a download', () => {
+    expect(gzipSync(readFileSync(`${built}client.js`), { level: 9 }).length).toBeLessThanOrEqual(8000)
+  })
 
   test('a module beside its worker starts it from the file', async () => {
     expect(await deliver('own')).toMatchObject({ class: 'Adelie', workers: ['http:'] })

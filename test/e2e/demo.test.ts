@@ -88,12 +88,10 @@ describe('the demo page', () => {
       const before = await answer(page)
       expect(before).toMatchObject({ class: '1', provider: 'webgpu' })
       await page.getByRole('button', { name: 'Unplug the GPU' }).click()
-      // Once for each of the two deployments.
-      await page.getByText('webgpu lost its device; wasm answers').nth(1).waitFor()
-      await page
-        .getByText(/webgpu answers again after [\d.]+ ms/)
-        .nth(1)
-        .waitFor()
+      for (const deployment of ['blue', 'green']) {
+        await page.getByText(`${deployment}: webgpu lost its device; wasm answers`).waitFor()
+        await page.getByText(new RegExp(`${deployment}: webgpu answers again after [\\d.]+ ms`)).waitFor()
+      }
       const invert = page.getByRole('button', { name: 'Invert' })
       await invert.click()
       await invert.click()

@@ -8,7 +8,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { LoadedDeployment } from '../../runtime/loader.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
 import { openQueue } from '../../runtime/queue.ts'
-import { openScorer, type Scorer, type Target } from '../../runtime/scorer.ts'
+import { openScorer, type Scorer, type ScorerEvent, type Target } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor.ts'
 import { scaleDescription, scaleModel } from '../fixtures/models.ts'
@@ -139,6 +139,38 @@ describe('scorer', () => {
     expect(scorer.units.oldest(10)).toEqual([])
     await infer({ unit: 'ada' })
     expect(scorer.units.oldest(10)).toMatchObject([{ kind: 'exposure', unit: 'ada', deployment: 'blue' }])
+  })
+
+  test('tells what befell a version for each deployment that it serves, by its name of now', async () => {
+    const { promise: lost, resolve: lose } = Promise.withResolvers<void>()
+    const events: ScorerEvent[] = []
+    const queue = openQueue()
+    const { bytes } = loaded(blue, 3)
+    const losing = openScorer({
+      async openSession(given, provider) {
+        const session = await openNodeSession(given, 'wasm')
+        return provider === 'webgpu' ? { ...session, provider, lost } : session
+      },
+      providers: ['webgpu', 'wasm'],
+      device: 'desktop',
+      queueOf: () => queue,
+      reload: async () => bytes,
+      event: (event) => void events.push(event),
+    })
+    await losing.serve(planOf([blue], [['blue', 0, 1e6]]), [loaded(blue, 3)])
+    const promoted = [
+      { ...blue, name: 'main' },
+      { ...blue, name: 'shadow' },
+    ]
+    await losing.serve(planOf(promoted, [['main', 0, 1e6]]), [])
+    lose()
+    await vi.waitFor(() => expect(events.length).toBeGreaterThanOrEqual(2))
+    const befell = { type: 'device_lost', version: 1, variant: 'fp32', provider: 'webgpu', answeredBy: 'wasm' }
+    expect(events.slice(0, 2)).toEqual([
+      { ...befell, deployment: 'main' },
+      { ...befell, deployment: 'shadow' },
+    ])
+    await losing.close()
   })
 
   test('moves traffic without opening anything anew, and closes what a plan no longer names', async () => {
