@@ -14,6 +14,7 @@ import { loadDeployment } from '../runtime/loader.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
 import { openFolderStore } from './folder-store.ts'
 import { errorFields, type Log } from './log.ts'
+import { residentBytes } from './memory.ts'
 import { openScorers, type Scorers } from './scorers.ts'
 import type { EndpointState, Scoring } from './scoring.ts'
 import type { Load } from './trials.ts'
@@ -156,6 +157,13 @@ export async function openHost(options: HostOptions): Promise<Host> {
     },
     get restarts() {
       return scorers.restarts
+    },
+    get memory() {
+      const scorer = scorers.processes.map(({ pid }) => ({ process: 'scorer' as const, pid }))
+      return [{ process: 'front' as const, pid: process.pid }, ...scorer].flatMap((each) => {
+        const bytes = residentBytes(each.pid)
+        return bytes === undefined ? [] : [{ ...each, bytes }]
+      })
     },
     waiting: (endpoint) => scorers.waiting(endpoint),
     admit: (request) => scorers.admit(request),

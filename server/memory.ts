@@ -1,4 +1,5 @@
-/** The address space limit of one scorer process, from what it holds (design, section 11). */
+/** The memory of one scorer process: its address space limit, from what it holds (design, section 11), and its use. */
+import { readFileSync } from 'node:fs'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { PlanDeployment } from '../runtime/contract/plan.ts'
 import { addressSpaceBytes, limitAddressSpace } from '../runtime/providers/guard.ts'
@@ -7,6 +8,16 @@ export interface MemoryLimit {
   readonly isSet: boolean
   /** Makes room for what the process holds and is about to load. */
   fit(provider: ExecutionProvider | undefined, held: readonly PlanDeployment[]): Promise<void>
+}
+
+/** Undefined where the system does not tell. */
+export function residentBytes(pid: number): number | undefined {
+  try {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kib === undefined ? undefined : Number(kib) * 1024
+  } catch {
+    return undefined
+  }
 }
 
 const spareBytes = 1024 ** 3

@@ -9,7 +9,7 @@ import { defaultCacheFolder } from './folder-store.ts'
 import { openHost } from './host.ts'
 import { log } from './log.ts'
 import type { RequestMeta } from './protocol.ts'
-import type { ScoredAnswer } from './scorer-process.ts'
+import type { ScoredAnswer } from './scoring.ts'
 
 export type { Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
 export { SelvedgeError } from '../runtime/errors.ts'

@@ -10,12 +10,11 @@ import { limits } from '../runtime/limits.ts'
 import type { LoadedDeployment } from '../runtime/loader.ts'
 import { isSameVersion } from '../runtime/plan.ts'
 import { withParentDeath } from '../runtime/providers/guard.ts'
-import type { Answer } from '../runtime/scorer.ts'
 import { type CallOptions, openCalls } from './calls.ts'
-import type { HttpAnswer } from './http-answer.ts'
 import type { Log } from './log.ts'
 import { openMemoryLimit } from './memory.ts'
 import type { Frame, FrameMeta, FrameType, ReportedCounts, RequestMeta } from './protocol.ts'
+import type { ScoredAnswer } from './scoring.ts'
 import { openWire, type Wire } from './wire.ts'
 
 export interface ScorerProcessOptions {
@@ -75,8 +74,6 @@ export interface AskOptions {
   spanMs: number
   signal?: AbortSignal | undefined
 }
-
-export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined }
 
 const mostBytesInFlight = 4 * limits.binaryBodyBytes
 

@@ -1,5 +1,6 @@
 /** Scoring: the port between the HTTP app and what scores, processes on Node or the isolate itself at the edge. */
 import type { Description } from '../runtime/contract/description.ts'
+import type { Answer } from '../runtime/scorer.ts'
 import type { HttpAnswer } from './http-answer.ts'
 import type { RequestMeta } from './protocol.ts'
 
@@ -14,6 +15,8 @@ export interface Scoring {
   readonly guard: string
   /** Scorers that were started in place of a dead one. */
   readonly restarts: number
+  /** Resident memory of each process, where the system tells. */
+  readonly memory: readonly { process: 'front' | 'scorer'; pid: number; bytes: number }[]
   /** Requests of an endpoint that wait or run. */
   waiting(endpoint: string): number
   /**
@@ -27,8 +30,11 @@ export interface Scoring {
    *
    * @throws SelvedgeError where no scorer could answer; what a scorer refuses is an answer
    */
-  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>
+  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
 }
+
+/** An HTTP answer, and who gave it; absent where nobody did. */
+export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined }
 
 export interface EndpointState {
   isReady: boolean

@@ -1,10 +1,10 @@
 /** What a Prometheus reads of the registry, and the count of requests that it reads. */
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
+import { encodeMetrics, expositionType, type Metric } from '../../runtime/exposition.ts'
 import { routeOf } from '../auth/policy.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import type { Counters } from './counters.ts'
-import { encodeMetrics, expositionType, type Metric } from './exposition.ts'
 
 /** Counts every answer by its route, which is one of the policy table's or `none`, and the class of its status. */
 export function countRequests(counters: Counters): MiddlewareHandler<AppEnv> {

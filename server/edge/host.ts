@@ -65,6 +65,7 @@ export function openEdgeHost(options: EdgeHostOptions): EdgeHost {
     // A run cannot be ended from within the isolate that it keeps busy.
     guard: "the platform's limits of an isolate",
     restarts: 0,
+    memory: [],
     waiting: (endpoint) => running.get(endpoint) ?? 0,
     admit({ endpoint }) {
       loaded(endpoint)

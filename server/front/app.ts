@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { bodyLimitBytes, errorAnswer, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
-import type { EndpointState, Scoring } from '../scoring.ts'
+import type { EndpointState, ScoredAnswer, Scoring } from '../scoring.ts'
 import { openBudget } from './budget.ts'
 import type { Exchange } from './exchange.ts'
 import { commonHeaders, preflightHeaders } from './headers.ts'
@@ -58,7 +58,7 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
     return reply(c, jsonAnswer({ name, ready: isReady }, isReady ? 200 : 503))
   }
 
-  async function asked(type: 'infer' | 'score', c: Context, name: string): Promise<HttpAnswer> {
+  async function asked(type: 'infer' | 'score', c: Context, name: string): Promise<ScoredAnswer> {
     const meta = readRequest(c, exchange, name)
     // What would be refused anyway is refused before its body takes memory.
     scoring.admit(meta)
@@ -70,8 +70,10 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
 
   const ask = (type: 'infer' | 'score') => async (c: Context) => {
     const { name } = named(c)
-    const answer = await asked(type, c, name).catch(errorAnswer)
-    metrics.answered(name, answer.status)
+    const began = performance.now()
+    const answer: ScoredAnswer = await asked(type, c, name).catch(errorAnswer)
+    const { status, headers, by } = answer
+    metrics.observe({ endpoint: name, status, code: headers['selvedge-error'], ms: performance.now() - began, by })
     return reply(c, answer)
   }
 

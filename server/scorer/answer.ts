@@ -6,12 +6,10 @@ import { decodeInferRequest, encodeInferResponse } from '../../runtime/oip/infer
 import { parseJson } from '../../runtime/oip/json-text.ts'
 import { parseMessage } from '../../runtime/oip/message.ts'
 import type { Answer, Scorer } from '../../runtime/scorer.ts'
-import { bodyLimitBytes, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
+import { bodyLimitBytes, jsonAnswer } from '../http-answer.ts'
 import type { RequestMeta } from '../protocol.ts'
+import type { ScoredAnswer } from '../scoring.ts'
 import { inflate } from './inflate.ts'
-
-/** An HTTP answer, and who gave it. */
-export type ScorerAnswer = HttpAnswer & { by?: Answer | undefined }
 
 /**
  * `POST …/infer`.
@@ -23,7 +21,7 @@ export async function answerInfer(
   meta: RequestMeta,
   body: Uint8Array,
   signal: AbortSignal,
-): Promise<ScorerAnswer> {
+): Promise<ScoredAnswer> {
   const { headerLength } = meta
   if (headerLength !== undefined && headerLength > limits.jsonBodyBytes) {
     throw new SelvedgeError(
@@ -66,7 +64,7 @@ export async function answerScore(
   meta: RequestMeta,
   body: Uint8Array,
   signal: AbortSignal,
-): Promise<ScorerAnswer> {
+): Promise<ScoredAnswer> {
   const { records } = parseMessage(scoreBody, parseJson(await inflated(meta, body)))
   const { predictions, ...by } = await scorer.score({ records, signal }, scorer.choose(meta))
   const answer = jsonAnswer({ model_name: meta.endpoint, model_version: String(by.version), predictions })

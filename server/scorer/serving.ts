@@ -10,7 +10,8 @@ import type { OpenSession } from '../../runtime/session.ts'
 import { errorAnswer } from '../http-answer.ts'
 import { errorFields, type Log } from '../log.ts'
 import type { Frame, FrameMeta, FrameType, LoadedMeta, ReportedCounts, RequestMeta } from '../protocol.ts'
-import { answerInfer, answerScore, type ScorerAnswer } from './answer.ts'
+import type { ScoredAnswer } from '../scoring.ts'
+import { answerInfer, answerScore } from './answer.ts'
 
 export interface ServingOptions {
   openSession: OpenSession
@@ -114,7 +115,7 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
     meta: RequestMeta,
     body: Uint8Array,
     signal: AbortSignal,
-  ): Promise<ScorerAnswer> {
+  ): Promise<ScoredAnswer> {
     try {
       const { scorer } = named(meta.endpoint)
       return await (type === 'infer' ? answerInfer : answerScore)(scorer, meta, body, signal)

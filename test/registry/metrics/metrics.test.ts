@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encodeMetrics } from '../../../registry/metrics/exposition.ts'
+import { encodeMetrics } from '../../../runtime/exposition.ts'
 import { type Fixture, openServing, sendJson } from '../fixture.ts'
 
 async function metrics(fixture: Fixture): Promise<string[]> {

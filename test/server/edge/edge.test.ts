@@ -205,6 +205,7 @@ describe('pages of any origin', () => {
       isReady: true,
       guard: 'none',
       restarts: 0,
+      memory: [],
       waiting: () => 0,
       admit: () => undefined,
       ask: () => Promise.reject(new SelvedgeError('NOT_READY', 'nothing is served')),

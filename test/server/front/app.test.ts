@@ -4,6 +4,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import type { Description } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { limits } from '../../../runtime/limits.ts'
+import type { Answer } from '../../../runtime/scorer.ts'
 import { type AppOptions, createApp } from '../../../server/front/app.ts'
 import { openCallers } from '../../../server/front/callers.ts'
 import { webExchange } from '../../../server/front/exchange.ts'
@@ -19,6 +20,17 @@ const description: Description = {
   ],
   outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 10] }],
   variants: [{ id: 'fp32', file: 'model.onnx', providers: ['cpu'] }],
+}
+
+const answeredBy: Answer = {
+  deployment: 'blue',
+  version: 3,
+  variant: 'fp32',
+  provider: 'cpu',
+  why: 'it is the first',
+  queueMs: 2,
+  computeMs: 3,
+  batch: { requests: 1, alone: 'idle' },
 }
 
 describe('the scoring plane over HTTP', () => {
@@ -49,6 +61,7 @@ describe('the scoring plane over HTTP', () => {
       },
       guard: 'none',
       restarts: 2,
+      memory: [{ process: 'scorer', pid: 7, bytes: 1000 }],
       waiting: () => 5,
       admit({ endpoint }) {
         if (endpoint === 'full') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
@@ -57,7 +70,7 @@ describe('the scoring plane over HTTP', () => {
         asked.push({ type, meta, body: new TextDecoder().decode(body) })
         if (meta.unit === 'busy') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
         if (meta.unit === 'aside') throw new SelvedgeError('NOT_READY', 'disabled', { retryAfterMs: 29_500 })
-        return jsonAnswer({ outputs: [] })
+        return { ...jsonAnswer({ outputs: [] }), by: answeredBy }
       },
     }
     parts = {
@@ -265,15 +278,29 @@ describe('the scoring plane over HTTP', () => {
     const response = await app.request('/metrics')
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     const text = await response.text()
-    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
+    const who = 'endpoint="digits",deployment="blue",version="3",provider="cpu"'
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    expect(lines.filter((line) => !line.includes('_bucket') && !line.includes('request_seconds'))).toEqual([
       'selvedge_scoring_requests_total{endpoint="digits",status="2xx"} 2',
       'selvedge_scoring_requests_total{endpoint="digits",status="5xx"} 1',
+      'selvedge_scoring_errors_total{endpoint="digits",code="QUEUE_FULL"} 1',
+      `selvedge_scoring_queue_seconds_sum{${who}} 0.004`,
+      `selvedge_scoring_queue_seconds_count{${who}} 2`,
+      `selvedge_scoring_compute_seconds_sum{${who}} 0.006`,
+      `selvedge_scoring_compute_seconds_count{${who}} 2`,
+      'selvedge_scoring_batch_requests_sum{endpoint="digits",deployment="blue"} 2',
+      'selvedge_scoring_batch_requests_count{endpoint="digits",deployment="blue"} 2',
+      'selvedge_scoring_unbatched_total{endpoint="digits",reason="idle"} 2',
       'selvedge_scoring_waiting_requests{endpoint="digits"} 5',
       'selvedge_scoring_body_bytes 0',
       'selvedge_scoring_endpoint_ready{endpoint="digits"} 1',
       'selvedge_scoring_ready 1',
       'selvedge_scoring_scorer_restarts_total 2',
+      'selvedge_scoring_resident_bytes{process="scorer",pid="7"} 1000',
     ])
+    expect(lines).toContain(`selvedge_scoring_compute_seconds_bucket{${who},le="0.002"} 0`)
+    expect(lines).toContain(`selvedge_scoring_compute_seconds_bucket{${who},le="0.004"} 2`)
+    expect(lines).toContain(`selvedge_scoring_request_seconds_bucket{${who},le="+Inf"} 2`)
     expect(text).toContain('# TYPE selvedge_scoring_requests_total counter\n')
   })
 

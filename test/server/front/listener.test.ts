@@ -20,6 +20,7 @@ describe('the scoring listener', () => {
     isReady: true,
     guard: 'none',
     restarts: 0,
+    memory: [],
     waiting: () => 0,
     admit: () => undefined,
     async ask(_type, meta, body, signal) {
