@@ -7,7 +7,8 @@ import { golden as goldenSchema } from '../../../runtime/contract/golden.ts'
 import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { goldenInputs } from '../../../runtime/golden.ts'
-import { decodeInferResponse, encodeInferRequest } from '../../../runtime/oip/infer.ts'
+import { openOipClient } from '../../../runtime/oip/client.ts'
+import { encodeInferRequest } from '../../../runtime/oip/infer.ts'
 import type { Tensors } from '../../../runtime/tensor.ts'
 import { createEdge } from '../../../server/edge/edge.ts'
 import { createApp } from '../../../server/front/app.ts'
@@ -64,7 +65,8 @@ describe('an edge worker beside a Node host of the same registry', () => {
     try {
       connection = await connect(registry.url, endpoint, { key: registry.key, cacheDir })
       const { outputs } = await connection.infer(inputs)
-      expectClose(await inferAtEdge(endpoint, inputs), outputs)
+      const edge = await openOipClient(worker.url).infer(endpoint, inputs)
+      expectClose(edge.outputs, outputs)
     } finally {
       await connection?.close()
     }
@@ -74,13 +76,12 @@ describe('an edge worker beside a Node host of the same registry', () => {
     try {
       connection = await connect(registry.url, 'penguins', { key: registry.key, cacheDir })
       const node = await connection.score(adelie)
-      const answer = await post('penguins/score', JSON.stringify({ records: [adelie] }))
-      const { predictions } = (await answer.json()) as { predictions: [{ class: string; scores: object }] }
-      expect(predictions[0].class).toBe('Adelie')
-      for (const [name, score] of Object.entries(predictions[0].scores)) {
-        expect(
-          Math.abs(score - ((node as { scores: Record<string, number> }).scores[name] ?? Number.NaN)),
-        ).toBeLessThan(1e-5)
+      const { predictions } = await openOipClient(worker.url).score('penguins', [adelie])
+      const [edge] = predictions
+      if (edge === undefined || 'value' in edge || 'value' in node) throw new Error('penguins is a classifier')
+      expect([edge.class, node.class]).toEqual(['Adelie', 'Adelie'])
+      for (const [name, score] of Object.entries(node.scores)) {
+        expect(Math.abs(score - (edge.scores[name] ?? Number.NaN))).toBeLessThan(1e-5)
       }
     } finally {
       await connection?.close()
@@ -255,15 +256,6 @@ async function deploy(endpoint: string, model: string): Promise<void> {
 
 function post(path: string, body: string | ArrayBuffer, headers: Record<string, string> = {}, url = worker.url) {
   return fetch(`${url}/v2/models/${path}`, { method: 'POST', body, headers })
-}
-
-async function inferAtEdge(endpoint: string, inputs: Tensors): Promise<Tensors> {
-  const { body, headerLength } = encodeInferRequest(inputs)
-  const headers = { 'inference-header-content-length': String(headerLength) }
-  const answer = await fetch(`${worker.url}/v2/models/${endpoint}/infer`, { method: 'POST', body, headers })
-  const length = answer.headers.get('inference-header-content-length')
-  return decodeInferResponse(new Uint8Array(await answer.arrayBuffer()), length === null ? undefined : Number(length))
-    .outputs
 }
 
 function expectClose(got: Tensors, wanted: Tensors): void {
