@@ -78,7 +78,10 @@ export function threadsToTry(isIsolated: boolean, cores: number): number {
 }
 
 export function openThreads({ most, kept, canStart, measure, restMs, failed }: ThreadsOptions): Threads {
+  /** By digest of the manifest. */
   const trials = new Map<string, ThreadTrial>()
+  /** Digests of those that answer on WASM, by deployment. */
+  const manifests = new Map<string, string>()
   const closing = new AbortController()
   let taken: Promise<number> | undefined
   let count = 1
@@ -88,11 +91,11 @@ export function openThreads({ most, kept, canStart, measure, restMs, failed }: T
 
   async function choose({ deployments }: Plan): Promise<number> {
     if (most === 1) return 1
-    for (const { name, manifest } of deployments) {
+    for (const { manifest } of deployments) {
       const trial = await kept.read(manifest)
-      if (trial !== undefined) trials.set(name, trial)
+      if (trial !== undefined) trials.set(manifest, trial)
     }
-    const pays = deployments.every(({ name }) => isWorth(trials.get(name), most))
+    const pays = deployments.every(({ manifest }) => isWorth(trials.get(manifest), most))
     if (!pays || !(await canStart())) return 1
     for (const { manifest } of deployments) await kept.forget(manifest)
     count = most
@@ -100,11 +103,11 @@ export function openThreads({ most, kept, canStart, measure, restMs, failed }: T
   }
 
   async function tryOut(subject: Subject): Promise<void> {
-    const { manifest, name } = subject.deployment
-    const known = trials.get(name) ?? (await kept.read(manifest))
+    const { manifest } = subject.deployment
+    const known = trials.get(manifest) ?? (await kept.read(manifest))
     const trial = known ?? (await tryAtRest(subject))
     if (trial === undefined) return
-    trials.set(name, trial)
+    trials.set(manifest, trial)
     await kept.write(manifest, trial)
   }
 
@@ -149,7 +152,8 @@ export function openThreads({ most, kept, canStart, measure, restMs, failed }: T
   }
 
   function tell<Given extends Answer>(answer: Given): Given {
-    const trial = answer.provider === 'wasm' ? trials.get(answer.deployment) : undefined
+    const manifest = answer.provider === 'wasm' ? manifests.get(answer.deployment) : undefined
+    const trial = manifest && trials.get(manifest)
     const told = trial && explainThreads(trial, count)
     return told === undefined ? answer : { ...answer, why: `${answer.why}; ${told}` }
   }
@@ -161,6 +165,7 @@ export function openThreads({ most, kept, canStart, measure, restMs, failed }: T
     },
     served(subjects) {
       if (most === 1) return
+      for (const { deployment } of subjects) manifests.set(deployment.name, deployment.manifest)
       for (const subject of subjects) queued = queued.then(() => tryOut(subject)).catch(failed)
     },
     async during(run) {

@@ -32,14 +32,18 @@ const startMs = 5000
  * @throws {@link SelvedgeError} `GOLDEN_MISMATCH`, `DEADLINE_EXCEEDED`, `WORKER_UNAVAILABLE`, what a load throws
  */
 export async function measureThreads(task: TrialTask, signal: AbortSignal): Promise<number> {
-  const late = new SelvedgeError('DEADLINE_EXCEEDED', `${named(task.threads)} took more than ${trialMs / 1000} s`)
-  return await withWorker(late, trialMs, signal, (worker, settle) => {
-    worker.postMessage(task)
-    return (said) => {
-      if (said.said === 'took') settle.resolve(said.medianMs)
-      if (said.said === 'failed') settle.reject(decodeError(said.error))
-    }
-  })
+  const message = `a trial with ${named(task.threads)} took more than ${trialMs / 1000} s`
+  const late = new SelvedgeError('DEADLINE_EXCEEDED', message)
+  const measure = () =>
+    withWorker<number>(late, trialMs, signal, (worker, settle) => {
+      worker.postMessage(task)
+      return (said) => {
+        if (said.said === 'took') settle.resolve(said.medianMs)
+        if (said.said === 'failed') settle.reject(decodeError(said.error))
+      }
+    })
+  // Trials of two tabs at once would each show what the other takes.
+  return await navigator.locks.request(trialName, { signal }, measure)
 }
 
 /** Whether a worker of this one's file starts here, as ONNX Runtime's threads would. */
@@ -117,7 +121,7 @@ async function medianOf({ registry, token, plan, deployment, variant, wasm, thre
   const session = await openSession(bytes, 'wasm')
   const { medianMs, parity } = await tryCandidate(candidate, session, golden, description, openQueue())
   if (medianMs !== undefined) return medianMs
-  throw new SelvedgeError('GOLDEN_MISMATCH', `${named(threads)} fail parity by ${parity.largest}`)
+  throw new SelvedgeError('GOLDEN_MISMATCH', `${named(threads)} gave outputs that differ by ${parity.largest}`)
 }
 
 function named(threads: number): string {

@@ -15,7 +15,7 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Answer } from '../../runtime/scorer.ts'
 
 const deployment = (name: string) =>
-  ({ name, manifest: `sha256:${name}`, golden: 'sha256:golden' }) as unknown as PlanDeployment
+  ({ name, version: 1, manifest: `sha256:${name}`, golden: 'sha256:golden' }) as unknown as PlanDeployment
 const planOf = (...names: string[]) => ({ deployments: names.map(deployment) }) as unknown as Plan
 const subjectsOf = (plan: Plan, bytes = 1000): Subject[] =>
   plan.deployments.map((each) => ({
@@ -31,7 +31,7 @@ const subjectsOf = (plan: Plan, bytes = 1000): Subject[] =>
 const answer = (deployment: string, provider: Answer['provider'] = 'wasm') =>
   ({ deployment, version: 1, variant: 'fp32', provider, why: 'wasm' }) as Answer
 
-const tooLate = new SelvedgeError('DEADLINE_EXCEEDED', '2 threads took more than 30 s')
+const tooLate = new SelvedgeError('DEADLINE_EXCEEDED', 'a trial with 2 threads took more than 30 s')
 
 describe('threads', () => {
   const opened: Threads[] = []
@@ -88,7 +88,23 @@ describe('threads', () => {
     const kept = await tried(plan, { measure: async (_, count) => (count === 1 ? 10 : 13) })
     const next = open(kept)
     expect(await next.take(plan)).toBe(1)
+    next.served(subjectsOf(plan))
     expect(await why(next, answer('blue'))).toBe('wasm; one thread: 2 threads took 1.3 × as long')
+  })
+
+  test('are tried for each version that comes under a name', async () => {
+    const plan = planOf('blue')
+    const kept = new Map<string, ThreadTrial>()
+    const threads = open(kept, {
+      measure: async ({ deployment }, count) => (deployment.version === 1 ? 10 / count : 10),
+    })
+    await threads.take(plan)
+    threads.served(subjectsOf(plan))
+    const newer = { deployments: [{ ...deployment('blue'), version: 2, manifest: 'sha256:newer' }] } as unknown as Plan
+    threads.served(subjectsOf(newer))
+    await vi.waitFor(() => expect(kept.size).toBe(2))
+    expect(kept.get('sha256:newer')).toEqual({ threads: 2, oneMs: 10, manyMs: 10 })
+    expect(await why(threads, answer('blue'))).toBe('wasm; one thread: 2 threads took 1.0 × as long')
   })
 
   test('that gain less than a tenth are not taken', async () => {
@@ -105,7 +121,7 @@ describe('threads', () => {
 
   test.each([
     ['hang', tooLate],
-    ['give wrong outputs', new SelvedgeError('GOLDEN_MISMATCH', '2 threads fail parity by 0.5')],
+    ['give wrong outputs', new SelvedgeError('GOLDEN_MISMATCH', '2 threads gave outputs that differ by 0.5')],
     ['cannot be started', new SelvedgeError('WORKER_UNAVAILABLE', 'the worker of a trial failed')],
   ])('that %s are never taken, and not tried at each start', async (_, error) => {
     const plan = planOf('blue')
@@ -195,6 +211,6 @@ describe('threads', () => {
   test('are told only where the worker took what the trial is about', () => {
     expect(explainThreads({ threads: 2, oneMs: 16, manyMs: 10 }, 1)).toBeUndefined()
     expect(explainThreads({ threads: 2, oneMs: 10, manyMs: 13 }, 2)).toBeUndefined()
-    expect(explainThreads({ lack: '2 threads fail parity by 0.5' }, 2)).toBeUndefined()
+    expect(explainThreads({ lack: '2 threads gave outputs that differ by 0.5' }, 2)).toBeUndefined()
   })
 })
