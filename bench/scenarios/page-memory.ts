@@ -1,4 +1,4 @@
-/** What stays of many loads. An hour's worth of them: `npm run bench -- page-memory --rounds 1 --timeout 1200`. */
+/** What stays of many loads; takes up to half an hour: `npm run bench -- page-memory --rounds 1 --timeout 1200`. */
 import { absentProc } from '../chromium/memory.ts'
 import { absentChromium } from '../chromium/stand.ts'
 import { checkNumbers } from '../harness/answers.ts'
