@@ -33,6 +33,10 @@ export interface Ran {
 /** Who shared a run. */
 export interface Batch {
   requests: number
+  /** Of the run; 1 where the network has no batch axis. */
+  rows: number
+  /** Of this request. */
+  ownRows: number
   /** Why it was one request alone. */
   alone?: Alone | undefined
 }
@@ -110,7 +114,7 @@ export function openBatcher(
       batch.map(async ({ inputs, outputs: wanted, settle: { resolve, reject } }) => {
         try {
           const outputs = await session.run(inputs, wanted)
-          resolve({ outputs, startedAt, batch: { requests: 1, alone: isBatchable ? 'rows' : 'axis' } })
+          resolve({ outputs, startedAt, batch: batchOfOne(inputs, isBatchable ? 'rows' : 'axis') })
         } catch (error) {
           reject(error)
         }
@@ -121,6 +125,11 @@ export function openBatcher(
     )
   }
 
+  function batchOfOne(inputs: Tensors, alone: Alone): Batch {
+    const rows = (isBatchable ? rowsOf(inputs) : undefined) ?? 1
+    return { requests: 1, rows, ownRows: rows, alone }
+  }
+
   async function settle(batch: readonly Pending[], alone: Alone): Promise<void> {
     const [first] = batch
     if (first === undefined) return
@@ -129,13 +138,12 @@ export function openBatcher(
     try {
       const joined = requests === 1 ? first.inputs : joinRows(batch.map((each) => each.inputs))
       const outputs = await session.run(joined, first.outputs)
-      if (requests === 1) return first.settle.resolve({ outputs, startedAt, batch: { requests, alone } })
-      const parts = sliceRows(
-        outputs,
-        batch.map((each) => each.rows ?? 0),
-      )
+      if (requests === 1) return first.settle.resolve({ outputs, startedAt, batch: batchOfOne(first.inputs, alone) })
+      const ownRows = batch.map((each) => each.rows ?? 0)
+      const parts = sliceRows(outputs, ownRows)
+      const rows = ownRows.reduce((sum, own) => sum + own, 0)
       for (const [i, each] of batch.entries()) {
-        each.settle.resolve({ outputs: parts[i] ?? {}, startedAt, batch: { requests } })
+        each.settle.resolve({ outputs: parts[i] ?? {}, startedAt, batch: { requests, rows, ownRows: ownRows[i] ?? 0 } })
       }
     } catch (error) {
       if (requests === 1 || !isRefusal(error)) {

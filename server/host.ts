@@ -155,6 +155,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     get isReady() {
       return listed && (followed.size === 0 || [...followed.keys()].some((endpoint) => scorers.isReady(endpoint)))
     },
+    scorerCount: options.scorers ?? availableParallelism(),
     get restarts() {
       return scorers.restarts
     },

@@ -24,7 +24,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { host: address, port, ...options } = parseOptions()
+  const { host: address, port, compat, ...options } = parseOptions()
   const token = process.env.SELVEDGE_TOKEN || undefined
   const callers = (process.env.SELVEDGE_CALLER_TOKENS ?? '').split(',').flatMap((each) => each.trim() || [])
   if (!isLoopback(address) && callers.length === 0) {
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   }
   const host = await openHost({ ...options, standby: true, token, log })
   const isCaller = callers.length === 0 ? undefined : openCallers(callers, timingSafeEqual)
-  const app = createApp({ scoring: host, exchange: nodeExchange, mostBodyBytes, isCaller })
+  const app = createApp({ scoring: host, exchange: nodeExchange, mostBodyBytes, isCaller, compat })
   const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
     await host.close()
     throw thrown
@@ -73,7 +73,13 @@ function parseOptions() {
     scorers: values.scorers === undefined ? undefined : parseNumber('scorers', values.scorers, 1, 256),
     runMs: values['run-ms'] === undefined ? undefined : parseNumber('run-ms', values['run-ms'], 100, 3_600_000),
     cacheDir: values.cache ?? defaultCacheFolder(),
+    compat: parseCompat(values.compat),
   }
+}
+
+function parseCompat(value: string | undefined): 'triton' | undefined {
+  if (value === undefined || value === 'triton') return value
+  throw new SelvedgeError('USAGE', `--compat: got "${value}", want triton`)
 }
 
 function readArguments() {
@@ -88,6 +94,7 @@ function readArguments() {
         scorers: { type: 'string' },
         'run-ms': { type: 'string' },
         cache: { type: 'string' },
+        compat: { type: 'string' },
       },
     })
   } catch (cause) {

@@ -17,7 +17,7 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { type ErrorMessage, SelvedgeError } from '../runtime/errors.ts'
 import type { LoadedDeployment } from '../runtime/loader.ts'
-import type { Answer } from '../runtime/scorer.ts'
+import type { ScoredAnswer } from './scoring.ts'
 
 /** The meta of each type of frame. */
 export interface FrameMeta {
@@ -39,7 +39,7 @@ export interface FrameMeta {
   ready: { present: ExecutionProvider[]; absent: Partial<Record<ExecutionProvider, string>> }
   done: null
   failed: ErrorMessage
-  answer: { status: number; headers: Record<string, string>; by?: Answer | undefined }
+  answer: Omit<ScoredAnswer, 'body'>
   report: TelemetryReport
   /** A report could not be posted; it waits on. */
   unsent: ErrorMessage
@@ -62,6 +62,8 @@ export interface RequestMeta {
   caller?: string | undefined
   /** How long its caller waits, in ms. */
   timeoutMs?: number | undefined
+  /** In which its caller takes the answer. */
+  accepts?: 'gzip' | 'deflate' | undefined
 }
 
 /** A LoadedDeployment whose files are in the body, in this order: the network, then its external data. */

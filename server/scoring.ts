@@ -13,6 +13,8 @@ export interface Scoring {
   readonly isReady: boolean
   /** What holds a run that goes astray, in words. */
   readonly guard: string
+  /** That answer at once. */
+  readonly scorerCount: number
   /** Scorers that were started in place of a dead one. */
   readonly restarts: number
   /** Resident memory of each process, where the system tells. */
@@ -34,7 +36,13 @@ export interface Scoring {
 }
 
 /** An HTTP answer, and who gave it; absent where nobody did. */
-export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined }
+export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined; codec?: Codec | undefined }
+
+/** What reading the request and writing the answer took. */
+export interface Codec {
+  decodeMs: number
+  encodeMs: number
+}
 
 export interface EndpointState {
   isReady: boolean

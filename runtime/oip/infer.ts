@@ -18,6 +18,12 @@ export interface InferRequest {
   outputs?: readonly string[] | undefined
   /** Whether this output goes back as bytes. */
   binary(output: string): boolean
+  /** Outputs that go back as their so many largest values. */
+  classification: Readonly<Record<string, number>>
+  /** Higher goes first; 0 without one. */
+  priority: number
+  /** How long it may wait, in ms. */
+  timeoutMs?: number | undefined
 }
 
 /** A body and the header that belongs to it; absent where the body is JSON alone. */
@@ -36,7 +42,9 @@ export function decodeInferRequest(
   headerLength: number | undefined,
   inputs: () => readonly TensorSignature[],
 ): InferRequest {
-  if (headerLength === 0) return { inputs: decodeRawBody(body, inputs()), binary: () => true }
+  if (headerLength === 0) {
+    return { inputs: decodeRawBody(body, inputs()), binary: () => true, classification: {}, priority: 0 }
+  }
   const header = headerOf(body, headerLength)
   const message = parseMessage(inferRequest, parseJson(header))
   const tensors = decodeTensors(
@@ -51,11 +59,18 @@ export function decodeInferRequest(
   if (binaryByName.size !== (message.outputs?.length ?? 0)) {
     throw new SelvedgeError('INVALID_REQUEST', 'outputs: one of them comes twice')
   }
+  const { priority = 0, timeout = 0 } = message.parameters ?? {}
+  const classified = message.outputs?.flatMap(({ name, parameters }): [string, number][] =>
+    parameters?.classification ? [[name, parameters.classification]] : [],
+  )
   return {
     id: message.id,
     inputs: tensors,
     outputs: message.outputs?.map(({ name }) => name),
     binary: (output) => binaryByName.get(output) ?? binaryByDefault,
+    classification: Object.fromEntries(classified ?? []),
+    priority: priority === 0 ? 0 : middlePriority - priority,
+    timeoutMs: timeout === 0 ? undefined : timeout / 1000,
   }
 }
 
@@ -101,6 +116,8 @@ export function decodeInferResponse(body: Uint8Array, headerLength: number | und
   )
   return { model: message.model_name, version: message.model_version, id: message.id, outputs }
 }
+
+const middlePriority = 5
 
 function headerOf(body: Uint8Array, headerLength: number | undefined): Uint8Array {
   if (headerLength === undefined) return body

@@ -21,12 +21,28 @@ const tensorMessage = z.object({
 
 export type TensorMessage = z.infer<typeof tensorMessage>
 
+const outputParameters = z.object({
+  binary_data: z.boolean().optional(),
+  /** Of its values the K largest, by name. */
+  classification: z.int().min(0).max(10_000).optional(),
+})
+
 export const inferRequest = z.object({
   id: z.string().max(1024).optional(),
-  parameters: z.object({ binary_data_output: z.boolean().optional() }).optional(),
+  parameters: z
+    .object({
+      binary_data_output: z.boolean().optional(),
+      /** 1 goes first; a request without one counts as 5. */
+      priority: z.int().min(0).max(1000).optional(),
+      /** Of the wait for its run, in microseconds. */
+      timeout: z.int().min(0).max(3_600_000_000).optional(),
+      /** Sequences need a state between requests, which no version has. */
+      sequence_id: z.union([z.literal(0), z.literal('')], 'sequences are not offered').optional(),
+    })
+    .optional(),
   inputs: z.array(tensorMessage).min(1).max(1000),
   outputs: z
-    .array(z.object({ name: tensorName, parameters: z.object({ binary_data: z.boolean().optional() }).optional() }))
+    .array(z.object({ name: tensorName, parameters: outputParameters.optional() }))
     .max(1000)
     .optional(),
 })

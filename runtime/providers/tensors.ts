@@ -31,8 +31,10 @@ const ortTypes = {
 
 const datatypeByOrtType = new Map<string, Datatype>(datatypes.map((datatype) => [ortTypes[datatype], datatype]))
 
+/** @throws {@link SelvedgeError} `TENSOR_INVALID` for a text with U+10FFFF, which is no character */
 export function encodeOrtTensor(tensor: Tensor, Constructor: OrtTensorConstructor): TypedTensor<OrtType> {
-  return new Constructor(ortTypes[tensor.datatype], tensor.data, tensor.shape)
+  const data = tensor.datatype === 'BYTES' ? tensor.data.map(withoutNul) : tensor.data
+  return new Constructor(ortTypes[tensor.datatype], data, tensor.shape)
 }
 
 /** @throws {@link SelvedgeError} `NOT_SCORABLE` for a value that is no tensor or has none of the 13 datatypes */
@@ -43,6 +45,10 @@ export function decodeOrtTensor(name: string, value: OrtTensor): Tensor {
       output: name,
     })
   }
+  if (datatype === 'BYTES') {
+    const texts = (value.data as string[]).map((text) => text.replaceAll(standIn, nul))
+    return { datatype, shape: [...value.dims], data: texts }
+  }
   const { data } = value
   // Hosts with Float16Array give that; the bits are the same.
   const bits =
@@ -50,4 +56,13 @@ export function decodeOrtTensor(name: string, value: OrtTensor): Tensor {
       ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
       : data
   return { datatype, shape: [...value.dims], data: bits } as Tensor
+}
+
+const nul = '\0'
+const standIn = '\u{10ffff}'
+
+// ONNX Runtime's JavaScript hands texts over as C does, which ends them at NUL: a noncharacter goes in its place.
+function withoutNul(text: string): string {
+  if (text.includes(standIn)) throw new SelvedgeError('TENSOR_INVALID', 'a text holds U+10FFFF, which is no character')
+  return text.replaceAll(nul, standIn)
 }

@@ -1,6 +1,6 @@
 /** Clock: whether time passes while this isolate computes, without which no latency can be measured. */
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
-import type { HttpAnswer } from '../http-answer.ts'
+import type { ScoredAnswer } from '../scoring.ts'
 
 export interface Clock {
   /** Whether `performance.now()` moves during work; Cloudflare stops it against timing attacks (Spectre). */
@@ -17,11 +17,12 @@ export function openClock(now: () => number = () => performance.now()): Clock {
   return { runs: false }
 }
 
-/** The answer as it is where a clock ran; without `server-timing` where it stood: absent is not 0. */
-export function withTiming(answer: HttpAnswer, { runs }: Clock): HttpAnswer {
+/** The answer as it is where a clock ran; without its times, for the caller and for metrics, where it stood: absent is not 0. */
+export function withTiming(answer: ScoredAnswer, { runs }: Clock): ScoredAnswer {
   if (runs) return answer
+  const { status, body } = answer
   const { 'server-timing': _, ...headers } = answer.headers
-  return { ...answer, headers }
+  return { status, headers, body }
 }
 
 /** The report as it is where a clock ran; with an empty histogram where it stood: no latency was observed. */

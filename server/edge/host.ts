@@ -1,7 +1,6 @@
 /** The edge host: the endpoints of one isolate behind the same port as the scorer processes on Node. */
 import { splitPercent } from '../../runtime/connection.ts'
 import { encodeError, SelvedgeError } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
 import { openQueue } from '../../runtime/queue.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { errorAnswer } from '../http-answer.ts'
@@ -64,14 +63,11 @@ export function openEdgeHost(options: EdgeHostOptions): EdgeHost {
     },
     // A run cannot be ended from within the isolate that it keeps busy.
     guard: "the platform's limits of an isolate",
+    scorerCount: 1,
     restarts: 0,
     memory: [],
     waiting: (endpoint) => running.get(endpoint) ?? 0,
-    admit({ endpoint }) {
-      loaded(endpoint)
-      if (queue.length < limits.queueLength) return
-      throw new SelvedgeError('QUEUE_FULL', `${queue.length} requests wait already`)
-    },
+    admit: ({ endpoint }) => void loaded(endpoint),
     async ask(type, meta, body, signal = new AbortController().signal) {
       const { scorer } = loaded(meta.endpoint)
       move(meta.endpoint, 1)

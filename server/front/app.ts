@@ -1,14 +1,18 @@
 /** The HTTP app of the scoring plane (design, section 8): it routes bytes to a Scoring and never looks into a body. */
 import { type Context, Hono } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import { bodyLimitBytes, errorAnswer, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
 import type { EndpointState, ScoredAnswer, Scoring } from '../scoring.ts'
 import { openBudget } from './budget.ts'
+import { type Compat, compatError, readCompat } from './compat.ts'
 import type { Exchange } from './exchange.ts'
 import { commonHeaders, preflightHeaders } from './headers.ts'
 import { modelMetadata, serverMetadata } from './metadata.ts'
 import { openMetrics } from './metrics.ts'
+import { modelConfiguration, repositoryIndex } from './repository.ts'
 import { readRequest, readVersion } from './request.ts'
+import { openStatistics } from './statistics.ts'
 
 export interface AppOptions {
   scoring: Scoring
@@ -17,14 +21,19 @@ export interface AppOptions {
   mostBodyBytes: number
   /** Whether an `Authorization` header is good for anything but health; everybody may call where absent. */
   isCaller?: ((authorization: string | undefined) => boolean) | undefined
+  /** For every request that does not say so itself. */
+  compat?: Compat
 }
+
+const noBytes = new Uint8Array(0)
 
 type Handler = (c: Context) => Response | Promise<Response>
 
-export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => true }: AppOptions): Hono {
+export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => true, compat }: AppOptions): Hono {
   const app = new Hono()
   const budget = openBudget(mostBodyBytes)
   const metrics = openMetrics()
+  const statistics = openStatistics()
 
   function reply(c: Context, answer: HttpAnswer): Response {
     return exchange.answer(c, { ...answer, headers: { ...commonHeaders, ...answer.headers } })
@@ -34,7 +43,9 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
     const name = c.req.param('endpoint') ?? ''
     const state = scoring.endpoint(name)
     if (state !== undefined) return { name, state }
-    throw new SelvedgeError('ENDPOINT_UNKNOWN', `no endpoint ${JSON.stringify(name.slice(0, 128))} is served here`)
+    const unknown = `no endpoint ${JSON.stringify(name.slice(0, 128))} is served here`
+    const refusal = new SelvedgeError('ENDPOINT_UNKNOWN', unknown)
+    throw compatError(refusal, readCompat(c, exchange, compat), name.slice(0, 128))
   }
 
   const live = (c: Context) => reply(c, jsonAnswer({ live: true }))
@@ -48,6 +59,27 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
   const metadata = (c: Context) => {
     const { name, state } = named(c)
     return reply(c, jsonAnswer(modelMetadata(name, state, readVersion(c))))
+  }
+
+  const stats = (c: Context) => {
+    const { name } = named(c)
+    const version = readVersion(c)
+    const counted = statistics.of(name)
+    const found = version === undefined ? counted : counted.filter((each) => each.version === String(version))
+    return reply(c, jsonAnswer({ model_stats: found }))
+  }
+
+  const allStats = (c: Context) =>
+    reply(c, jsonAnswer({ model_stats: scoring.endpoints.flatMap((name) => statistics.of(name)) }))
+
+  const index = async (c: Context) => {
+    const body = c.req.method === 'POST' ? await exchange.body(c, limits.controlBodyBytes, () => undefined) : noBytes
+    return reply(c, jsonAnswer(repositoryIndex(scoring, body)))
+  }
+
+  const configuration = (c: Context) => {
+    const { name } = named(c)
+    return reply(c, jsonAnswer(modelConfiguration(scoring, name, readVersion(c))))
   }
 
   const modelReady = (c: Context) => {
@@ -72,8 +104,10 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
     const { name } = named(c)
     const began = performance.now()
     const answer: ScoredAnswer = await asked(type, c, name).catch(errorAnswer)
-    const { status, headers, by } = answer
-    metrics.observe({ endpoint: name, status, code: headers['selvedge-error'], ms: performance.now() - began, by })
+    const { status, headers, by, codec } = answer
+    const observed = { endpoint: name, status, code: headers['selvedge-error'], ms: performance.now() - began, by }
+    metrics.observe(observed)
+    statistics.observe({ ...observed, codec })
     return reply(c, answer)
   }
 
@@ -94,11 +128,16 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
   ]
   const routes: [method: 'GET' | 'POST', path: string, handler: Handler][] = [
     ['GET', '/metrics', (c) => reply(c, metrics.answer(scoring, budget.bytes))],
-    ['GET', '/v2', (c) => reply(c, jsonAnswer(serverMetadata(scoring)))],
+    ['GET', '/v2', (c) => reply(c, jsonAnswer(serverMetadata(scoring, readCompat(c, exchange, compat))))],
+    ['GET', '/v2/models/stats', allStats],
+    ['GET', '/v2/repository/index', index],
+    ['POST', '/v2/repository/index', index],
     ['GET', '/v2/models', (c) => reply(c, jsonAnswer({ models: scoring.endpoints }))],
     ...['/v2/models/:endpoint', '/v2/models/:endpoint/versions/:version'].flatMap((model): typeof routes => [
       ['GET', model, metadata],
       ['GET', `${model}/ready`, modelReady],
+      ['GET', `${model}/stats`, stats],
+      ['GET', `${model}/config`, configuration],
       ['POST', `${model}/infer`, ask('infer')],
       ['POST', `${model}/score`, ask('score')],
     ]),
@@ -106,11 +145,15 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
   for (const [path, handler] of health) app.get(path, handler)
   for (const [method, path, handler] of routes) app.on(method, path, forCallers(handler))
 
-  app.options('*', (c) => reply(c, { status: 204, headers: { ...preflightHeaders }, body: new Uint8Array(0) }))
+  app.options('*', (c) => reply(c, { status: 204, headers: { ...preflightHeaders }, body: noBytes }))
+  const methods = new Map<string, string[]>()
   for (const [method, path] of [...health.map(([path]) => ['GET', path] as const), ...routes]) {
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
+  }
+  for (const [path, allowed] of methods) {
     app.all(path, (c) => {
       const refusal = errorAnswer(new SelvedgeError('METHOD_NOT_ALLOWED', `${c.req.method} is not for this address`))
-      refusal.headers.allow = method === 'GET' ? 'GET, HEAD' : method
+      refusal.headers.allow = allowed.join(', ')
       return reply(c, refusal)
     })
   }

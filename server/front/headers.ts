@@ -13,6 +13,7 @@ export const commonHeaders: Readonly<Record<string, string>> = {
     'retry-after',
   ].join(', '),
   'x-content-type-options': 'nosniff',
+  vary: 'accept-encoding',
 }
 
 export const preflightHeaders: Readonly<Record<string, string>> = {
@@ -26,6 +27,7 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
     'selvedge-unit',
     'selvedge-deployment',
     'selvedge-timeout',
+    'selvedge-compat',
   ].join(', '),
   'access-control-max-age': '7200',
 }

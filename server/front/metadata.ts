@@ -3,28 +3,46 @@ import type { Dimension, TensorSignature } from '../../runtime/contract/descript
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Scoring } from '../scoring.ts'
 import { version } from '../version.ts'
+import { type Compat, serverName } from './compat.ts'
 
 /** `guard` is ours: what holds a run that goes astray. */
-export function serverMetadata(scoring: Scoring) {
-  return { name: 'selvedge', version, extensions: ['binary_tensor_data'], guard: scoring.guard }
+export function serverMetadata(scoring: Scoring, compat: Compat) {
+  return { name: serverName(compat), version, extensions, guard: scoring.guard }
+}
+
+const extensions = [
+  'classification',
+  'binary_tensor_data',
+  'model_configuration',
+  'model_repository',
+  'parameters',
+  'schedule_policy',
+  'statistics',
+]
+
+/** @throws {@link SelvedgeError} `NOT_READY`, `DEPLOYMENT_UNKNOWN` for a version that no deployment serves */
+export function servedDeployment(state: EndpointState | undefined, name: string, wanted: number | undefined) {
+  const deployments = state?.deployments ?? []
+  const [most] = deployments
+  if (most === undefined) throw new SelvedgeError('NOT_READY', `endpoint ${name} has nothing to serve yet`)
+  const deployment = wanted === undefined ? most : deployments.find((each) => each.version === wanted)
+  if (deployment === undefined) {
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${name} serves no version ${wanted}`, { version: wanted })
+  }
+  return { deployment, versions: [...new Set(deployments.map((each) => String(each.version)))] }
 }
 
 /**
  * `features` and `output` are ours: the names that `score` takes and gives.
  *
- * @throws {@link SelvedgeError} `NOT_READY`, `DEPLOYMENT_UNKNOWN` for a version that no deployment serves
+ * @throws {@link SelvedgeError} as {@link servedDeployment}
  */
 export function modelMetadata(name: string, state: EndpointState, wanted: number | undefined) {
-  const [most] = state.deployments
-  if (most === undefined) throw new SelvedgeError('NOT_READY', `endpoint ${name} has nothing to serve yet`)
-  const deployment = wanted === undefined ? most : state.deployments.find((each) => each.version === wanted)
-  if (deployment === undefined) {
-    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${name} serves no version ${wanted}`, { version: wanted })
-  }
+  const { deployment, versions } = servedDeployment(state, name, wanted)
   const { inputs, outputs, features, output } = deployment.description
   return {
     name,
-    versions: [...new Set(state.deployments.map((each) => String(each.version)))],
+    versions,
     platform: 'onnxruntime_onnx',
     inputs: inputs.map(tensorMetadata),
     outputs: outputs.map(tensorMetadata),

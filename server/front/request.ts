@@ -22,6 +22,7 @@ export function readRequest(c: Context, exchange: Exchange, endpoint: string): R
     headerLength: readLength(exchange.header(c, 'inference-header-content-length')),
     encoding: readEncoding(exchange.header(c, 'content-encoding')),
     caller: exchange.caller(c),
+    accepts: readAccepts(exchange.header(c, 'accept-encoding')),
     timeoutMs: readTimeout(exchange.header(c, 'selvedge-timeout')),
   }
 }
@@ -63,6 +64,21 @@ function readTimeout(value: string | undefined): number | undefined {
   const ms = /^([1-9]\d{0,7})m$/.exec(value)?.[1]
   if (ms !== undefined) return Number(ms)
   throw new SelvedgeError('INVALID_REQUEST', `selvedge-timeout: got ${JSON.stringify(value.slice(0, 40))}, want 250m`)
+}
+
+// RFC 9110: the one with the higher weight; gzip of equals.
+function readAccepts(value: string | undefined): 'gzip' | 'deflate' | undefined {
+  if (value === undefined) return undefined
+  const weights = new Map(
+    value.split(',').map((each): [string, number] => {
+      const [coding = '', weight] = each.split(';')
+      return [coding.trim().toLowerCase(), weight === undefined ? 1 : Number(/q=([\d.]+)/.exec(weight)?.[1] ?? 0)]
+    }),
+  )
+  const any = weights.get('*') ?? 0
+  const [gzip, deflate] = [weights.get('gzip') ?? any, weights.get('deflate') ?? any]
+  if (gzip === 0 && deflate === 0) return undefined
+  return gzip >= deflate ? 'gzip' : 'deflate'
 }
 
 function readEncoding(value: string | undefined): 'gzip' | 'deflate' | undefined {

@@ -1,14 +1,17 @@
 /** From the body of a request to the answer: decode, score, encode. Runs wherever the models are. */
 import { z } from 'zod'
+import type { Description } from '../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { classify } from '../../runtime/oip/classification.ts'
 import { decodeInferRequest, encodeInferResponse } from '../../runtime/oip/infer.ts'
 import { parseJson } from '../../runtime/oip/json-text.ts'
 import { parseMessage } from '../../runtime/oip/message.ts'
 import type { Answer, Scorer } from '../../runtime/scorer.ts'
-import { bodyLimitBytes, jsonAnswer } from '../http-answer.ts'
+import { bodyLimitBytes, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
 import type { RequestMeta } from '../protocol.ts'
 import type { ScoredAnswer } from '../scoring.ts'
+import { deflate } from './deflate.ts'
 import { inflate } from './inflate.ts'
 
 /**
@@ -29,6 +32,7 @@ export async function answerInfer(
       `the JSON part has ${headerLength} bytes, at most ${limits.jsonBodyBytes}`,
     )
   }
+  const began = performance.now()
   const plain = await inflated(meta, body)
   const chosen = scorer.choose(meta)
   const { description } = chosen
@@ -38,7 +42,14 @@ export async function answerInfer(
     const names = description.outputs.map((output) => `"${output.name}"`).join(', ')
     throw new SelvedgeError('INVALID_REQUEST', `no output "${unknown}"; the outputs are ${names}`, { output: unknown })
   }
-  const { outputs, ...by } = await scorer.infer({ ...request, signal }, chosen)
+  const timeoutMs = request.timeoutMs ?? meta.timeoutMs
+  const decoded = performance.now()
+  const { outputs, ...by } = await scorer.infer({ ...request, timeoutMs, signal }, chosen)
+  const scored = performance.now()
+  for (const [name, count] of Object.entries(request.classification)) {
+    const tensor = outputs[name]
+    if (tensor !== undefined) outputs[name] = classify(tensor, count, labelsOf(description, name))
+  }
   const { body: answer, headerLength: answerHeader } = encodeInferResponse({
     model: meta.endpoint,
     version: by.version,
@@ -48,7 +59,12 @@ export async function answerInfer(
   const headers = answerHeaders(by)
   headers['content-type'] = answerHeader === undefined ? 'application/json' : 'application/octet-stream'
   if (answerHeader !== undefined) headers['inference-header-content-length'] = String(answerHeader)
-  return { status: 200, headers, body: answer, by }
+  const answered = await encoded({ status: 200, headers, body: answer }, meta)
+  return { ...answered, by, codec: { decodeMs: decoded - began, encodeMs: performance.now() - scored } }
+}
+
+function labelsOf({ output }: Description, tensor: string): readonly string[] | undefined {
+  return output?.kind === 'classification' && output.tensor === tensor ? output.classes : undefined
 }
 
 const scoreBody = z.strictObject({ records: z.array(z.record(z.string(), z.unknown())).min(1) })
@@ -65,10 +81,23 @@ export async function answerScore(
   body: Uint8Array,
   signal: AbortSignal,
 ): Promise<ScoredAnswer> {
+  const began = performance.now()
   const { records } = parseMessage(scoreBody, parseJson(await inflated(meta, body)))
-  const { predictions, ...by } = await scorer.score({ records, signal }, scorer.choose(meta))
+  const chosen = scorer.choose(meta)
+  const decoded = performance.now()
+  const { predictions, ...by } = await scorer.score({ records, timeoutMs: meta.timeoutMs, signal }, chosen)
+  const scored = performance.now()
   const answer = jsonAnswer({ model_name: meta.endpoint, model_version: String(by.version), predictions })
-  return { ...answer, headers: { ...answer.headers, ...answerHeaders(by) }, by }
+  const answered = await encoded({ ...answer, headers: { ...answer.headers, ...answerHeaders(by) } }, meta)
+  return { ...answered, by, codec: { decodeMs: decoded - began, encodeMs: performance.now() - scored } }
+}
+
+async function encoded(answer: HttpAnswer, { accepts }: RequestMeta): Promise<HttpAnswer> {
+  const body = await deflate(answer.body, accepts)
+  // The length of the JSON part is that of the body before it was compressed.
+  return body === undefined || accepts === undefined
+    ? answer
+    : { ...answer, headers: { ...answer.headers, 'content-encoding': accepts }, body }
 }
 
 async function inflated({ encoding, headerLength }: RequestMeta, body: Uint8Array): Promise<Uint8Array> {

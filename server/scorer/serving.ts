@@ -105,9 +105,9 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
   async function score(type: 'infer' | 'score', id: number, meta: RequestMeta, body: Uint8Array): Promise<void> {
     const controller = new AbortController()
     running.set(id, controller)
-    const { status, headers, by, ...rest } = await scored(type, meta, body, controller.signal)
+    const { body: answered, ...rest } = await scored(type, meta, body, controller.signal)
     running.delete(id)
-    send('answer', id, { status, headers, by }, [rest.body])
+    send('answer', id, rest, [answered])
   }
 
   async function scored(

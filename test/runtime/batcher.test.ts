@@ -113,14 +113,16 @@ describe('batcher', () => {
       const ran = await Promise.all(inputs.map((each) => batcher.run(each, undefined, {})))
       return ran.map(({ batch }) => batch)
     }
-    expect(await asked(rowsOf([1, 1]))).toEqual([{ requests: 1, alone: 'idle' }])
+    expect(await asked(rowsOf([1, 1]))).toEqual([{ requests: 1, rows: 1, ownRows: 1, alone: 'idle' }])
     expect((await asked(rowsOf([1, 1]), rowsOf([2, 2]), rowsOf([3, 3]))).slice(1)).toEqual([
-      { requests: 2 },
-      { requests: 2 },
+      { requests: 2, rows: 2, ownRows: 1 },
+      { requests: 2, rows: 2, ownRows: 1 },
     ])
-    expect(await asked(many)).toEqual([{ requests: 1, alone: 'rows' }])
-    expect((await asked(rowsOf([1, 1]), most, rowsOf([2, 2], [3, 3])))[1]).toEqual({ requests: 1, alone: 'rows' })
-    expect((await asked(rowsOf([1, 1]), wide, rowsOf([2, 2])))[1]).toEqual({ requests: 1, alone: 'kind' })
+    expect(await asked(many)).toEqual([
+      { requests: 1, rows: limits.batchRows, ownRows: limits.batchRows, alone: 'rows' },
+    ])
+    expect((await asked(rowsOf([1, 1]), most, rowsOf([2, 2], [3, 3])))[1]).toMatchObject({ requests: 1, alone: 'rows' })
+    expect((await asked(rowsOf([1, 1]), wide, rowsOf([2, 2])))[1]).toMatchObject({ requests: 1, alone: 'kind' })
     const batcher = openBatcher(session, openQueue(), scaleDescription)
     const refused = await Promise.allSettled(
       [
@@ -132,7 +134,7 @@ describe('batcher', () => {
     expect(refused[1]).toMatchObject({ value: { batch: { requests: 1, alone: 'refused' } } })
     const fixed = { ...scaleDescription, inputs: [{ name: 'x', datatype: 'FP32' as const, shape: [1, 2] }] }
     const { batch } = await openBatcher(session, openQueue(), fixed).run(rowsOf([1, 1]), undefined, {})
-    expect(batch).toEqual({ requests: 1, alone: 'axis' })
+    expect(batch).toEqual({ requests: 1, rows: 1, ownRows: 1, alone: 'axis' })
   })
 
   test('with a delay the first waits for others, and for no more than fill the batch', async () => {

@@ -6,6 +6,16 @@ const answer = {
   status: 200,
   headers: { 'content-type': 'application/json', 'server-timing': 'queue;dur=0.000, compute;dur=0.000' },
   body: new Uint8Array(0),
+  by: {
+    deployment: 'blue',
+    version: 1,
+    variant: 'fp32',
+    provider: 'wasm' as const,
+    why: 'wasm',
+    queueMs: 0,
+    computeMs: 0,
+    batch: { requests: 1, rows: 1, ownRows: 1 },
+  },
 }
 const latency = [3, ...latencyEdgesMs.map(() => 0)]
 const report: TelemetryReport = {
@@ -49,8 +59,9 @@ describe('a clock that stands still during work', () => {
 
   test('does not run', () => expect(clock.runs).toBe(false))
 
-  test('has no timing in an answer, and the rest of it', () => {
-    expect(withTiming(answer, clock)).toEqual({ ...answer, headers: { 'content-type': 'application/json' } })
+  test('has no timing in an answer, for the caller or for metrics, and the rest of it', () => {
+    const { status, body } = answer
+    expect(withTiming(answer, clock)).toEqual({ status, body, headers: { 'content-type': 'application/json' } })
   })
 
   test('has no observation in the histogram of a report, and the rest of it', () => {

@@ -205,6 +205,7 @@ describe('pages of any origin', () => {
       endpoint: () => undefined,
       isReady: true,
       guard: 'none',
+      scorerCount: 1,
       restarts: 0,
       memory: [],
       waiting: () => 0,

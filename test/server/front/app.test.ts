@@ -30,7 +30,7 @@ const answeredBy: Answer = {
   why: 'it is the first',
   queueMs: 2,
   computeMs: 3,
-  batch: { requests: 1, alone: 'idle' },
+  batch: { requests: 1, rows: 1, ownRows: 1, alone: 'idle' },
 }
 
 describe('the scoring plane over HTTP', () => {
@@ -60,6 +60,7 @@ describe('the scoring plane over HTTP', () => {
         return Object.values(states).every((state) => state.isReady)
       },
       guard: 'none',
+      scorerCount: 1,
       restarts: 2,
       memory: [{ process: 'scorer', pid: 7, bytes: 1000 }],
       waiting: () => 5,
@@ -125,13 +126,97 @@ describe('the scoring plane over HTTP', () => {
 
   test('the server says its version, its extension and its guard', async () => {
     expect(version).toBe(packageJson.version)
-    expect(await (await app.request('/v2')).json()).toEqual({
-      name: 'selvedge',
-      version,
-      extensions: ['binary_tensor_data'],
-      guard: 'none',
-    })
+    const extensions: unknown = expect.arrayContaining(['binary_tensor_data', 'statistics', 'classification'])
+    const metadata = { name: 'selvedge', version, extensions, guard: 'none' }
+    expect(await (await app.request('/v2')).json()).toEqual(metadata)
     expect(await (await app.request('/v2/models')).json()).toEqual({ models: ['digits'] })
+  })
+
+  test('the repository lists every version with its state, and leaves out on demand what is not ready', async () => {
+    states.empty = { isReady: false, revision: undefined, deployments: [] }
+    const digits = ['3', '4'].map((version) => ({ name: 'digits', version, state: 'READY', reason: '' }))
+    const empty = { name: 'empty', state: 'UNAVAILABLE', reason: 'not loaded yet' }
+    expect(await (await post('/v2/repository/index')).json()).toEqual([...digits, empty])
+    expect(await (await app.request('/v2/repository/index')).json()).toEqual([...digits, empty])
+    expect(await (await post('/v2/repository/index', '{"ready":true}')).json()).toEqual(digits)
+    expect(await errorOf(post('/v2/repository/index', '{"ready":1}'))).toEqual([400, 'INVALID_REQUEST'])
+  })
+
+  test('the configuration is that of Triton: the batch axis is told apart', async () => {
+    const [inputs, outputs] = [
+      description.inputs.slice(0, 1),
+      [{ name: 'y', datatype: 'FP32' as const, shape: ['N', 10] }],
+    ]
+    const batched = { ...description, inputs, outputs }
+    states.batched = { isReady: true, revision: 1, deployments: [{ name: 'blue', version: 1, description: batched }] }
+    expect(await (await app.request('/v2/models/batched/config')).json()).toEqual({
+      name: 'batched',
+      platform: 'onnxruntime_onnx',
+      backend: 'onnxruntime',
+      version_policy: { specific: { versions: ['1'] } },
+      max_batch_size: limits.batchRows,
+      input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [1, 28, 28] }],
+      output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [10] }],
+      instance_group: [{ name: 'batched', kind: 'KIND_CPU', count: 1 }],
+      dynamic_batching: { max_queue_delay_microseconds: 0 },
+    })
+    expect(await (await app.request('/v2/models/digits/versions/4/config')).json()).toMatchObject({
+      max_batch_size: 0,
+      output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [-1, 10] }],
+    })
+    expect(await errorOf(app.request('/v2/models/digits/versions/5/config'))).toEqual([404, 'DEPLOYMENT_UNKNOWN'])
+  })
+
+  test('statistics count what was answered, of all models or of one version', async () => {
+    await post('/v2/models/digits/infer')
+    const stats = async (path: string) =>
+      ((await (await app.request(path)).json()) as { model_stats: { inference_count: number }[] }).model_stats
+    const [one] = await stats('/v2/models/digits/stats')
+    expect(one).toMatchObject({ name: 'digits', version: '3', inference_count: 1, execution_count: 1 })
+    expect(await stats('/v2/models/digits/versions/3/stats')).toEqual([one])
+    expect(await stats('/v2/models/digits/versions/4/stats')).toEqual([])
+    expect(await stats('/v2/models/stats')).toEqual([one])
+    expect(await errorOf(app.request('/v2/models/nothing/stats'))).toEqual([404, 'ENDPOINT_UNKNOWN'])
+  })
+
+  test("the texts for which Triton's clients look are there for those who ask, and for nobody else", async () => {
+    const triton = { 'selvedge-compat': 'triton' }
+    const asTriton = createApp({ ...parts, compat: 'triton' })
+    const said = async (path: string, of = app, headers = {}) => await (await of.request(path, { headers })).json()
+    const unknown = { error: "Request for unknown model: 'nothing' is not found" }
+    expect(await said('/v2/models/nothing', app, triton)).toEqual(unknown)
+    expect(await said('/v2/models/nothing', asTriton)).toEqual(unknown)
+    expect(await said('/v2/models/nothing')).toEqual({ error: 'no endpoint "nothing" is served here' })
+    expect(await said('/v2', app, triton)).toMatchObject({ name: 'triton' })
+    expect(await said('/v2', asTriton)).toMatchObject({ name: 'triton' })
+    expect(await errorOf(app.request('/v2', { headers: { 'selvedge-compat': 'kserve' } }))).toEqual([
+      400,
+      'INVALID_REQUEST',
+    ])
+  })
+
+  test.each([
+    ['gzip', 'gzip'],
+    ['gzip, deflate, br', 'gzip'],
+    ['deflate;q=0.9, gzip;q=0.1', 'deflate'],
+    ['gzip;q=0, deflate', 'deflate'],
+    ['*', 'gzip'],
+    ['br', undefined],
+    ['identity, gzip;q=0', undefined],
+  ])('accept-encoding %j asks for %s', async (header, wanted) => {
+    await post('/v2/models/digits/infer', '{}', { 'accept-encoding': header })
+    expect(asked[0]?.meta.accepts).toBe(wanted)
+  })
+
+  test('SC-14: a deadline comes with the request in milliseconds', async () => {
+    await post('/v2/models/digits/infer', '{}', { 'selvedge-timeout': '250m' })
+    expect(asked[0]?.meta.timeoutMs).toBe(250)
+    for (const wrong of ['250', '0m', '-1m', '1.5m', '2S']) {
+      expect(await errorOf(post('/v2/models/digits/infer', '{}', { 'selvedge-timeout': wrong }))).toEqual([
+        400,
+        'INVALID_REQUEST',
+      ])
+    }
   })
 
   test('it is live at once and ready when every endpoint is', async () => {

@@ -19,6 +19,7 @@ describe('the scoring listener', () => {
     endpoint: (name) => (name === 'echo' ? { isReady: true, revision: 1, deployments: [] } : undefined),
     isReady: true,
     guard: 'none',
+    scorerCount: 1,
     restarts: 0,
     memory: [],
     waiting: () => 0,

@@ -1,0 +1,116 @@
+/**
+ * The example programs of Triton's Python client, unmodified. They are taken from a checkout of its repository, whose
+ * `src/python` the variable SELVEDGE_TRITON_CLIENT names, and need Debian's python3-geventhttpclient, python3-numpy,
+ * python3-rapidjson and python3-aiohttp.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describeModel } from '../../../runtime/onnx/describe.ts'
+import { encodeModel } from '../../../runtime/onnx/writer.ts'
+import { bytesOf, pushModel, sendJson } from '../../registry/fixture.ts'
+import { type RunningRegistry, startRegistry } from '../../server/fixtures/registry.ts'
+
+const client = process.env.SELVEDGE_TRITON_CLIENT ?? ''
+const models = fileURLToPath(new URL('../../../../shared/models/triton/', import.meta.url))
+const entry = fileURLToPath(new URL('../../../server/main.ts', import.meta.url))
+const served = ['simple', 'simple_string', 'simple_identity']
+const isThere = existsSync(join(client, 'examples')) && existsSync(models)
+
+describe.skipIf(!isThere)("the examples of Triton's Python client", { timeout: 60_000 }, () => {
+  let registry: RunningRegistry
+  let cacheDir: string
+  let server: ReturnType<typeof spawn>
+  let address: string
+
+  beforeAll(async () => {
+    registry = await startRegistry()
+    cacheDir = await mkdtemp(join(tmpdir(), 'selvedge-triton-'))
+    for (const name of served) {
+      const network = name === 'simple_identity' ? identity() : readFileSync(`${models}${name}/model.onnx`)
+      const texts = (text: string) => ({ datatype: 'BYTES', shape: [1, 16], data: new Array<string>(16).fill(text) })
+      // A first run of empty texts would be refused: they are no digits.
+      const golden = {
+        samples: [
+          {
+            inputs: ['INPUT0', 'INPUT1'].map((input) => ({ name: input, ...texts('2') })),
+            outputs: [
+              { name: 'OUTPUT0', ...texts('4') },
+              { name: 'OUTPUT1', ...texts('0') },
+            ],
+          },
+        ],
+        tolerance: 1e-6,
+      }
+      const description = {
+        ...describeModel(network, 'model.onnx'),
+        ...(name === 'simple_string' && { golden: 'golden.json' }),
+      }
+      const files = {
+        'model.onnx': new Uint8Array(network),
+        'selvedge.json': bytesOf(description),
+        ...(name === 'simple_string' && { 'golden.json': bytesOf(golden) }),
+      }
+      expect((await pushModel(registry.fixture, name.replace('_', '-'), '1', files)).status).toBe(201)
+      const deployment = { model: name.replace('_', '-'), version: 1 }
+      const path = `/api/v1/endpoints/${name}/deployments/only`
+      expect((await sendJson(registry.fixture, 'PUT', path, deployment)).status).toBe(201)
+    }
+    const args = ['--registry', registry.url, '--key', registry.key, '--port', '0', '--cache', cacheDir]
+    server = spawn(process.execPath, [entry, ...args, '--compat', 'triton', '--scorers', '1'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    if (server.stdout === null) throw new Error('no stdout')
+    const [line] = (await once(createInterface({ input: server.stdout }), 'line')) as [string]
+    const { url } = JSON.parse(line) as { url: string }
+    address = new URL(url).host
+    for (const name of served) {
+      const ready = async () => (await fetch(`${url}/v2/models/${name}/ready`)).status
+      await vi.waitFor(async () => expect(await ready()).toBe(200), { timeout: 20_000 })
+    }
+  }, 60_000)
+
+  afterAll(async () => {
+    server.kill('SIGKILL')
+    await registry[Symbol.asyncDispose]()
+    await rm(cacheDir, { recursive: true })
+  })
+
+  test.each([
+    ['simple_http_infer_client.py', 'Request for unknown model'],
+    ['simple_http_infer_client.py', 'Request for unknown model', '--request-compression-algorithm', 'gzip'],
+    ['simple_http_infer_client.py', 'Request for unknown model', '--response-compression-algorithm', 'deflate'],
+    ['simple_http_string_infer_client.py', 'PASS: string'],
+    ['simple_http_async_infer_client.py', '15 - 1 = 14'],
+    ['simple_http_aio_infer_client.py', 'Request for unknown model'],
+    ['simple_http_health_metadata.py', "'name': 'triton'"],
+  ])('%s ends with 0 and says: %s', async (program, says, ...options) => {
+    const { stdout } = await promisify(execFile)(
+      '/usr/bin/python3',
+      [join(client, 'examples', program), '-u', address, ...options],
+      { env: { ...process.env, PYTHONPATH: join(client, 'library') } },
+    )
+    expect(stdout).toContain(says)
+  })
+})
+
+/** Triton's own `simple_identity` is no ONNX file. */
+function identity(): Uint8Array {
+  return encodeModel({
+    opsets: { '': 17 },
+    graph: {
+      name: 'identity',
+      nodes: [{ operator: 'Identity', inputs: ['INPUT0'], outputs: ['OUTPUT0'] }],
+      initializers: {},
+      inputs: [{ name: 'INPUT0', datatype: 'BYTES', shape: ['N', 16] }],
+      outputs: [{ name: 'OUTPUT0', datatype: 'BYTES', shape: ['N', 16] }],
+    },
+  })
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import type { Answer } from '../../../runtime/scorer.ts'
+import { openStatistics } from '../../../server/front/statistics.ts'
+
+function answered(version: number, batch: Answer['batch']) {
+  const by: Answer = {
+    deployment: 'blue',
+    version,
+    variant: 'fp32',
+    provider: 'cpu',
+    why: '',
+    queueMs: 2,
+    computeMs: 3,
+    batch,
+  }
+  return { endpoint: 'e', status: 200, ms: 10, by, codec: { decodeMs: 1, encodeMs: 0.5 } }
+}
+
+const of = (count: number, ms: number) => ({ count, ns: ms * 1e6 })
+
+describe('statistics', () => {
+  test('requests that shared a run are one execution and as many inferences as they have rows', () => {
+    const statistics = openStatistics(() => 1234)
+    for (const ownRows of [1, 1, 2]) statistics.observe(answered(3, { requests: 3, rows: 4, ownRows }))
+    statistics.observe(answered(3, { requests: 1, rows: 1, ownRows: 1, alone: 'idle' }))
+    expect(statistics.of('e')).toEqual([
+      {
+        name: 'e',
+        version: '3',
+        last_inference: 1234,
+        inference_count: 5,
+        execution_count: 2,
+        inference_stats: {
+          success: of(4, 40),
+          fail: of(0, 0),
+          queue: of(4, 8),
+          compute_input: of(4, 4),
+          compute_infer: of(4, 12),
+          compute_output: of(4, 2),
+          cache_hit: of(0, 0),
+          cache_miss: of(0, 0),
+        },
+        batch_stats: [
+          { batch_size: 4, compute_input: of(1, 3), compute_infer: of(1, 3), compute_output: of(1, 1.5) },
+          { batch_size: 1, compute_input: of(1, 1), compute_infer: of(1, 3), compute_output: of(1, 0.5) },
+        ],
+      },
+    ])
+  })
+
+  test('each version has its own; a request that none answered fails the newest', () => {
+    const statistics = openStatistics()
+    statistics.observe(answered(3, { requests: 1, rows: 1, ownRows: 1 }))
+    statistics.observe(answered(4, { requests: 1, rows: 1, ownRows: 1 }))
+    statistics.observe({ endpoint: 'e', status: 400, code: 'SHAPE_MISMATCH', ms: 1 })
+    const fails = statistics.of('e').map(({ version, inference_stats: { fail } }) => [version, fail.count])
+    expect(fails).toEqual([
+      ['3', 0],
+      ['4', 1],
+    ])
+    expect(statistics.of('other')).toEqual([])
+  })
+})
