@@ -63,14 +63,10 @@ async function blobOf(url: string): Promise<string> {
 // A worker that cannot be fetched or is blocked by a policy gives an error event and no message.
 function started(worker: Worker): Promise<Worker> {
   return new Promise((resolve, reject) => {
-    worker.addEventListener('message', () => resolve(worker), { once: true })
-    worker.addEventListener(
-      'error',
-      (event) => {
-        worker.terminate()
-        reject(new Error(event.message || 'the worker file is missing or blocked by the page’s policy'))
-      },
-      { once: true },
-    )
+    worker.onmessage = () => resolve(worker)
+    worker.onerror = ({ message }) => {
+      worker.terminate()
+      reject(new Error(message || 'the worker file is missing or blocked by the page’s policy'))
+    }
   })
 }

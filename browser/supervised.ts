@@ -27,9 +27,9 @@ interface Listeners {
 }
 
 interface Running {
-  worker: Worker
   remote: WorkerApi
   calls: Calls
+  stop(): void
 }
 
 /** One worker, from its start to its death. */
@@ -72,34 +72,36 @@ export async function openSupervised(
       throw aborted.reason
     }
     const remote = bound(wrap<WorkerApi>(worker))
+    // Comlink's registry of proxies holds the worker until its proxies are gone, and these handlers name them.
+    const stop = () => {
+      worker.onmessage = worker.onerror = null
+      worker.terminate()
+    }
     const end = (reason: SelvedgeError) => {
       calls.end(reason)
-      worker.terminate()
+      stop()
     }
     const calls = openCalls(() => remote.ping(), end)
-    const abort = () => {
-      calls.end(aborted?.reason)
-      worker.terminate()
-    }
-    worker.addEventListener('message', ({ data }) => {
+    const abort = () => end(aborted?.reason)
+    worker.onmessage = ({ data }) => {
       if (!isTold(data)) return
       if (data.told === 'progress') progress?.(data.progress)
       if (data.told === 'event') event?.(data.event)
-    })
-    worker.addEventListener('error', ({ message }) => {
+    }
+    worker.onerror = ({ message }) => {
       end(new SelvedgeError('WORKER_UNAVAILABLE', `the worker failed: ${message}`))
-    })
+    }
     aborted?.addEventListener('abort', abort, { once: true })
     try {
       await calls.wait('hold', () => watchLife(remote, end))
       await calls.wait('connect', () => remote.open({ ...options, isReplacement }))
     } catch (error) {
-      worker.terminate()
+      stop()
       throw error
     } finally {
       aborted?.removeEventListener('abort', abort)
     }
-    return { worker, remote, calls }
+    return { remote, calls, stop }
   }
 
   // Whoever finds the worker dead waits for the same next one.
@@ -136,12 +138,12 @@ export async function openSupervised(
     },
     async close() {
       closed = true
-      const { calls, remote, worker } = await life.opening
+      const { calls, remote, stop } = await life.opening
       try {
         await calls.wait('close', () => remote.close(), callMs)
       } finally {
         calls.end(new SelvedgeError('HOST_CLOSED', `the connection to ${options.endpoint} was closed`))
-        worker.terminate()
+        stop()
       }
     },
   }
