@@ -17,20 +17,27 @@ const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
 
 const program = `
 import assert from 'node:assert/strict'
+import { openOipClient } from 'selvedge/client'
 import { connect } from 'selvedge/node'
-const [registry, token, key, provider, cacheDir] = process.argv.slice(2)
+const [registry, token, key, provider, cacheDir, scoring] = process.argv.slice(2)
 const penguins = await connect(registry, 'penguins', { token, key, cacheDir })
 const scored = await penguins.score({ beak_length_mm: 39.1, flipper_length_mm: 181, island: 'Torgersen', sex: null })
 assert.equal(scored.class, 'Adelie')
 assert.equal(scored.provider, provider)
 await penguins.close()
+const { predictions } = await openOipClient(scoring).score('penguins', [{ beak_length_mm: 39.1, island: 'Torgersen' }])
+assert.equal(predictions[0].class, 'Adelie')
 console.log(scored.class, 'on', scored.provider)
 `
 
 const typed = `
 import { connect as connectPage } from 'selvedge/browser'
+import { type OipClient, openOipClient } from 'selvedge/client'
+import { createEdge } from 'selvedge/edge'
 import { connect, type Scored } from 'selvedge/node'
 import { bucket } from 'selvedge/runtime/assignment'
+export const client: OipClient = openOipClient('http://localhost:4401')
+export default createEdge({ registry: 'http://localhost:4400', key: 'ed25519:', endpoints: [], callers: 'anyone', wasm: {} })
 export async function check(canvas: HTMLCanvasElement): Promise<[Scored, number]> {
   const page = await connectPage('http://localhost:4400', 'digits', { token: 'page_', key: 'ed25519:' })
   const node = await connect('http://localhost:4400', 'digits', { key: ['ed25519:'], unit: 'ada' })
@@ -82,9 +89,9 @@ async function tryPackage(tarball: string, withNative: boolean): Promise<void> {
   const ended = once(up, 'exit')
   try {
     const [line] = (await once(up.stdout, 'data')) as [Buffer]
-    const { registry, keys, demo } = JSON.parse(line.toString())
+    const { registry, keys, demo, scoring } = JSON.parse(line.toString())
     writeFileSync(join(home, 'score.js'), program)
-    const asked = [registry, demo.pageToken, keys[0], withNative ? 'cpu' : 'wasm', join(home, 'cache')]
+    const asked = [registry, demo.pageToken, keys[0], withNative ? 'cpu' : 'wasm', join(home, 'cache'), scoring]
     const said = execFileSync(process.execPath, [join(home, 'score.js'), ...asked], { cwd: home, encoding: 'utf8' })
     console.log(`package ${withNative ? 'with' : 'without'} onnxruntime-node: ${said.trim()}`)
   } finally {
