@@ -9,6 +9,7 @@ import type { ExecutionProvider } from '../contract/names.ts'
 import { SelvedgeError } from '../errors.ts'
 import type { OpenSession } from '../session.ts'
 import { type Ort, openOrtSession } from './ort.ts'
+import type { OrtTensorConstructor } from './tensors.ts'
 
 export const openNodeSession: OpenSession = async (bytes, provider) => {
   // One thread a process: as many processes as cores serve more than one process with many threads (design, section 12).
@@ -53,7 +54,21 @@ async function native(provider: ExecutionProvider): Promise<Ort> {
   if (provider === 'cuda' && !hasCudaLibraries()) {
     throw new SelvedgeError('PROVIDER_UNAVAILABLE', 'the CUDA libraries of onnxruntime-node are not installed')
   }
-  return ort as unknown as Ort
+  const { InferenceSession, Tensor } = ort as unknown as NativePackage
+  return { InferenceSession, Tensor: withHalfFloats(Tensor) }
+}
+
+type NativePackage = Pick<Ort, 'InferenceSession'> & { Tensor: OrtTensorConstructor }
+
+// Node 24 has Float16Array, whose length the binding of onnxruntime-node 1.30 takes for 0; it reads the same bits from a
+// Uint16Array, which the package would replace (microsoft/onnxruntime#32323).
+function withHalfFloats(Tensor: OrtTensorConstructor): OrtTensorConstructor {
+  return class extends Tensor {
+    constructor(...[type, data, dims]: ConstructorParameters<OrtTensorConstructor>) {
+      super(type, data, dims)
+      if (type === 'float16') Object.defineProperty(this, 'cpuData', { value: data, writable: true })
+    }
+  } as OrtTensorConstructor
 }
 
 // The package lists CUDA whether or not its install script could download the libraries.

@@ -3,36 +3,29 @@
  * `src/python` the variable SELVEDGE_TRITON_CLIENT names, and need Debian's python3-geventhttpclient, python3-numpy,
  * python3-rapidjson and python3-aiohttp.
  */
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeModel } from '../../../runtime/onnx/describe.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
 import { bytesOf, pushModel, sendJson } from '../../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from '../../server/fixtures/registry.ts'
+import { type RunningServer, startServer } from '../../server/fixtures/server.ts'
 
 const client = process.env.SELVEDGE_TRITON_CLIENT ?? ''
 const models = fileURLToPath(new URL('../../../../shared/models/triton/', import.meta.url))
-const entry = fileURLToPath(new URL('../../../server/main.ts', import.meta.url))
 const served = ['simple', 'simple_string', 'simple_identity']
 const isThere = existsSync(join(client, 'examples')) && existsSync(models)
 
 describe.skipIf(!isThere)("the examples of Triton's Python client", { timeout: 60_000 }, () => {
   let registry: RunningRegistry
-  let cacheDir: string
-  let server: ReturnType<typeof spawn>
-  let address: string
+  let server: RunningServer
 
   beforeAll(async () => {
     registry = await startRegistry()
-    cacheDir = await mkdtemp(join(tmpdir(), 'selvedge-triton-'))
     for (const name of served) {
       const network = name === 'simple_identity' ? identity() : readFileSync(`${models}${name}/model.onnx`)
       const texts = (text: string) => ({ datatype: 'BYTES', shape: [1, 16], data: new Array<string>(16).fill(text) })
@@ -63,24 +56,13 @@ describe.skipIf(!isThere)("the examples of Triton's Python client", { timeout: 6
       const path = `/api/v1/endpoints/${name}/deployments/only`
       expect((await sendJson(registry.fixture, 'PUT', path, deployment)).status).toBe(201)
     }
-    const args = ['--registry', registry.url, '--key', registry.key, '--port', '0', '--cache', cacheDir]
-    server = spawn(process.execPath, [entry, ...args, '--compat', 'triton', '--scorers', '1'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    if (server.stdout === null) throw new Error('no stdout')
-    const [line] = (await once(createInterface({ input: server.stdout }), 'line')) as [string]
-    const { url } = JSON.parse(line) as { url: string }
-    address = new URL(url).host
-    for (const name of served) {
-      const ready = async () => (await fetch(`${url}/v2/models/${name}/ready`)).status
-      await vi.waitFor(async () => expect(await ready()).toBe(200), { timeout: 20_000 })
-    }
+    server = await startServer(registry, '--compat', 'triton', '--scorers', '1')
+    await server.untilReady(...served)
   }, 60_000)
 
   afterAll(async () => {
-    server.kill('SIGKILL')
+    await server[Symbol.asyncDispose]()
     await registry[Symbol.asyncDispose]()
-    await rm(cacheDir, { recursive: true })
   })
 
   test.each([
@@ -94,7 +76,7 @@ describe.skipIf(!isThere)("the examples of Triton's Python client", { timeout: 6
   ])('%s ends with 0 and says: %s', async (program, says, ...options) => {
     const { stdout } = await promisify(execFile)(
       '/usr/bin/python3',
-      [join(client, 'examples', program), '-u', address, ...options],
+      [join(client, 'examples', program), '-u', new URL(server.url).host, ...options],
       { env: { ...process.env, PYTHONPATH: join(client, 'library') } },
     )
     expect(stdout).toContain(says)
