@@ -7,7 +7,7 @@ import { defaultCacheFolder } from './folder-store.ts'
 import { createApp } from './front/app.ts'
 import { openCallers } from './front/callers.ts'
 import { openListener } from './front/listener.ts'
-import { nodeExchange } from './front/node-exchange.ts'
+import { openNodeExchange } from './front/node-exchange.ts'
 import { openHost } from './host.ts'
 import { errorFields, log } from './log.ts'
 import { isLoopback } from './loopback.ts'
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   }
   const host = await openHost({ ...options, standby: true, token, log })
   const isCaller = callers.length === 0 ? undefined : openCallers(callers, timingSafeEqual)
-  const app = createApp({ scoring: host, exchange: nodeExchange, mostBodyBytes, isCaller, compat })
+  const app = createApp({ scoring: host, exchange: openNodeExchange(), mostBodyBytes, isCaller, compat })
   const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
     await host.close()
     throw thrown

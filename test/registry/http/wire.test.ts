@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listener, listen } from '../../../registry/listener.ts'
 import { limits } from '../../../runtime/limits.ts'
+import { ambiguousRequests, sendText } from '../../fixtures/wire.ts'
 import { type Fixture, openFixture } from '../fixture.ts'
 
 let fixture: Fixture
@@ -19,19 +20,7 @@ afterAll(async () => {
   await fixture[Symbol.asyncDispose]()
 })
 
-/** Everything that comes back until the server closes. */
-async function send(text: string): Promise<string> {
-  const { hostname, port } = new URL(listener.url)
-  return await new Promise((resolve, reject) => {
-    let answer = ''
-    const socket = connect(Number(port), hostname, () => socket.write(text.replaceAll('\n', '\r\n')))
-    socket.on('data', (data) => {
-      answer += data
-    })
-    socket.on('error', reject)
-    socket.on('close', () => resolve(answer))
-  })
-}
+const send = (text: string) => sendText(listener.url, text)
 
 test('AP-06 a head that drips is 408 after its time, while others are answered', async () => {
   const began = performance.now()
@@ -42,20 +31,7 @@ test('AP-06 a head that drips is 408 after its time, while others are answered',
 }, 30_000)
 
 describe('AP-03 a request whose length can be read in two ways is 400 and the end of its connection', () => {
-  const head = 'POST /api/v1/tokens HTTP/1.1\nHost: 127.0.0.1\nContent-Type: application/json\n'
-  test.each([
-    [
-      'Content-Length and Transfer-Encoding',
-      `${head}Content-Length: 4\nTransfer-Encoding: chunked\n\n0\n\nGET / HTTP/1.1\n\n`,
-    ],
-    ['two lengths', `${head}Content-Length: 2\nContent-Length: 3\n\n{}`],
-    ['a blank before the name', `${head} Content-Length: 2\n\n{}`],
-    ['a blank before the colon', `${head}Content-Length : 2\n\n{}`],
-    ['an unknown coding', `${head}Transfer-Encoding: xchunked\n\n2\n{}\n0\n\n`],
-    ['a negative length', `${head}Content-Length: -1\n\n{}`],
-    ['a length of 10^20', `${head}Content-Length: 100000000000000000000\n\n{}`],
-    ['a chunk size with text', `${head}Transfer-Encoding: chunked\n\n2x\n{}\n0\n\n`],
-  ])('%s', async (_, text) => {
+  test.each(ambiguousRequests('/api/v1/tokens'))('%s', async (_, text) => {
     const answer = await send(text)
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
     expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1)

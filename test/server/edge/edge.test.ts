@@ -13,7 +13,7 @@ import type { Tensors } from '../../../runtime/tensor.ts'
 import { createEdge } from '../../../server/edge/edge.ts'
 import { createApp } from '../../../server/front/app.ts'
 import { type Listener, openListener } from '../../../server/front/listener.ts'
-import { nodeExchange } from '../../../server/front/node-exchange.ts'
+import { openNodeExchange } from '../../../server/front/node-exchange.ts'
 import { type Connection, connect } from '../../../server/node.ts'
 import { type Files, pushModel, sendJson } from '../../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from '../fixtures/registry.ts'
@@ -212,7 +212,7 @@ describe('pages of any origin', () => {
       admit: () => undefined,
       ask: () => Promise.reject(new SelvedgeError('NOT_READY', 'nothing is served')),
     }
-    node = await openListener(createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 1024 }), {
+    node = await openListener(createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 1024 }), {
       host: '127.0.0.1',
       port: 0,
     })

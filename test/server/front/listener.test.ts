@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../../../runtime/limits.ts'
 import { createApp } from '../../../server/front/app.ts'
 import { type Listener, openListener } from '../../../server/front/listener.ts'
-import { nodeExchange } from '../../../server/front/node-exchange.ts'
+import { openNodeExchange } from '../../../server/front/node-exchange.ts'
 import type { Scoring } from '../../../server/scoring.ts'
+import { ambiguousRequests, sendText } from '../../fixtures/wire.ts'
 
 const decoder = new TextDecoder()
 
@@ -36,10 +37,13 @@ describe('the scoring listener', () => {
     bodies = []
     signals = []
     answered = Promise.withResolvers()
-    listener = await openListener(createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 }), {
-      host: '127.0.0.1',
-      port: 0,
-    })
+    listener = await openListener(
+      createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 64 * 1024 * 1024 }),
+      {
+        host: '127.0.0.1',
+        port: 0,
+      },
+    )
   })
 
   afterEach(async () => {
@@ -49,20 +53,6 @@ describe('the scoring listener', () => {
 
   const infer = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
     fetch(`${listener.url}/v2/models/echo/infer`, { method: 'POST', body, headers })
-
-  /** What comes back for these bytes until the server closes. */
-  function exchange(text: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(Number(new URL(listener.url).port), '127.0.0.1')
-      let got = ''
-      socket.on('data', (chunk) => {
-        got += decoder.decode(chunk)
-      })
-      socket.on('end', () => resolve(got))
-      socket.on('error', reject)
-      socket.write(text)
-    })
-  }
 
   test('gives the bytes of the body to scoring and its answer back, also 60 MiB in pieces', async () => {
     const large = new Uint8Array(60 * 1024 * 1024).fill(7)
@@ -87,22 +77,64 @@ describe('the scoring listener', () => {
   })
 
   test('AP-02: answers 421 or 400 to a Host that is foreign, missing, empty, malformed or there twice', async () => {
-    const request = (host: string) => exchange(`GET /v2/health/live HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
+    const request = (host: string) =>
+      sendText(listener.url, `GET /v2/health/live HTTP/1.1\n${host}Connection: close\n\n`)
     const statuses = []
     for (const host of [
-      'Host: evil.example\r\n',
+      'Host: evil.example\n',
       '',
-      'Host:\r\n',
-      'Host: a/b?c#\r\n',
-      'Host: localhost\r\nHost: evil.example\r\n',
-      'Host: localhost:4401\r\n',
-      'Host: 127.0.0.1\r\n',
-      'Host: [::1]:1\r\n',
+      'Host:\n',
+      'Host: a/b?c#\n',
+      'Host: localhost\nHost: evil.example\n',
+      'Host: localhost:4401\n',
+      'Host: 127.0.0.1\n',
+      'Host: [::1]:1\n',
     ]) {
       statuses.push((await request(host)).slice(9, 12))
     }
     expect(statuses).toEqual(['421', '400', '421', '421', '421', '200', '200', '200'])
   })
+
+  test.each(ambiguousRequests('/v2/models/echo/infer'))(
+    'AP-03: %s is 400 and the end of its connection',
+    async (_, text) => {
+      const answer = await sendText(listener.url, text)
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+      expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+      expect(bodies).toEqual([])
+    },
+  )
+
+  test('AP-05: a head of more than 16 KiB is 431', async () => {
+    const head = `GET /v2/health/live HTTP/1.1\nHost: localhost\nx: ${'a'.repeat(17 * 1024)}\n\n`
+    expect(await sendText(listener.url, head)).toMatch(/^HTTP\/1\.1 431 /)
+    const lines = Array.from({ length: 3000 }, (_, i) => `x${i}: 1\n`).join('')
+    expect(await sendText(listener.url, `GET /v2 HTTP/1.1\nHost: localhost\n${lines}\n`)).toMatch(/^HTTP\/1\.1 431 /)
+  })
+
+  test('SC-16: callers that do not read their answers lose them, and others are answered meanwhile', async () => {
+    await listener.close()
+    const exchange = openNodeExchange(200)
+    listener = await openListener(createApp({ scoring, exchange, mostBodyBytes: 1024 * 1024 * 1024 }), {
+      host: '127.0.0.1',
+      port: 0,
+    })
+    const large = Buffer.alloc(20 * 1024 * 1024)
+    const head = `POST /v2/models/echo/infer HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: 2\r\n`
+    const cut = Array.from({ length: 5 }, () => {
+      const socket = connect(Number(new URL(listener.url).port), '127.0.0.1')
+      socket.on('error', () => undefined)
+      socket.write(`${head}Content-Length: ${large.length}\r\n\r\n`)
+      socket.write(large)
+      const closed = new Promise<number>((resolve) => socket.once('close', () => resolve(socket.bytesRead)))
+      return { socket, closed }
+    })
+    await expect.poll(() => bodies.length, { timeout: 10_000 }).toBe(5)
+    expect((await infer('{}')).status).toBe(200)
+    await expect.poll(() => signals.filter((signal) => signal.aborted).length, { timeout: 10_000 }).toBe(5)
+    for (const { socket } of cut) socket.resume()
+    for (const { closed } of cut) expect(await closed).toBeLessThan(large.length)
+  }, 20_000)
 
   test('a caller for whom a proxy speaks is not on this machine', async () => {
     const pick = async (headers: Record<string, string>) =>
@@ -146,15 +178,18 @@ describe('the scoring listener', () => {
     answered.resolve()
     expect((await running).status).toBe(200)
     await closed
-    listener = await openListener(createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 }), {
-      host: '127.0.0.1',
-      port: 0,
-    })
+    listener = await openListener(
+      createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 64 * 1024 * 1024 }),
+      {
+        host: '127.0.0.1',
+        port: 0,
+      },
+    )
   })
 
   test('a taken port is refused with the address', async () => {
     const port = Number(new URL(listener.url).port)
-    const app = createApp({ scoring, exchange: nodeExchange, mostBodyBytes: 64 * 1024 * 1024 })
+    const app = createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 64 * 1024 * 1024 })
     await expect(openListener(app, { host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'REFUSED_TO_START',
       message: `cannot listen on 127.0.0.1:${port}: it is taken`,
