@@ -31,10 +31,25 @@ export async function openOrtSession(
   } catch (cause) {
     throw loadError(cause)
   }
+  // Released under a run, ONNX Runtime reads memory that is no more; released twice, it throws.
+  const running = new Set<Promise<unknown>>()
+  let closed: Promise<void> | undefined
   return {
     provider,
-    run: (inputs, outputs) => run(session, ort.Tensor as OrtTensorConstructor, inputs, outputs),
-    close: () => session.release(),
+    async run(inputs, outputs) {
+      if (closed !== undefined) throw new SelvedgeError('RUN_FAILED', 'the session was closed')
+      const ran = run(session, ort.Tensor as OrtTensorConstructor, inputs, outputs)
+      running.add(ran)
+      try {
+        return await ran
+      } finally {
+        running.delete(ran)
+      }
+    },
+    close() {
+      closed ??= Promise.allSettled(running).then(() => session.release())
+      return closed
+    },
   }
 }
 

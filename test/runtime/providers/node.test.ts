@@ -30,3 +30,30 @@ describe.each(['cpu', 'wasm'] as const)('texts on %s', async (provider) => {
     await expect(through('a\u{10ffff}b')).rejects.toMatchObject({ code: 'TENSOR_INVALID' })
   })
 })
+
+describe.each(['cpu', 'wasm'] as const)('RT-18: a session on %s', (provider) => {
+  const open = () => openNodeSession({ network, externalData: [] }, provider)
+  const inputs = { x: createTensor('BYTES', [1], ['a']) }
+
+  test('refuses a run after its end, and a second end does no harm', async () => {
+    const session = await open()
+    await session.close()
+    await expect(session.run(inputs)).rejects.toMatchObject({ code: 'RUN_FAILED' })
+    await session.close()
+  })
+
+  test('answers the run that its end finds', async () => {
+    const session = await open()
+    const running = session.run(inputs)
+    const ended = session.close()
+    expect((await running).y?.data).toEqual(['a'])
+    await ended
+  })
+
+  test('stands beside another of the same bytes', async () => {
+    const [one, other] = await Promise.all([open(), open()])
+    await one.close()
+    expect((await other.run(inputs)).y?.data).toEqual(['a'])
+    await other.close()
+  })
+})
