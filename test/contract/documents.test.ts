@@ -23,7 +23,7 @@ describe.each(Object.entries(documents))('%s', (file, schema) => {
     expect(schema.parse(read())).toEqual(read())
   })
 
-  test('is refused with a field that the contract does not know', () => {
+  test('RT-13: is refused with a field that the contract does not know', () => {
     const result = schema.safeParse({ ...read(), surplus: true })
     expect(result.error?.issues[0]?.code).toBe('unrecognized_keys')
   })
