@@ -1,10 +1,24 @@
 /** The registry as a process: one JSON line on stdout when it listens, log lines on stderr, ends with its parent. */
 import { format, parseArgs } from 'node:util'
+import { pino } from 'pino'
 import { encodeError, SelvedgeError } from '../runtime/errors.ts'
 import { listen } from './listener.ts'
 import { openRegistry } from './registry.ts'
 
 const graceMs = 1000
+
+const levels = ['info', 'warn', 'error']
+
+// Written at once: what a process says as it ends must not stay in a buffer.
+const logger = pino(
+  {
+    level: levels.find((each) => each === process.env.SELVEDGE_LOG) ?? 'info',
+    base: null,
+    timestamp: () => `,"at":"${new Date().toISOString()}"`,
+    formatters: { level: (level) => ({ level }) },
+  },
+  pino.destination({ fd: 2, sync: true }),
+)
 
 // node-server prints to the console, so to stdout, when a client leaves; stdout carries one line.
 for (const method of ['log', 'info', 'warn', 'error'] as const) {
@@ -96,8 +110,6 @@ function parseUrl(option: string, text: string): string {
 }
 
 // `SELVEDGE_LOG` names the least level that is written; `selvedge up` asks for warnings.
-function log(entry: Record<string, unknown>): void {
-  const levels = ['info', 'warn', 'error']
-  if (levels.indexOf(String(entry.level)) < levels.indexOf(process.env.SELVEDGE_LOG ?? 'info')) return
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
+function log({ level, ...entry }: Record<string, unknown>): void {
+  logger[level === 'error' || level === 'warn' ? level : 'info'](entry)
 }

@@ -1,16 +1,23 @@
 /** The log of a server process: JSON lines on stderr. No line holds a payload, a secret or a unit. */
+import { pino } from 'pino'
 
 export type Log = (level: 'info' | 'warn' | 'error', event: string, fields?: Readonly<Record<string, unknown>>) => void
 
-const levels: readonly (string | undefined)[] = ['info', 'warn', 'error'] satisfies Parameters<Log>[0][]
+const levels = ['info', 'warn', 'error']
 
-// From this level on; everything where the variable names none.
-const least = levels.indexOf(process.env.SELVEDGE_LOG)
+// Written at once: what a process says as it ends must not stay in a buffer.
+const logger = pino(
+  {
+    level: levels.find((each) => each === process.env.SELVEDGE_LOG) ?? 'info',
+    base: null,
+    messageKey: 'event',
+    timestamp: () => `,"at":"${new Date().toISOString()}"`,
+    formatters: { level: (level) => ({ level }) },
+  },
+  pino.destination({ fd: 2, sync: true }),
+)
 
-export const log: Log = (level, event, fields) => {
-  if (levels.indexOf(level) < least) return
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`)
-}
+export const log: Log = (level, event, fields) => logger[level](fields ?? {}, event)
 
 /** Anything thrown as fields of a line; the stack only of what is not ours. */
 export function errorFields(thrown: unknown): Record<string, unknown> {

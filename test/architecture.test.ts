@@ -11,11 +11,11 @@ const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   runtime: { folders: ['runtime'], packages: /^(zod|jose)$/ },
   'runtime/providers': { folders: ['runtime'], packages: /^(node:.*|onnxruntime-(node|web(\/wasm)?))$/ },
   browser: { folders: ['runtime', 'browser'], packages: /^(comlink|idb|onnxruntime-web\/.*|virtual:.*)$/ },
-  registry: { folders: ['runtime', 'registry'], packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely)$/ },
+  registry: { folders: ['runtime', 'registry'], packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely|pino)$/ },
   server: {
     folders: ['runtime', 'server'],
     packages:
-      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|commander|csv-parse(\/.*)?|mnist|vega-datasets|onnxruntime-(web|node))$/,
+      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|pino|commander|csv-parse(\/.*)?|mnist|vega-datasets|onnxruntime-(web|node))$/,
   },
 }
 
