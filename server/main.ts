@@ -8,6 +8,7 @@ import { createApp } from './front/app.ts'
 import { openCallers } from './front/callers.ts'
 import { openListener } from './front/listener.ts'
 import { openNodeExchange } from './front/node-exchange.ts'
+import { openTraces } from './front/traces.ts'
 import { openHost } from './host.ts'
 import { errorFields, log } from './log.ts'
 import { isLoopback } from './loopback.ts'
@@ -35,7 +36,14 @@ async function main(): Promise<void> {
   }
   const host = await openHost({ ...options, standby: true, token, log })
   const isCaller = callers.length === 0 ? undefined : openCallers(callers, timingSafeEqual)
-  const app = createApp({ scoring: host, exchange: openNodeExchange(), mostBodyBytes, isCaller, compat })
+  const app = createApp({
+    scoring: host,
+    exchange: openNodeExchange(),
+    mostBodyBytes,
+    isCaller,
+    compat,
+    traces: await openTraces(),
+  })
   const listener = await openListener(app, { host: address, port }).catch(async (thrown) => {
     await host.close()
     throw thrown

@@ -13,6 +13,7 @@ import { openMetrics } from './metrics.ts'
 import { modelConfiguration, repositoryIndex } from './repository.ts'
 import { readRequest, readVersion } from './request.ts'
 import { openStatistics } from './statistics.ts'
+import type { Traces } from './traces.ts'
 
 export interface AppOptions {
   scoring: Scoring
@@ -23,13 +24,21 @@ export interface AppOptions {
   isCaller?: ((authorization: string | undefined) => boolean) | undefined
   /** For every request that does not say so itself. */
   compat?: Compat
+  traces?: Traces | undefined
 }
 
 const noBytes = new Uint8Array(0)
 
 type Handler = (c: Context) => Response | Promise<Response>
 
-export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => true, compat }: AppOptions): Hono {
+export function createApp({
+  scoring,
+  exchange,
+  mostBodyBytes,
+  isCaller = () => true,
+  compat,
+  traces,
+}: AppOptions): Hono {
   const app = new Hono()
   const budget = openBudget(mostBodyBytes)
   const metrics = openMetrics()
@@ -103,11 +112,13 @@ export function createApp({ scoring, exchange, mostBodyBytes, isCaller = () => t
   const ask = (type: 'infer' | 'score') => async (c: Context) => {
     const { name } = named(c)
     const began = performance.now()
+    const trace = traces?.begin(`/v2/models/{endpoint}/${type}`, (header) => exchange.header(c, header))
     const answer: ScoredAnswer = await asked(type, c, name).catch(errorAnswer)
     const { status, headers, by, codec } = answer
     const observed = { endpoint: name, status, code: headers['selvedge-error'], ms: performance.now() - began, by }
     metrics.observe(observed)
     statistics.observe({ ...observed, codec })
+    trace?.end(observed)
     return reply(c, answer)
   }
 

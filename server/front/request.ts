@@ -66,7 +66,7 @@ function readTimeout(value: string | undefined): number | undefined {
   throw new SelvedgeError('INVALID_REQUEST', `selvedge-timeout: got ${JSON.stringify(value.slice(0, 40))}, want 250m`)
 }
 
-// RFC 9110: the one with the higher weight; gzip of equals.
+// RFC 9110, "Accept-Encoding": the one with the highest weight; gzip of equals, none where plain bytes are liked better.
 function readAccepts(value: string | undefined): 'gzip' | 'deflate' | undefined {
   if (value === undefined) return undefined
   const weights = new Map(
@@ -77,8 +77,9 @@ function readAccepts(value: string | undefined): 'gzip' | 'deflate' | undefined 
   )
   const any = weights.get('*') ?? 0
   const [gzip, deflate] = [weights.get('gzip') ?? any, weights.get('deflate') ?? any]
-  if (gzip === 0 && deflate === 0) return undefined
-  return gzip >= deflate ? 'gzip' : 'deflate'
+  const most = Math.max(gzip, deflate)
+  if (most === 0 || most < (weights.get('identity') ?? 0)) return undefined
+  return gzip === most ? 'gzip' : 'deflate'
 }
 
 function readEncoding(value: string | undefined): 'gzip' | 'deflate' | undefined {
