@@ -75,7 +75,8 @@ function failureOf(outcome: Outcome): { error: SelvedgeError; leastMs?: number |
 async function tryOnce(url: string, { method, body, signal, ...sent }: Sent, until: number): Promise<Outcome> {
   const leftMs = Math.min(Math.max(Math.ceil(until - performance.now()), 1), longestTimeoutMs)
   const deadline = AbortSignal.timeout(leftMs)
-  const headers = { ...sent.headers, 'selvedge-timeout': `${leftMs}m` }
+  // Tensors in binary form hardly shrink. A page's browser sends its own list in its place.
+  const headers = { 'accept-encoding': 'identity', ...sent.headers, 'selvedge-timeout': `${leftMs}m` }
   const init = { method, headers, signal: AbortSignal.any(signal ? [signal, deadline] : [deadline]) }
   let isUnanswered = true
   try {

@@ -8,7 +8,13 @@ import { SelvedgeError } from '../errors.ts'
 
 const tensorName = z.string().min(1).max(512)
 
-const tensorParameters = z.object({ binary_data_size: z.int().min(0).optional() })
+// Answered as if it were not there, its sender would read what lay in its memory before.
+const sharedMemory = z.never('shared memory is not offered').optional()
+
+const tensorParameters = z.object({
+  binary_data_size: z.int().min(0).optional(),
+  shared_memory_region: sharedMemory,
+})
 
 const tensorMessage = z.object({
   name: tensorName,
@@ -25,6 +31,7 @@ const outputParameters = z.object({
   binary_data: z.boolean().optional(),
   /** Of its values the K largest, by name. */
   classification: z.int().min(0).max(10_000).optional(),
+  shared_memory_region: sharedMemory,
 })
 
 export const inferRequest = z.object({

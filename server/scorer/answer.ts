@@ -42,7 +42,7 @@ export async function answerInfer(
     const names = description.outputs.map((output) => `"${output.name}"`).join(', ')
     throw new SelvedgeError('INVALID_REQUEST', `no output "${unknown}"; the outputs are ${names}`, { output: unknown })
   }
-  const timeoutMs = request.timeoutMs ?? meta.timeoutMs
+  const timeoutMs = leastOf(request.timeoutMs, meta.timeoutMs)
   const decoded = performance.now()
   const { outputs, ...by } = await scorer.infer({ ...request, timeoutMs, signal }, chosen)
   const scored = performance.now()
@@ -61,6 +61,10 @@ export async function answerInfer(
   if (answerHeader !== undefined) headers['inference-header-content-length'] = String(answerHeader)
   const answered = await encoded({ status: 200, headers, body: answer }, meta)
   return { ...answered, by, codec: { decodeMs: decoded - began, encodeMs: performance.now() - scored } }
+}
+
+function leastOf(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
 }
 
 function labelsOf({ output }: Description, tensor: string): readonly string[] | undefined {

@@ -14,7 +14,21 @@ describe('classification', () => {
 
   test('without labels the index is all; more than a row has are cut to it', () => {
     expect(classify(createTensor('INT64', [3], BigInt64Array.of(3n, 9n, 5n)), 7, undefined)).toEqual(
-      createTensor('BYTES', [3], ['9.000000:1', '5.000000:2', '3.000000:0']),
+      createTensor('BYTES', [3], ['9:1', '5:2', '3:0']),
+    )
+  })
+
+  test('integers of 64 bits are compared and written whole', () => {
+    const tensor = createTensor('UINT64', [3], BigUint64Array.of(2n ** 63n, 2n ** 63n + 2n, 2n ** 63n + 1n))
+    expect(classify(tensor, 2, undefined)).toEqual(
+      createTensor('BYTES', [2], ['9223372036854775810:1', '9223372036854775809:2']),
+    )
+  })
+
+  test('what is no number goes behind the numbers', () => {
+    const tensor = createTensor('FP32', [4], Float32Array.of(Number.NaN, -1, Infinity, 2))
+    expect(classify(tensor, 4, undefined)).toEqual(
+      createTensor('BYTES', [4], ['Infinity:2', '2.000000:3', '-1.000000:1', 'NaN:0']),
     )
   })
 

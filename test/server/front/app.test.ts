@@ -203,6 +203,10 @@ describe('the scoring plane over HTTP', () => {
     ['*', 'gzip'],
     ['br', undefined],
     ['identity, gzip;q=0', undefined],
+    ['identity, gzip;q=0.5', undefined],
+    ['gzip;q=0, *', 'deflate'],
+    ['GZIP ; q=0.001', 'gzip'],
+    ['*;q=0', undefined],
   ])('accept-encoding %j asks for %s', async (header, wanted) => {
     await post('/v2/models/digits/infer', '{}', { 'accept-encoding': header })
     expect(asked[0]?.meta.accepts).toBe(wanted)

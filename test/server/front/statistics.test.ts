@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { limits } from '../../../runtime/limits.ts'
 import type { Answer } from '../../../runtime/scorer.ts'
 import { openStatistics } from '../../../server/front/statistics.ts'
 
@@ -46,6 +47,18 @@ describe('statistics', () => {
         ],
       },
     ])
+  })
+
+  test('a caller who sends every number of rows takes no place for each', () => {
+    const statistics = openStatistics()
+    for (let rows = 1; rows <= 1000; rows++) {
+      statistics.observe(answered(3, { requests: 1, rows, ownRows: rows, alone: 'rows' }))
+    }
+    const [found] = statistics.of('e')
+    expect(found).toMatchObject({ inference_count: 500_500, execution_count: 1000 })
+    expect(found?.batch_stats.map(({ batch_size }) => batch_size)).toEqual(
+      Array.from({ length: limits.batchRows }, (_, i) => i + 1),
+    )
   })
 
   test('each version has its own; a request that none answered fails the newest', () => {
