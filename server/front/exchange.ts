@@ -21,7 +21,8 @@ export interface Exchange {
 
 /** By the web's own Request and Response, as workerd has them. Every caller there comes from elsewhere. */
 export const webExchange: Exchange = {
-  header: (c, name) => c.req.raw.headers.get(name) ?? undefined,
+  // The platform compresses for its callers, and asks for gzip in the name of all of them: it would compress once more.
+  header: (c, name) => (name === 'accept-encoding' ? undefined : (c.req.raw.headers.get(name) ?? undefined)),
   isLocal: () => false,
   caller: () => undefined,
   signal: (c) => c.req.raw.signal,

@@ -3,7 +3,7 @@
  * its request to the byte, and of the answer what the protocol fixes. `models.ts` makes the models that they ask.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { expect } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 
 /** Parts that follow one another. */
@@ -22,6 +22,10 @@ const oipCase = z.strictObject({
   response: z.strictObject({
     status: z.int(),
     headers: z.record(z.string(), z.string()).optional(),
+    /** Headers that are so or not there. */
+    mayHave: z.record(z.string(), z.string()).optional(),
+    /** Headers that are not there. */
+    without: z.array(z.string()).optional(),
     /** The body as JSON; the order of fields is free. */
     json: z.unknown().optional(),
     /** The body to the byte. */
@@ -40,27 +44,38 @@ const oipCase = z.strictObject({
   }),
 })
 
-export type OipCase = z.infer<typeof oipCase>
+type OipCase = z.infer<typeof oipCase>
 
 const folder = new URL('cases/', import.meta.url)
 
-export function readCases(): { file: string; cases: OipCase[] }[] {
+function readCases(): { file: string; cases: OipCase[] }[] {
   return readdirSync(folder)
     .sort()
     .map((file) => ({ file, cases: z.array(oipCase).parse(JSON.parse(readFileSync(new URL(file, folder), 'utf8'))) }))
 }
 
-/** @param send - `fetch`, or what stands for it */
-export async function checkCase(
-  { request, response }: OipCase,
-  send: (path: string, init: RequestInit) => Promise<Response>,
-): Promise<void> {
+/**
+ * Every case as a test.
+ *
+ * @param base - address of a server that serves the models of `models.ts`, known when the first case runs
+ */
+export function testCases(base: () => string): void {
+  describe.each(readCases())('$file', ({ cases }) => {
+    test.each(cases)('$clause: $name', (each) => checkCase(each, base()))
+  })
+}
+
+async function checkCase({ request, response }: OipCase, base: string): Promise<void> {
   const { method, headers = {}, body: parts } = request
-  const answer = await send(request.path, { method, headers, ...(parts && { body: bytesOf(parts) }) })
+  const answer = await fetch(`${base}${request.path}`, { method, headers, ...(parts && { body: bytesOf(parts) }) })
   const bytes = Buffer.from(await answer.arrayBuffer())
   const text = bytes.toString()
   expect(answer.status, text).toBe(response.status)
   expect(Object.fromEntries(answer.headers)).toMatchObject(response.headers ?? {})
+  for (const [name, value] of Object.entries(response.mayHave ?? {})) {
+    expect([value, null]).toContain(answer.headers.get(name))
+  }
+  for (const name of response.without ?? []) expect(answer.headers.has(name), name).toBe(false)
   if (response.json !== undefined) expect(JSON.parse(text)).toEqual(response.json)
   if (response.text !== undefined) expect(text).toBe(response.text)
   if (response.contains !== undefined) expect(JSON.parse(text)).toMatchObject(response.contains)

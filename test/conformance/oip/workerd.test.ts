@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { startWorker, type Worker } from '../../server/edge/worker.ts'
 import { type RunningRegistry, startRegistry } from '../../server/fixtures/registry.ts'
-import { checkCase, readCases } from './cases.ts'
+import { testCases } from './cases.ts'
 import { deployModels, endpoints } from './models.ts'
 
 describe('Open Inference Protocol v2 in workerd', { timeout: 30_000 }, () => {
@@ -23,11 +23,5 @@ describe('Open Inference Protocol v2 in workerd', { timeout: 30_000 }, () => {
     await registry[Symbol.asyncDispose]()
   })
 
-  for (const { file, cases } of readCases()) {
-    describe(file, () => {
-      test.each(cases)('$clause: $name', async (each) => {
-        await checkCase(each, (path, init) => fetch(`${worker.url}${path}`, init))
-      })
-    })
-  }
+  testCases(() => worker.url)
 })

@@ -77,7 +77,11 @@ describe('the scoring plane over HTTP', () => {
     parts = {
       scoring,
       mostBodyBytes: 100 * 1024 * 1024,
-      exchange: { ...webExchange, isLocal: (c) => c.req.raw.headers.get('x-from') !== 'afar' },
+      exchange: {
+        ...webExchange,
+        header: (c, name) => c.req.raw.headers.get(name) ?? undefined,
+        isLocal: (c) => c.req.raw.headers.get('x-from') !== 'afar',
+      },
     }
     app = createApp(parts)
   })
