@@ -14,6 +14,7 @@ import { jsonBody } from './http/body.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AppEnv, Services } from './http/env.ts'
 import { invalidRequest, isOci, renderError } from './http/errors.ts'
+import { setFixedHeaders } from './http/headers.ts'
 import { allowHosts } from './http/hosts.ts'
 import { countRequests, metricsRoutes } from './metrics/routes.ts'
 import { aliasRoutes } from './models/alias-routes.ts'
@@ -44,11 +45,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   app.notFound((c) => renderError(notFound(app, c.req.method, c.req.path), c, services.log))
 
   app.use('*', countRequests(services.counters))
-  app.use('*', async (c, next) => {
-    await next()
-    c.res.headers.set('x-content-type-options', 'nosniff')
-    c.res.headers.set('referrer-policy', 'no-referrer')
-  })
+  app.use('*', setFixedHeaders)
   app.use('*', allowHosts(hostNames))
   app.use('*', crossOrigin(app))
   app.use('*', authorize(services.store, services.now))

@@ -100,7 +100,8 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
       intake.changed(endpoint)
       plans.changed(endpoint)
     },
-    baseOf: (url) => base ?? `${new URL(url).origin}/`,
+    // A request's address is absolute and in its normal form: up to the first slash of its path.
+    baseOf: (url) => base ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2) + 1),
     now,
     log,
   }

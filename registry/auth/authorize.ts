@@ -12,13 +12,14 @@ import { hashSecret, parseAuthorization, sameHash } from './tokens.ts'
 export function authorize(store: Store, now: () => number): MiddlewareHandler<AppEnv> {
   const guesses = openGuesses(now)
   return async (c, next) => {
-    if (c.req.matchedRoutes.some(({ method }) => method !== 'ALL')) {
-      const route = routeOf(c)
-      if (route === undefined) throw new SelvedgeError('FORBIDDEN', 'no role may call this route')
+    const route = routeOf(c)
+    if (route !== undefined) {
       const caller = await identify(c, store, guesses)
       c.set('caller', caller)
       if (route.role !== 'open') demand(caller, route.role)
-      if (caller !== undefined) await demandScope(c, caller, route, store)
+      if (caller?.models !== undefined) await demandScope(c, caller, route, store)
+    } else if (c.req.matchedRoutes.some(({ method }) => method !== 'ALL')) {
+      throw new SelvedgeError('FORBIDDEN', 'no role may call this route')
     }
     await next()
   }

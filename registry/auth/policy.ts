@@ -104,6 +104,13 @@ export function policyOf(method: string, path: string): RoutePolicy | undefined 
 
 /** The row of the route that will answer this request, found by the route and never by the address as it was written. */
 export function routeOf(c: Context<AppEnv>): RoutePolicy | undefined {
+  const held = rows.get(c)
+  if (held !== undefined) return held
   const route = c.req.matchedRoutes.find(({ method }) => method !== 'ALL')
-  return route && policyOf(route.method, route.path)
+  const row = route && policyOf(route.method, route.path)
+  if (row !== undefined) rows.set(c, row)
+  return row
 }
+
+/** Every middleware asks. */
+const rows = new WeakMap<Context<AppEnv>, RoutePolicy>()

@@ -47,7 +47,11 @@ export interface Blobs {
 
 export interface StoredBlob {
   readonly size: number
-  /** That many bytes from the offset on; fewer only at the end. */
-  read(offset: number, length: number): Promise<Uint8Array>
+  /**
+   * That many bytes from the offset on; fewer only at the end.
+   *
+   * @param into - memory of at least that length for them, which saves making it anew
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
   close(): Promise<void>
 }

@@ -77,8 +77,7 @@ export async function openStored(place: string, digest: string): Promise<StoredB
   }
   return {
     size: facts.size,
-    async read(offset, length) {
-      const bytes = new Uint8Array(length)
+    async read(offset, length, bytes = new Uint8Array(length)) {
       let filled = 0
       while (filled < length) {
         const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled)

@@ -2,7 +2,7 @@
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { BlobRecord, HeldBlob, Store } from '../store/store.ts'
 import type { Blobs } from './blobs.ts'
-import { readChecked } from './checked.ts'
+import { type Memory, readChecked } from './checked.ts'
 
 export interface Shelf {
   store: Store
@@ -40,12 +40,13 @@ export async function* readBlob(
   record: BlobRecord,
   start: number,
   end: number,
+  memory?: Memory,
 ): AsyncGenerator<Uint8Array> {
   const { digest } = record
   const stored = await shelf.blobs.open(digest)
   if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are gone`)
   try {
-    yield* readChecked(stored, record, start, end)
+    yield* readChecked(stored, record, start, end, memory)
   } catch (thrown) {
     await noteCorrupt(shelf, digest, thrown)
     throw thrown

@@ -14,11 +14,10 @@ const leastPieceBytes = 64
 /** Reads the JSON of routes that take it, within the limit of the route, before anything parses it. */
 export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   const limit = routeOf(c)?.jsonBytes
-  if (limit !== undefined) {
-    const text = checkedText(await readBody(c, limit))
-    // Hono's validators parse what is kept here; its type says text where it holds a promise of it.
-    Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
-  }
+  if (limit === undefined) return await next()
+  const text = checkedText(await readBody(c, limit))
+  // Hono's validators parse what is kept here; its type says text where it holds a promise of it.
+  Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
   await next()
 }
 

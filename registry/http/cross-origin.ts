@@ -1,28 +1,20 @@
-/** CORS for the routes that pages of other origins call; they send a token, never cookies. */
+/** CORS: what may be asked of the routes that pages of other origins call; they send a token, never cookies. */
 import type { Hono, MiddlewareHandler } from 'hono'
-import { policyOf, routeOf } from '../auth/policy.ts'
+import { policyOf } from '../auth/policy.ts'
 import type { AppEnv } from './env.ts'
 
 export function crossOrigin(app: Hono<AppEnv>): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
+    if (c.req.method !== 'OPTIONS') return await next()
     const wanted = c.req.header('access-control-request-method')
-    if (c.req.method === 'OPTIONS' && wanted !== undefined) {
-      if (!isOpen(app, wanted.toUpperCase(), c.req.path)) return await next()
-      return c.body(null, 204, {
-        'access-control-allow-origin': '*',
-        'access-control-allow-methods': wanted.toUpperCase(),
-        'access-control-allow-headers': 'authorization, content-type, if-none-match, range',
-        'access-control-max-age': '7200',
-        vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
-      })
-    }
-    const open = routeOf(c)?.crossOrigin === true
-    await next()
-    if (!open) return
-    c.res.headers.set('access-control-allow-origin', '*')
-    c.res.headers.set('access-control-expose-headers', 'etag, content-range, content-length, retry-after')
-    c.res.headers.set('cross-origin-resource-policy', 'cross-origin')
-    c.res.headers.append('vary', 'Origin, Authorization')
+    if (wanted === undefined || !isOpen(app, wanted.toUpperCase(), c.req.path)) return await next()
+    return c.body(null, 204, {
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': wanted.toUpperCase(),
+      'access-control-allow-headers': 'authorization, content-type, if-none-match, range',
+      'access-control-max-age': '7200',
+      vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+    })
   }
 }
 

@@ -8,15 +8,20 @@ import type { AppEnv } from './env.ts'
 /** @param names - host names without port that are served besides loopback's and literal addresses */
 export function allowHosts(names: readonly string[]): MiddlewareHandler<AppEnv> {
   const allowed = new Set(names.map((name) => name.toLowerCase()))
-  return async (c, next) => {
+  return (c, next) => {
     const header = c.req.header('host') ?? new URL(c.req.url).host
-    const sent = c.env?.incoming?.rawHeaders.filter((_, i, all) => i % 2 === 0 && all[i]?.toLowerCase() === 'host')
     const hostname = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.exec(header)?.[1]?.toLowerCase()
-    if (hostname === undefined || (sent !== undefined && sent.length > 1) || !isAllowed(hostname, allowed)) {
+    if (hostname === undefined || hostsIn(c.env?.incoming?.rawHeaders) > 1 || !isAllowed(hostname, allowed)) {
       throw new SelvedgeError('HOST_NOT_ALLOWED', 'the registry is not called by this Host')
     }
-    await next()
+    return next()
   }
+}
+
+function hostsIn(rawHeaders: readonly string[] = []): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') count++
+  return count
 }
 
 // A literal address cannot be rebound: there is no name to point elsewhere.

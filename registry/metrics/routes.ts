@@ -4,6 +4,7 @@ import type { MiddlewareHandler } from 'hono'
 import { encodeMetrics, expositionType, type Metric } from '../../runtime/exposition.ts'
 import { routeOf } from '../auth/policy.ts'
 import type { AppEnv, Services } from '../http/env.ts'
+import { isSent } from '../http/headers.ts'
 import type { Counters } from './counters.ts'
 
 /** Counts every answer by its route, which is one of the policy table's or `none`, and the class of its status. */
@@ -11,7 +12,8 @@ export function countRequests(counters: Counters): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     await next()
     const { method, path } = routeOf(c) ?? { method: 'any', path: 'none' }
-    const status = `${Math.floor(c.res.status / 100)}xx`
+    const code = isSent(c) ? c.env.outgoing?.statusCode : c.res.status
+    const status = `${Math.floor((code ?? 0) / 100)}xx`
     counters.add('http', { method, route: path.replace('{.+}', ''), status })
   }
 }

@@ -2,13 +2,15 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { mayCall } from '../auth/policy.ts'
+import { openMemory } from '../blobs/checked.ts'
 import { findBlob, intactBlob, readBlob, unknownBlob } from '../blobs/held.ts'
 import { blobKeptMs } from '../garbage/collect.ts'
 import type { AppEnv, Services } from '../http/env.ts'
+import { answerPieces } from '../http/socket.ts'
 import { removalOf } from '../models/holders.ts'
 import type { BlobRecord, HeldBlob } from '../store/store.ts'
 import { parseDigest, parseRepository } from './names.ts'
-import { type ByteRange, parseRange } from './range.ts'
+import { parseRange } from './range.ts'
 
 export function blobRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   app.get('/v2/:name{.+}/blobs/:digest', async (c) => {
@@ -41,58 +43,44 @@ async function promise(c: Context<AppEnv>, { store, now }: Services, name: strin
 async function answer(c: Context<AppEnv>, services: Services, record: BlobRecord): Promise<Response> {
   const { digest, size } = record
   const etag = `"${digest}"`
-  c.header('etag', etag)
-  c.header('docker-content-digest', digest)
-  c.header('accept-ranges', 'bytes')
-  c.header('cache-control', 'private, max-age=31536000, immutable')
-  c.header('content-security-policy', 'sandbox')
-  c.header('content-disposition', 'attachment')
-  if (c.req.header('if-none-match')?.includes(etag)) return c.body(null, 304)
+  const common = {
+    etag,
+    'docker-content-digest': digest,
+    'accept-ranges': 'bytes',
+    'cache-control': 'private, max-age=31536000, immutable',
+    'content-security-policy': 'sandbox',
+    'content-disposition': 'attachment',
+  }
+  if (c.req.header('if-none-match')?.includes(etag)) return c.body(null, 304, common)
   const ifRange = c.req.header('if-range')
   const range = ifRange === undefined || ifRange === etag ? parseRange(c.req.header('range'), size) : undefined
-  if (range === 'unsatisfiable') return c.body(null, 416, { 'content-range': `bytes */${size}` })
+  if (range === 'unsatisfiable') return c.body(null, 416, { ...common, 'content-range': `bytes */${size}` })
   const { start, end } = range ?? { start: 0, end: size }
   const headers = {
+    ...common,
     'content-type': 'application/octet-stream',
     'content-length': String(end - start),
     ...(range && { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
   }
   const status = range ? 206 : 200
   if (c.req.method === 'HEAD') return c.body(null, status, headers)
-  return c.body(await openBody(c, services, record, { start, end }), status, headers)
-}
-
-// The first chunk is proven before the status is sent, so that most corruption is a clean 500; after that only breaking
-// the connection off can say it.
-async function openBody(
-  c: Context<AppEnv>,
-  services: Services,
-  record: BlobRecord,
-  { start, end }: ByteRange,
-): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
-  const parts = readBlob(services, record, start, end)
+  const parts = readBlob(services, record, start, end, c.env?.outgoing && openMemory(record))
+  // The first chunk is proven before the status is sent, so that most corruption is a clean 500.
   const first = await parts.next()
-  const bytes = first.done ? new Uint8Array() : new Uint8Array(first.value)
-  if (bytes.length < end - start) return ReadableStream.from(answerParts(c, services, bytes, parts))
-  await parts.return(undefined)
-  return bytes
+  const bytes = first.done ? new Uint8Array() : first.value
+  if (bytes.length === end - start) {
+    await parts.return(undefined)
+    return c.body(new Uint8Array(bytes), status, headers)
+  }
+  return await answerPieces(c, status, headers, following(bytes, parts), (thrown) =>
+    services.log({ level: 'error', event: 'answer broken off', path: c.req.path, cause: String(thrown) }),
+  )
 }
 
-async function* answerParts(
-  c: Context<AppEnv>,
-  { log }: Services,
-  first: Uint8Array,
-  rest: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  const outgoing = c.env?.outgoing
+async function* following(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield first
     yield* rest
-  } catch (thrown) {
-    // Without a connection of ours the stream itself has to say it.
-    if (outgoing === undefined) throw thrown
-    log({ level: 'error', event: 'answer broken off', path: c.req.path, cause: String(thrown) })
-    outgoing.destroy()
   } finally {
     await rest.return(undefined)
   }
