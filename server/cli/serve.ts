@@ -1,5 +1,5 @@
 /** `selvedge serve`: runs the scoring server for the endpoints of a registry. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { isLoopback } from '../loopback.ts'
 import { runUntilStopped } from './children.ts'
@@ -11,6 +11,7 @@ interface Flags extends ScoringFlags {
   key?: string[]
   endpoint?: string[]
   cache?: string
+  compat?: 'triton'
 }
 
 export function addServe(program: Command): void {
@@ -19,6 +20,7 @@ export function addServe(program: Command): void {
     .option('--key <ed25519:…>', 'key that signs the plans; may be repeated', collect)
     .option('--endpoint <name>', 'serve this one; may be repeated; without it all', collectName)
     .option('--cache <folder>', 'where it keeps the bytes of models')
+    .addOption(new Option('--compat <server>', 'with the texts for which its own clients look').choices(['triton']))
     .action(async (_, command: Command) => {
       const context = openContext<Flags>(command)
       const { options, output, registry } = context
@@ -28,6 +30,7 @@ export function addServe(program: Command): void {
           registry: registry.base,
           keys,
           ...(options.cache !== undefined && { cache: options.cache }),
+          ...(options.compat !== undefined && { compat: options.compat }),
           ...(options.endpoint !== undefined && { endpoints: options.endpoint }),
         })
         output.result(

@@ -76,13 +76,20 @@ export function startRegistry(
 export function startScoring(
   children: Children,
   flags: ScoringFlags,
-  more: { registry: string; keys: readonly string[]; cache?: string; endpoints?: readonly string[] },
+  more: {
+    registry: string
+    keys: readonly string[]
+    cache?: string
+    endpoints?: readonly string[]
+    compat?: 'triton'
+  },
 ): Promise<string> {
   return children.start('scoring server', new URL(`server/main.${extension}`, sourceRoot), [
     ...['--registry', more.registry, '--port', String(flags.scoringPort), '--host', flags.host],
     ...more.keys.flatMap((key) => ['--key', key]),
     ...(flags.scorers === undefined ? [] : ['--scorers', String(flags.scorers)]),
     ...(more.cache === undefined ? [] : ['--cache', more.cache]),
+    ...(more.compat === undefined ? [] : ['--compat', more.compat]),
     ...(more.endpoints ?? []).flatMap((endpoint) => ['--endpoint', endpoint]),
   ])
 }
