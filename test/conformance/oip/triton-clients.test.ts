@@ -16,6 +16,7 @@ import { type RunningRegistry, startRegistry } from '../../server/fixtures/regis
 import { type RunningServer, startServer } from '../../server/fixtures/server.ts'
 
 const client = process.env.SELVEDGE_TRITON_CLIENT ?? ''
+const library = fileURLToPath(new URL('triton-library.py', import.meta.url))
 const models = fileURLToPath(new URL('../../../../shared/models/triton/', import.meta.url))
 const served = ['simple', 'simple_string', 'simple_identity']
 const isThere = existsSync(join(client, 'examples')) && existsSync(models)
@@ -74,14 +75,19 @@ describe.skipIf(!isThere)("the examples of Triton's Python client", { timeout: 6
     ['simple_http_aio_infer_client.py', 'Request for unknown model'],
     ['simple_http_health_metadata.py', "'name': 'triton'"],
   ])('%s ends with 0 and says: %s', async (program, says, ...options) => {
-    const { stdout } = await promisify(execFile)(
-      '/usr/bin/python3',
-      [join(client, 'examples', program), '-u', new URL(server.url).host, ...options],
-      { env: { ...process.env, PYTHONPATH: join(client, 'library') } },
-    )
-    expect(stdout).toContain(says)
+    expect(await run(join(client, 'examples', program), '-u', new URL(server.url).host, ...options)).toContain(says)
+  })
+
+  test('its library reads extensions and compressed answers', async () => {
+    expect(await run(library, new URL(server.url).host)).toBe('PASS: library\n')
   })
 })
+
+/** @returns its stdout */
+async function run(...args: string[]): Promise<string> {
+  const env = { ...process.env, PYTHONPATH: join(client, 'library') }
+  return (await promisify(execFile)('/usr/bin/python3', args, { env })).stdout
+}
 
 /** Triton's own `simple_identity` is no ONNX file. */
 function identity(): Uint8Array {
