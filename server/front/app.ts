@@ -70,16 +70,19 @@ export function createApp({
     return reply(c, jsonAnswer(modelMetadata(name, state, readVersion(c))))
   }
 
+  const statisticsOf = (name: string) =>
+    statistics.of(name, scoring.endpoint(name)?.deployments.map(({ version }) => version) ?? [])
+
   const stats = (c: Context) => {
     const { name } = named(c)
     const version = readVersion(c)
-    const counted = statistics.of(name)
-    const found = version === undefined ? counted : counted.filter((each) => each.version === String(version))
-    return reply(c, jsonAnswer({ model_stats: found }))
+    const all = statisticsOf(name)
+    const found = version === undefined ? all : all.filter((each) => each.version === String(version))
+    if (version === undefined || found.length > 0) return reply(c, jsonAnswer({ model_stats: found }))
+    throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${name} serves no version ${version}`, { version })
   }
 
-  const allStats = (c: Context) =>
-    reply(c, jsonAnswer({ model_stats: scoring.endpoints.flatMap((name) => statistics.of(name)) }))
+  const allStats = (c: Context) => reply(c, jsonAnswer({ model_stats: scoring.endpoints.flatMap(statisticsOf) }))
 
   const index = async (c: Context) => {
     const body = c.req.method === 'POST' ? await exchange.body(c, limits.controlBodyBytes, () => undefined) : noBytes

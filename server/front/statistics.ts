@@ -36,14 +36,14 @@ const durations = [
 
 export interface Statistics {
   observe(request: Observed & { codec?: Codec | undefined }): void
-  /** Of versions that are or were served; in no order. */
-  of(endpoint: string): ModelStatistics[]
+  /** @param served - versions, which are listed though nothing asked them yet, beside those that answered before */
+  of(endpoint: string, served: readonly number[]): ModelStatistics[]
 }
 
 export function openStatistics(now: () => number = Date.now): Statistics {
   const byVersion = new Map<string, ModelStatistics>()
-  /** Requests that no version answered, by endpoint: the newest version that did answer bears them. */
-  const newest = new Map<string, ModelStatistics>()
+  /** Requests that no version answered, by endpoint: the version that answered last bears them. */
+  const last = new Map<string, ModelStatistics>()
 
   function entry(endpoint: string, version: number): ModelStatistics {
     const key = `${endpoint} ${version}`
@@ -52,19 +52,19 @@ export function openStatistics(now: () => number = Date.now): Statistics {
       found = openEntry(endpoint, version)
       byVersion.set(key, found)
     }
-    newest.set(endpoint, found)
     return found
   }
 
   return {
     observe({ endpoint, ms, by, codec = { decodeMs: 0, encodeMs: 0 } }) {
       if (by === undefined) {
-        const bearer = newest.get(endpoint)
+        const bearer = last.get(endpoint)
         if (bearer !== undefined) add(bearer.inference_stats.fail, ms)
         return
       }
       const { rows, requests, ownRows } = by.batch
       const found = entry(endpoint, by.version)
+      last.set(endpoint, found)
       found.last_inference = now()
       found.inference_count += ownRows
       // Of a run that several shared, each counts its part.
@@ -87,7 +87,11 @@ export function openStatistics(now: () => number = Date.now): Statistics {
       add(batch.compute_infer, by.computeMs * part, part)
       add(batch.compute_output, codec.encodeMs, part)
     },
-    of: (endpoint) => [...byVersion.values()].flatMap((each) => (each.name === endpoint ? [rounded(each)] : [])),
+    of(endpoint, served) {
+      for (const version of served) entry(endpoint, version)
+      const found = [...byVersion.values()].filter(({ name }) => name === endpoint)
+      return found.map(rounded).sort((a, b) => Number(a.version) - Number(b.version))
+    },
   }
 }
 

@@ -175,11 +175,13 @@ describe('the scoring plane over HTTP', () => {
     await post('/v2/models/digits/infer')
     const stats = async (path: string) =>
       ((await (await app.request(path)).json()) as { model_stats: { inference_count: number }[] }).model_stats
-    const [one] = await stats('/v2/models/digits/stats')
+    const [one, four] = await stats('/v2/models/digits/stats')
     expect(one).toMatchObject({ name: 'digits', version: '3', inference_count: 1, execution_count: 1 })
     expect(await stats('/v2/models/digits/versions/3/stats')).toEqual([one])
-    expect(await stats('/v2/models/digits/versions/4/stats')).toEqual([])
-    expect(await stats('/v2/models/stats')).toEqual([one])
+    expect(four).toMatchObject({ name: 'digits', version: '4', inference_count: 0, last_inference: 0 })
+    expect(await stats('/v2/models/digits/versions/4/stats')).toEqual([four])
+    expect(await stats('/v2/models/stats')).toEqual([one, four])
+    expect(await errorOf(app.request('/v2/models/digits/versions/5/stats'))).toEqual([404, 'DEPLOYMENT_UNKNOWN'])
     expect(await errorOf(app.request('/v2/models/nothing/stats'))).toEqual([404, 'ENDPOINT_UNKNOWN'])
   })
 

@@ -24,7 +24,7 @@ describe('statistics', () => {
     const statistics = openStatistics(() => 1234)
     for (const ownRows of [1, 1, 2]) statistics.observe(answered(3, { requests: 3, rows: 4, ownRows }))
     statistics.observe(answered(3, { requests: 1, rows: 1, ownRows: 1, alone: 'idle' }))
-    expect(statistics.of('e')).toEqual([
+    expect(statistics.of('e', [])).toEqual([
       {
         name: 'e',
         version: '3',
@@ -54,23 +54,33 @@ describe('statistics', () => {
     for (let rows = 1; rows <= 1000; rows++) {
       statistics.observe(answered(3, { requests: 1, rows, ownRows: rows, alone: 'rows' }))
     }
-    const [found] = statistics.of('e')
+    const [found] = statistics.of('e', [])
     expect(found).toMatchObject({ inference_count: 500_500, execution_count: 1000 })
     expect(found?.batch_stats.map(({ batch_size }) => batch_size)).toEqual(
       Array.from({ length: limits.batchRows }, (_, i) => i + 1),
     )
   })
 
-  test('each version has its own; a request that none answered fails the newest', () => {
+  test('each version has its own; a request that none answered fails the one that answered last', () => {
     const statistics = openStatistics()
     statistics.observe(answered(3, { requests: 1, rows: 1, ownRows: 1 }))
     statistics.observe(answered(4, { requests: 1, rows: 1, ownRows: 1 }))
     statistics.observe({ endpoint: 'e', status: 400, code: 'SHAPE_MISMATCH', ms: 1 })
-    const fails = statistics.of('e').map(({ version, inference_stats: { fail } }) => [version, fail.count])
+    const fails = statistics.of('e', []).map(({ version, inference_stats: { fail } }) => [version, fail.count])
     expect(fails).toEqual([
       ['3', 0],
       ['4', 1],
     ])
-    expect(statistics.of('other')).toEqual([])
+    expect(statistics.of('other', [])).toEqual([])
+  })
+
+  test('a version that nothing asked yet is listed with zeros', () => {
+    const statistics = openStatistics()
+    statistics.observe(answered(4, { requests: 1, rows: 1, ownRows: 1, alone: 'idle' }))
+    const counts = statistics.of('e', [3]).map(({ version, inference_count }) => [version, inference_count])
+    expect(counts).toEqual([
+      ['3', 0],
+      ['4', 1],
+    ])
   })
 })
