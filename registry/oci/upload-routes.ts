@@ -46,7 +46,7 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
       const repository = parseRepository(c.req.param('name'))
       const digest = c.req.query('digest')
       if (digest !== undefined) {
-        return await create(c, services, repository, parseDigest(digest), (digest) =>
+        return await create(c, services, { repository }, parseDigest(digest), (digest) =>
           services.blobs.write(wholeBody(c), digest),
         )
       }
@@ -68,13 +68,11 @@ export function uploadRoutes(app: OpenAPIHono<AppEnv>, services: Services): void
     alone(c, async (session) => c.body(null, 202, uploadHeaders(session, await append(c, services, session)))),
   )
   app.put(uploadPath, (c) =>
-    alone(c, async (session) => {
-      const answer = await create(c, services, session.repository, parseDigest(c.req.query('digest')), (digest) =>
+    alone(c, (session) =>
+      create(c, services, session, parseDigest(c.req.query('digest')), (digest) =>
         finish(c, services, session, digest),
-      )
-      await store.repositories.closeUpload(session)
-      return answer
-    }),
+      ),
+    ),
   )
   app.get(uploadPath, async (c) => {
     const session = await findSession(c, services)
@@ -142,14 +140,15 @@ async function finish(c: UploadContext, services: Services, session: Session, di
 async function create(
   c: Context<AppEnv>,
   services: Services,
-  repository: string,
+  into: Session | { repository: string },
   digest: string,
   receive: (digest: string) => Promise<BlobRecord>,
 ): Promise<Response> {
   await services.claims.bring(digest, async () => {
-    await services.store.repositories.addBlob(repository, await receive(digest), timeOf(services))
+    const upload = 'id' in into ? into : undefined
+    await services.store.repositories.addBlob(into.repository, await receive(digest), timeOf(services), upload)
   })
-  return c.body(null, 201, createdHeaders(repository, digest))
+  return c.body(null, 201, createdHeaders(into.repository, digest))
 }
 
 function createdHeaders(repository: string, digest: string) {

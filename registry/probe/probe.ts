@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
@@ -60,7 +60,10 @@ export async function probe({
     kill()
   }, timeoutMs)
   try {
-    if (child.pid !== undefined) await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
+    if (child.pid !== undefined) {
+      giveWay(child.pid)
+      await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
+    }
     const ended = once(child, 'close')
     const [output] = await Promise.all([readAll(child.stdout), send({ ...about, files }, child.stdin)])
     const [code, killedBy] = await ended
@@ -74,6 +77,16 @@ export async function probe({
     signal.removeEventListener('abort', kill)
     kill()
     await rm(cwd, { recursive: true, force: true })
+  }
+}
+
+// Whoever pushes, pulls or scores on this machine comes first.
+function giveWay(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW)
+  } catch (thrown) {
+    // It may be over already, which its end tells.
+    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_SYSTEM_ERROR')) throw thrown
   }
 }
 

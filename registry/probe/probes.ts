@@ -1,4 +1,7 @@
-/** The probes of registered versions, one after the other; the result is stored with the version. */
+/**
+ * The probes of registered versions; the result is stored with the version. Those that a deployment waits for and those that
+ * nobody waits for go one after the other each, so that a deployment waits for no version but its own.
+ */
 import type { ModelVersion } from '../../runtime/contract/control.ts'
 import { golden as goldenSchema } from '../../runtime/contract/golden.ts'
 import type { PlanVariant } from '../../runtime/contract/plan.ts'
@@ -18,7 +21,7 @@ export interface Probes {
    * a busy machine may have been at fault.
    */
   of(version: VersionRecord): Promise<Probe>
-  /** Probes what was registered and is not probed yet; what goes wrong is logged. */
+  /** Probes what was registered and is not probed yet, once no more comes for a moment; what goes wrong is logged. */
   startPending(): void
   /** Settles once none is under way; the next start takes up the rest. */
   close(): Promise<void>
@@ -29,12 +32,25 @@ interface ProbesOptions extends Shelf {
   log(entry: Record<string, unknown>): void
 }
 
+interface Asked {
+  version: VersionRecord
+  result: PromiseWithResolvers<Probe>
+  isStarted: boolean
+}
+
 const timeoutMs = limits.loadMs + limits.runMs
+
+// A probe takes a processor for a third of a second: while versions are pushed they come first, but not for ever.
+const quietMs = 100
+const mostQuietMs = 5000
 
 export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
   const { store, now } = shelf
-  const underWay = new Map<string, Promise<Probe>>()
-  let turn: Promise<unknown> = Promise.resolve()
+  const asked = new Map<string, Asked>()
+  let deployments = Promise.resolve()
+  let others = Promise.resolve()
+  let timer: NodeJS.Timeout | undefined
+  let firstAt = 0
   const ending = new AbortController()
   const { signal } = ending
 
@@ -73,30 +89,63 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
     return undefined
   }
 
-  function probeNow(version: VersionRecord): Promise<Probe> {
+  function ask(version: VersionRecord): Asked {
     const key = `${version.model}@${version.version}`
-    const going = underWay.get(key)
-    if (going !== undefined) return going
-    const next = turn.then(() => judge(version)).finally(() => underWay.delete(key))
-    underWay.set(key, next)
-    turn = next.catch(() => undefined)
-    return next
+    const held = asked.get(key)
+    if (held !== undefined) return held
+    const result = Promise.withResolvers<Probe>()
+    // Nobody may wait for it; whoever does is told.
+    result.promise.catch(() => undefined)
+    const each = { version, result, isStarted: false }
+    asked.set(key, each)
+    return each
+  }
+
+  async function settle(each: Asked): Promise<void> {
+    if (each.isStarted) return
+    each.isStarted = true
+    const { version, result } = each
+    try {
+      result.resolve(await judge(version))
+    } catch (thrown) {
+      if (!signal.aborted) log({ level: 'error', event: 'probe failed', cause: String(thrown) })
+      result.reject(thrown)
+    } finally {
+      asked.delete(`${version.model}@${version.version}`)
+    }
+  }
+
+  async function settlePending(): Promise<void> {
+    try {
+      for (const version of await store.models.unprobed()) await settle(ask(version))
+    } catch (thrown) {
+      log({ level: 'error', event: 'probe failed', cause: String(thrown) })
+    }
   }
 
   return {
     async of(version) {
       const isSettled = version.probe.state === 'passed' || version.probe.state === 'skipped'
-      return isSettled ? version.probe : await probeNow(version)
+      if (isSettled) return version.probe
+      const each = ask(version)
+      deployments = deployments.then(() => settle(each))
+      return await each.result.promise
     },
     startPending() {
-      const started = store.models.unprobed().then((versions) => Promise.all(versions.map(probeNow)))
-      started.catch((thrown) => {
-        if (!signal.aborted) log({ level: 'error', event: 'probe failed', cause: String(thrown) })
-      })
+      if (timer === undefined) firstAt = performance.now()
+      clearTimeout(timer)
+      timer = setTimeout(
+        () => {
+          timer = undefined
+          others = others.then(settlePending)
+        },
+        Math.max(0, Math.min(quietMs, firstAt + mostQuietMs - performance.now())),
+      )
     },
     async close() {
+      clearTimeout(timer)
       ending.abort()
-      await turn
+      await Promise.all([deployments, others])
     },
   }
 }

@@ -6,6 +6,7 @@
 import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import type { Resources } from '../../runtime/contract/resources.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
 
@@ -104,10 +105,14 @@ export interface UploadState {
 export interface Repositories {
   /** A blob that this repository holds; others' blobs do not exist for it. */
   blob(repository: string, digest: string): Promise<HeldBlob | undefined>
-  /** The repository holds the blob from now on; a blob marked as corrupt is sound again. */
-  addBlob(repository: string, blob: BlobRecord, now: string): Promise<void>
+  /**
+   * The repository holds the blob from now on; a blob marked as corrupt is sound again.
+   *
+   * @param upload - that brought it, which is closed
+   */
+  addBlob(repository: string, blob: BlobRecord, now: string, upload?: Upload): Promise<void>
   markCorrupt(digest: string, now: string): Promise<void>
-  /** False, and nothing is opened, while the token has that many open. */
+  /** False, and nothing is opened, while the token has that many open. A power failure may take it back until bytes came. */
   openUpload(upload: Upload, now: string, most: number): Promise<boolean>
   /** Undefined for another repository's or another token's upload, too. */
   upload(upload: Upload): Promise<UploadState | undefined>
@@ -159,7 +164,7 @@ export interface Repositories {
 }
 
 /** What a plan says of a version. */
-type PlanFacts = Omit<PlanDeployment, 'name'>
+type PlanFacts = Omit<PlanDeployment, 'name' | 'resources'>
 
 export interface VersionRecord extends ModelVersion {
   plan: PlanFacts
@@ -238,6 +243,7 @@ export interface DeploymentState {
   name: string
   model: string
   version: number
+  resources?: Resources | undefined
   createdAt: string
 }
 

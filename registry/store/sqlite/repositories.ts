@@ -1,6 +1,6 @@
 /** Repositories in SQLite. */
-import type { Kysely } from 'kysely'
-import type { Repositories } from '../store.ts'
+import { type Kysely, sql } from 'kysely'
+import type { Repositories, Upload } from '../store.ts'
 import { moveAlias } from './aliases.ts'
 import { openGarbage } from './garbage.ts'
 import { insertManifest, selectManifest, selectReferrers, selectTags } from './manifests.ts'
@@ -21,7 +21,7 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
       const { size, chunks, corrupt_at, pinned_at: pinnedAt } = row
       return { digest, size, chunks: JSON.parse(chunks), corrupt: corrupt_at !== null, pinnedAt }
     },
-    async addBlob(repository, { digest, size, chunks }, now) {
+    async addBlob(repository, { digest, size, chunks }, now, upload) {
       await db.transaction().execute(async (tx) => {
         await tx
           .insertInto('blobs')
@@ -29,6 +29,7 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
           .onConflict((conflict) => conflict.column('digest').doUpdateSet({ corrupt_at: null }))
           .execute()
         await holdBlob(tx, repository, digest, now)
+        if (upload !== undefined) await deleteUpload(tx, upload)
       })
     },
     async mountBlob(repository, from, digest, now) {
@@ -63,7 +64,7 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
       await db.updateTable('blobs').set({ corrupt_at: now }).where('digest', '=', digest).execute()
     },
     async openUpload({ id, repository, token = null }, now, most) {
-      return await db.transaction().execute(async (tx) => {
+      return await unsynced(db, async (tx) => {
         const { open } = await tx
           .selectFrom('uploads')
           .select((select) => select.fn.countAll<number>().as('open'))
@@ -93,9 +94,7 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
         .executeTakeFirst()
       return result.numUpdatedRows > 0n
     },
-    async closeUpload({ id, repository }) {
-      await db.deleteFrom('uploads').where('id', '=', id).where('repository', '=', repository).execute()
-    },
+    closeUpload: (upload) => deleteUpload(db, upload),
     async dropUploads(before) {
       await db.deleteFrom('uploads').where('changed_at', '<', before).execute()
     },
@@ -120,6 +119,22 @@ export function openRepositories(db: Kysely<Tables>): Repositories {
     tags: (repository, page) => selectTags(db, repository, page),
     referrers: (repository, subject, page) => selectReferrers(db, repository, subject, page),
   }
+}
+
+// Nothing waits for the disk: the next commit that does takes it along.
+async function unsynced<T>(db: Kysely<Tables>, use: (tx: Kysely<Tables>) => Promise<T>): Promise<T> {
+  return await db.connection().execute(async (connection) => {
+    await sql`PRAGMA synchronous = NORMAL`.execute(connection)
+    try {
+      return await connection.transaction().execute(use)
+    } finally {
+      await sql`PRAGMA synchronous = FULL`.execute(connection)
+    }
+  })
+}
+
+async function deleteUpload(db: Kysely<Tables>, { id, repository }: Upload): Promise<void> {
+  await db.deleteFrom('uploads').where('id', '=', id).where('repository', '=', repository).execute()
 }
 
 // Whoever pushes or mounts a blob again will need it as long as the first time.

@@ -80,6 +80,23 @@ describe('a version', () => {
     await expect.poll(() => probeOf(fixture, 1)).toMatchObject({ state: 'passed' })
   })
 
+  test('that a deployment waits for is not kept waiting by those that nobody waits for', async () => {
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const probe: RunProbe = async ({ files, signal }): ReturnType<RunProbe> => {
+      if (files[0]?.path !== 'slow.onnx') return {}
+      begin()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return { died: 'it was ended' }
+    }
+    await using fixture = await openFixture({ probe })
+    const { 'model.onnx': network = new Uint8Array() } = linearFiles()
+    await pushModel(fixture, 'slow', '1', { 'slow.onnx': network })
+    await begun
+    await pushModel(fixture, 'a', '1')
+    expect((await deploy(fixture, 1)).status).toBe(201)
+    expect(await probeOf(fixture, 1)).toMatchObject({ state: 'passed' })
+  })
+
   test('whose operators WASM lacks is left to its hosts where it is not made for WASM', async () => {
     const refused = { refused: { code: 'OPERATOR_UNKNOWN', message: 'no such operator' } }
     await using fixture = await openFixture({ probe: async () => refused })
