@@ -27,6 +27,8 @@ export async function openListener(app: Hono, { host, port }: { host: string; po
     {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.jsonTimeoutMs,
+      // Node looks at both only so often, by itself every 30 s.
+      connectionsCheckingInterval: 1000,
       maxHeaderSize: limits.headerBytes,
     },
     (incoming, outgoing) => {

@@ -112,6 +112,14 @@ describe('the scoring listener', () => {
     expect(await sendText(listener.url, `GET /v2 HTTP/1.1\nHost: localhost\n${lines}\n`)).toMatch(/^HTTP\/1\.1 431 /)
   })
 
+  test('AP-06: a head that drips is 408 after its time, while others are answered', async () => {
+    const began = performance.now()
+    const slow = Array.from({ length: 20 }, () => sendText(listener.url, 'GET /v2 HTTP/1.1\nHost: 127'))
+    expect((await fetch(`${listener.url}/v2/health/live`)).status).toBe(200)
+    for (const answer of await Promise.all(slow)) expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+    expect(performance.now() - began).toBeLessThan(limits.headersTimeoutMs + 5000)
+  }, 30_000)
+
   test('SC-16: callers that do not read their answers lose them, and others are answered meanwhile', async () => {
     await listener.close()
     const exchange = openNodeExchange(200)
