@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander'
 import type { AliasMove } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { openContext } from './context.ts'
-import { parseCount, parseName } from './names.ts'
+import { parseName, parseVersion } from './names.ts'
 import { renderAge, renderTable } from './table.ts'
 
 interface Flags {
@@ -17,7 +17,7 @@ export function addAlias(program: Command): void {
     .description('Move an alias of a model; without a version, show every move that it made.')
     .addArgument(new Argument('<model>', 'such as housing').argParser(parseName))
     .argument('<alias>', 'such as champion')
-    .addArgument(new Argument('[version]', 'number that it points to from now on').argParser(parseCount))
+    .addArgument(new Argument('[version]', 'number that it points to from now on').argParser(parseVersion))
     .option('--at <time>', 'only what it pointed to then, as in 2026-11-24T03:10:00Z')
     .option('--why <text>', 'why it is moved')
     .action(async (model: string, alias: string, version: number | undefined, _, command: Command) => {

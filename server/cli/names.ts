@@ -16,12 +16,20 @@ export interface ModelReference {
   alias?: string
 }
 
+/** As the registry counts them. */
+export function parseVersion(text: string): number {
+  if (!versionForm.test(text)) throw new InvalidArgumentError('Want a version number, such as 2.')
+  return Number(text)
+}
+
+const versionForm = /^[1-9][0-9]{0,14}$/
+
 /** `housing`, `housing@2` or `housing@champion`; all digits are a version, as in the registry. */
 export function parseModelReference(text: string): ModelReference {
   const [model = '', version, ...rest] = text.split('@')
   if (rest.length > 0) throw new InvalidArgumentError('Want a model such as housing, housing@2 or housing@champion.')
   if (version === undefined) return { model: parseName(model) }
-  if (/^[1-9][0-9]{0,14}$/.test(version)) return { model: parseName(model), version: Number(version) }
+  if (versionForm.test(version)) return { model: parseName(model), version: parseVersion(version) }
   if (/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(version) && !/^[0-9]+$/.test(version)) {
     return { model: parseName(model), alias: version }
   }

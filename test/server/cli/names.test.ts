@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { parseDeploymentReference, parseList, parseModelReference, parsePort } from '../../../server/cli/names.ts'
+import {
+  parseDeploymentReference,
+  parseList,
+  parseModelReference,
+  parsePort,
+  parseVersion,
+} from '../../../server/cli/names.ts'
 import { collectShare } from '../../../server/cli/traffic.ts'
 
 describe('names on the command line', () => {
@@ -34,6 +40,17 @@ describe('names on the command line', () => {
     expect(parsePort('0')).toBe(0)
     expect(() => parsePort('65536')).toThrow('Want a port')
     expect(() => parsePort('0x10')).toThrow('Want a port')
+  })
+})
+
+describe('a version', () => {
+  test('is any number that the registry counts to', () => {
+    expect(parseVersion('12345')).toBe(12_345)
+    expect(parseVersion('999999999999999')).toBe(999_999_999_999_999)
+  })
+
+  test.each(['0', '01', '-1', '1.5', '1e3', 'champion', ''])('is not "%s"', (text) => {
+    expect(() => parseVersion(text)).toThrow('Want a version number')
   })
 })
 
