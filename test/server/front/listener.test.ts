@@ -76,6 +76,27 @@ describe('the scoring listener', () => {
     expect(bodies.map((body) => body.length)).toEqual([2])
   })
 
+  test('AP-01: no spelling of an address that is for callers with a token is answered to one without', async () => {
+    await listener.close()
+    const guarded = createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 1024, isCaller: () => false })
+    listener = await openListener(guarded, { host: '127.0.0.1', port: 0 })
+    const model = '/v2/models/echo'
+    const paths = ['/v2', '/v2/models', '/v2/models/stats', '/v2/repository/index', '/metrics', model].concat(
+      ['/ready', '/stats', '/config', '/infer', '/score'].map((under) => `${model}${under}`),
+    )
+    const spelled = (path: string) => [
+      ...[path, `/${path}`, `/x/..${path}`, `/.${path}`, `/%2e%2e${path}`, `${path}/`, `${path}?x`, `${path}%00`],
+      ...[`http://127.0.0.1${path}`, path.toUpperCase(), path.replace('m', '%6d'), path.replaceAll('/', '%2F')],
+    ]
+    const asked = paths.flatMap(spelled).flatMap((path) => [`GET ${path}`, `POST ${path}`, `HEAD ${path}`])
+    const statuses = asked.map(async (line) => {
+      const answer = await sendText(listener.url, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)
+      return Number(answer.slice(9, 12))
+    })
+    expect([...new Set(await Promise.all(statuses))].sort()).toEqual([400, 401, 404, 405])
+    expect(bodies).toEqual([])
+  })
+
   test('AP-02: answers 421 or 400 to a Host that is foreign, missing, empty, malformed or there twice', async () => {
     const request = (host: string) =>
       sendText(listener.url, `GET /v2/health/live HTTP/1.1\n${host}Connection: close\n\n`)
