@@ -1,0 +1,147 @@
+/** Evidence that rows moved: a mixture over directions, sizes of a shift, and blocks of time (evidence, sections 1 and 7). */
+import { type ClusterSums, quadratic } from './clusters.ts'
+import { type Direction, rowsOver, type Scores } from './scores.ts'
+
+/** Standard deviation, in those of a row's score, of the shifts that are looked for. */
+const tau2 = 0.2 ** 2
+
+/** What a block of rows says in one direction. */
+export interface Measure {
+  direction: Direction
+  /** Rows of the block, and of the baseline. */
+  rows: number
+  baselineRows: number
+  /** Mean score ȳ in standard deviations of the baseline; 0 where fewer rows cannot be told. */
+  mean: number
+  /** Variance of the sum of scores, V: by clusters, or by the rows with the design effect since the start. */
+  variance: number
+  /** Rows that tell as much as one independent row, φ, at least 1. */
+  designEffect: number
+}
+
+/** Sums as they stood at the end of each window, in the directions of one feature. */
+export interface Track {
+  readonly length: number
+  /** Adds the end of a window. */
+  push(sums: ClusterSums): void
+  /** The windows from `from`, included, to `to`, excluded; the design effect is that since `start`. */
+  measure(from: number, to: number, start: number): Measure[]
+  clusters(from: number, to: number): number
+  counts(from: number, to: number): number[]
+}
+
+export function openTrack(scores: Scores): Track {
+  const { directions, bins, size, baseline } = scores
+  const zero = {
+    clusters: 0,
+    counts: new Array<number>(size).fill(0),
+    totals: directions.map(() => 0),
+    squares: directions.map(() => 0),
+  }
+  const ends = [zero]
+  const baselineRows = { values: rowsOver('values', baseline, bins), rows: rowsOver('rows', baseline, bins) }
+  const end = (at: number) => ends[at] ?? zero
+
+  function counts(from: number, to: number): number[] {
+    const [first, last] = [end(from), end(to)]
+    return last.counts.map((count, i) => count - (first.counts[i] ?? 0))
+  }
+
+  function designEffects(start: number, to: number): number[] {
+    const since = counts(start, to)
+    const found = directions.map(({ over }, d) => {
+      const rows = rowsOver(over, since, bins)
+      const square = (end(to).squares[d] ?? 0) - (end(start).squares[d] ?? 0)
+      return rows === 0 ? 1 : Math.max(1, square / rows)
+    })
+    // A skewed score may not look less correlated than the location, or than any level (evidence, section 5.6). A pool
+    // that the baseline hardly had is skewed itself: one row of it would hide everything else.
+    const leading = directions.flatMap(({ over, upwardsOnly }, d) => {
+      const leads = scores.kind === 'numeric' ? d === 0 : !upwardsOnly
+      return leads && over === 'values' ? [found[d] ?? 1] : []
+    })
+    return found.map((own) => Math.max(own, ...leading))
+  }
+
+  return {
+    get length() {
+      return ends.length - 1
+    },
+    push({ clusters, counts, squares }) {
+      ends.push({
+        clusters,
+        counts: [...counts],
+        totals: directions.map(({ scores }) => scores.reduce((sum, score, i) => sum + score * (counts[i] ?? 0), 0)),
+        squares: directions.map(({ scores }) => quadratic(scores, squares)),
+      })
+    },
+    measure(from, to, start) {
+      const block = counts(from, to)
+      const effects = designEffects(start, to)
+      return directions.map((direction, d) => {
+        const rows = rowsOver(direction.over, block, bins)
+        const total = (end(to).totals[d] ?? 0) - (end(from).totals[d] ?? 0)
+        const square = (end(to).squares[d] ?? 0) - (end(from).squares[d] ?? 0)
+        const designEffect = effects[d] ?? 1
+        const mean = rows === 0 ? 0 : total / rows
+        return {
+          direction,
+          rows,
+          baselineRows: baselineRows[direction.over],
+          mean: direction.upwardsOnly ? Math.max(0, mean) : mean,
+          variance: Math.max(square, rows * designEffect),
+          designEffect,
+        }
+      })
+    },
+    clusters: (from, to) => end(to).clusters - end(from).clusters,
+    counts,
+  }
+}
+
+/** What {@link logEvidence} needs to know of a direction: a report holds as much. */
+export type Told = Pick<Measure, 'rows' | 'baselineRows' | 'mean' | 'variance'> & { direction: { weight: number } }
+
+/** ln E = ln Σ w √(v/(v+τ²)) exp(½ȳ²(1/v - 1/(v+τ²))), v = V/n² + 1/m. */
+export function logEvidence(told: readonly Told[]): number {
+  const terms = told.map(({ direction, rows, baselineRows, mean, variance }) => {
+    if (rows === 0 || baselineRows === 0) return Math.log(direction.weight)
+    const v = variance / rows ** 2 + 1 / baselineRows
+    const gain = 0.5 * mean ** 2 * (1 / v - 1 / (v + tau2))
+    return Math.log(direction.weight) + 0.5 * Math.log(v / (v + tau2)) + gain
+  })
+  const most = Math.max(...terms)
+  return most + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - most), 0))
+}
+
+/**
+ * Half the width of the confidence sequence around a mean: the same evidence turned round (evidence, section 7).
+ *
+ * @param v - null variance of the mean, above 0
+ * @param level - α of the direction: alpha · weight / features
+ */
+export function radius(v: number, level: number): number {
+  return Math.sqrt(((v * (v + tau2)) / tau2) * (2 * Math.log(1 / level) + Math.log((v + tau2) / v)))
+}
+
+/** The variance at which the radius falls to `wanted`, above 0. */
+export function varianceOfRadius(wanted: number, level: number): number {
+  let [low, high] = [1e-12, 1]
+  for (let i = 0; i < 60; i++) {
+    const middle = Math.sqrt(low * high)
+    if (radius(middle, level) < wanted) low = middle
+    else high = middle
+  }
+  return low
+}
+
+/**
+ * Fewest clusters that can ever be enough: each moves Z² by at most 1 (evidence, section 6).
+ *
+ * @param logThreshold - ln E at which there is an alarm
+ */
+export function leastClusters(logThreshold: number): number {
+  for (let k = 1; ; k++) {
+    if ((k - 1 - Math.log(k)) / 2 >= logThreshold) return k
+  }
+}

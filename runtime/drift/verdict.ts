@@ -1,0 +1,183 @@
+/** The verdict on one feature: `drift`, `no_drift` or `insufficient`, with the numbers it stands on (evidence, sections 1 and 7). */
+import {
+  leastClusters,
+  logEvidence,
+  type Measure,
+  radius,
+  type Told,
+  type Track,
+  varianceOfRadius,
+} from './evidence.ts'
+
+export interface Settings {
+  /** Chance of a false alarm over a monitor's whole life. */
+  alpha: number
+  /** How many features and outputs share it. */
+  features: number
+  limits: Limits
+  /** Windows in a season; blocks are whole seasons. */
+  seasonWindows: number
+}
+
+export interface Limits {
+  /** Standard deviations. */
+  location: number
+  /** Share of rows. */
+  missing: number
+}
+
+export type Outcome = 'drift' | 'no_drift' | 'insufficient'
+
+/** What a verdict lacks. */
+export interface Lack {
+  what: 'rows' | 'senders' | 'baseline rows'
+  /** How many more, or for baseline rows how many in all. */
+  count: number
+}
+
+export interface Verdict {
+  verdict: Outcome
+  /** Windows of the block that it stands on: from, included, to, excluded. */
+  block: Block
+  logEvidence: number
+  measures: Measure[]
+  /** Of an `insufficient`. */
+  lack?: Lack
+}
+
+export interface Block {
+  from: number
+  to: number
+  /** `start`: all rows of the monitor's life. `late`: the last windows, whose evidence has to be a thousandfold. */
+  rule: 'start' | 'late'
+}
+
+/** Windows of a monitor's life; then it begins anew. */
+const life = 1000
+
+/**
+ * Replays every look, so that the answer is the same whenever it is asked. An alarm holds until a block that began after
+ * it says `no_drift`; the monitor then begins a new life.
+ */
+export function decide(track: Track, settings: Settings): Verdict {
+  let start = 0
+  let alarm: Verdict | undefined
+  for (let to = 1; to <= track.length; to++) {
+    if (alarm === undefined) {
+      if (to - start > life) start = to - 1
+      alarm = findAlarm(track, settings, start, to)
+      continue
+    }
+    const calm = findNoDrift(track, settings, alarm.block.to, to)
+    if (calm === undefined) continue
+    if (to === track.length) return calm
+    alarm = undefined
+    start = to
+  }
+  if (alarm !== undefined) return alarm
+  const to = track.length
+  return findNoDrift(track, settings, start, to) ?? insufficient(track, settings, start, to)
+}
+
+/** ln E at which a block is an alarm. */
+export function logThreshold({ alpha, features }: Pick<Settings, 'alpha' | 'features'>, rule: Block['rule']): number {
+  return Math.log(features / alpha) + (rule === 'late' ? Math.log(life) : 0)
+}
+
+/** A direction's limit in standard deviations. */
+export function limitOf({ deviation }: { deviation?: number }, limits: Limits): number {
+  return deviation === undefined ? limits.location : limits.missing / deviation
+}
+
+/** Half the width of the bracket around a direction's mean. */
+export function radiusOf(told: Told, { alpha, features }: Pick<Settings, 'alpha' | 'features'>): number {
+  if (told.rows === 0 || told.baselineRows === 0) return Number.POSITIVE_INFINITY
+  const v = told.variance / told.rows ** 2 + 1 / told.baselineRows
+  return radius(v, (alpha * told.direction.weight) / features)
+}
+
+// The mean itself is held against the limit, not the lower end of its bracket: with 1,000 rows of baseline the bracket
+// is wider than 0.1 however many rows come, and a shift of 0.3 would never pass a limit of 0.2. The alarm already says
+// that the mean is not 0.
+function findAlarm(track: Track, settings: Settings, start: number, to: number): Verdict | undefined {
+  for (const block of blocks(settings, start, to)) {
+    const measures = track.measure(block.from, block.to, start)
+    const found = logEvidence(measures)
+    if (found < logThreshold(settings, block.rule)) continue
+    const isPast = measures.some(({ mean, direction }) => Math.abs(mean) > limitOf(direction, settings.limits))
+    if (isPast) return { verdict: 'drift', block, logEvidence: found, measures }
+  }
+  return undefined
+}
+
+// The shortest of the last blocks that can tell; what was before would hide what is now.
+function findNoDrift(track: Track, settings: Settings, start: number, to: number): Verdict | undefined {
+  for (const block of blocks(settings, start, to)) {
+    if (block.rule === 'start') continue
+    const measures = track.measure(block.from, block.to, start)
+    const isWithin = measures.every(
+      (measure) => Math.abs(measure.mean) + radiusOf(measure, settings) < limitOf(measure.direction, settings.limits),
+    )
+    if (isWithin) return { verdict: 'no_drift', block, logEvidence: logEvidence(measures), measures }
+  }
+  return undefined
+}
+
+/** Blocks of whole seasons that end at a look: all since the start, then the last 1, 2, 3, 4, 6, 8, 12 … of them. */
+export function* blocks(
+  { seasonWindows }: Pick<Settings, 'seasonWindows'>,
+  start: number,
+  to: number,
+): Generator<Block> {
+  const most = Math.floor((to - start) / seasonWindows)
+  if (most < 1) return
+  yield { from: to - most * seasonWindows, to, rule: 'start' }
+  for (let power = 1; power <= most; power *= 2) {
+    yield { from: to - power * seasonWindows, to, rule: 'late' }
+    const half = 1.5 * power
+    if (power > 1 && half <= most) yield { from: to - half * seasonWindows, to, rule: 'late' }
+  }
+}
+
+function insufficient(track: Track, settings: Settings, start: number, to: number): Verdict {
+  const seasons = Math.floor(Math.max(0, to - start) / settings.seasonWindows)
+  const from = to - seasons * settings.seasonWindows
+  const measures = track.measure(from, to, start)
+  const block: Block = { from, to, rule: 'start' }
+  const clusters = track.clusters(from, to)
+  return {
+    verdict: 'insufficient',
+    block,
+    logEvidence: logEvidence(measures),
+    measures,
+    lack: findLack(measures, clusters, settings),
+  }
+}
+
+function findLack(measures: readonly Measure[], clusters: number, settings: Settings): Lack {
+  const needed = leastClusters(logThreshold(settings, 'start') - Math.log(Math.max(...measures.map(weightOf))))
+  if (clusters < needed) return { what: 'senders', count: needed - clusters }
+  const lacks = measures.map((measure): Lack => {
+    const limit = limitOf(measure.direction, settings.limits)
+    const own = 1 / measure.baselineRows
+    // Two standard errors are taken off, or the noise of the first few rows would ask for a larger baseline.
+    const noise = Math.sqrt(measure.variance / Math.max(1, measure.rows) ** 2 + own)
+    const size = Math.max(0, Math.abs(measure.mean) - 2 * noise)
+    // Below the limit it is the bracket that has to fit; above it, the mean that has to be told from 0.
+    const room = size < limit ? limit - size : size
+    const v = varianceOfRadius(room, (settings.alpha * measure.direction.weight) / settings.features)
+    if (!(own < v)) return { what: 'baseline rows', count: Math.ceil(1 / v) }
+    const rows = Math.ceil(Math.max(measure.designEffect, measure.variance / Math.max(1, measure.rows)) / (v - own))
+    return { what: 'rows', count: Math.max(1, rows - measure.rows) }
+  })
+  // A larger baseline is asked for only where rows alone would not do.
+  const worst = (what: Lack['what']) =>
+    lacks
+      .filter((lack) => lack.what === what)
+      .reduce<Lack | undefined>((a, b) => (a && a.count > b.count ? a : b), undefined)
+  return worst('baseline rows') ?? worst('rows') ?? { what: 'rows', count: 1 }
+}
+
+function weightOf({ direction }: Measure): number {
+  return direction.weight
+}

@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest'
+import { decide } from '../../../runtime/drift/verdict.ts'
+import { type Cell, firstAlarms, nullCell, simulate } from './simulate.ts'
+
+// Rates of the whole grid: test/proof/drift-simulation.txt. Seeds are fixed, so these are the same everywhere.
+function alarms(cell: Partial<Cell>, runs: number): { one: number; fifty: number } {
+  const first = Array.from({ length: runs }, (_, run) => firstAlarms(simulate({ ...nullCell, ...cell }, run), [1, 50]))
+  const rate = (i: number) => first.filter((found) => Number.isFinite(found[i])).length / runs
+  return { one: rate(0), fifty: rate(1) }
+}
+
+describe('evidence of drift', () => {
+  test('alarms in at most 5 % of monitors without drift whose rows are correlated, over 200 looks', () => {
+    const { one, fifty } = alarms({ correlation: 0.2 }, 300)
+    expect(one).toBeLessThanOrEqual(0.05)
+    // Of one in fifty features; fifty independent ones alarm 1 - (1 - rate)^50 as often.
+    expect(1 - (1 - fifty) ** 50).toBeLessThanOrEqual(0.05)
+  })
+
+  test('alarms in at most 5 % of monitors whose only sender sends all of a window', () => {
+    expect(alarms({ correlation: 0.5, senders: 1 }, 200).one).toBeLessThanOrEqual(0.05)
+  })
+
+  test('alarms in at most 5 % of monitors whose senders live a day of 24 windows', () => {
+    expect(alarms({ correlation: 0.2, senders: 100, rows: 100, dayWindows: 24, looks: 96 }, 60).one).toBeLessThan(0.05)
+  })
+
+  test.each([
+    ['uncorrelated rows', { rows: 50, senders: 50, looks: 10 }],
+    ['correlated rows', { rows: 225, senders: 45, looks: 4, correlation: 0.2 }],
+    ['tied values', { kind: 'tied', rows: 50, senders: 50, looks: 10 }],
+  ] as const)('sees a shift of 0.3 deviations in 500 effective rows of %s in nine of ten monitors', (_, cell) => {
+    expect(alarms({ ...cell, shift: 0.3 }, 300).one).toBeGreaterThanOrEqual(0.9)
+  })
+
+  test('sees it among fifty features against a baseline of 5,832 rows', () => {
+    const { fifty } = alarms({ rows: 50, senders: 50, looks: 10, shift: 0.3, baselineRows: 5832 }, 300)
+    expect(fifty).toBeGreaterThanOrEqual(0.9)
+  })
+
+  test('finds a change at window 100 within three windows of 500 rows', () => {
+    const delays = Array.from({ length: 21 }, (_, run) => {
+      const cell = { ...nullCell, rows: 500, senders: 500, looks: 110, changeAt: 100, shift: 0.3, baselineRows: 5832 }
+      return (firstAlarms(simulate(cell, run), [1])[0] ?? 0) - 100
+    })
+    // Runs that alarmed before the change are left out.
+    const found = delays.filter((delay) => delay > 0).toSorted((a, b) => a - b)
+    expect(found.length).toBeGreaterThanOrEqual(19)
+    expect(found[10]).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('the verdict over time', () => {
+  const settings = { alpha: 0.05, features: 1, limits: { location: 0.2, missing: 0.05 }, seasonWindows: 1 }
+  const calm: Cell = { ...nullCell, rows: 500, senders: 500, looks: 20, baselineRows: 5832 }
+
+  test('is no_drift where rows are as the baseline', () => {
+    expect(decide(simulate(calm, 1), settings).verdict).toBe('no_drift')
+  })
+
+  test('is drift where the mean moved past its limit, and stays it', () => {
+    const { verdict, block } = decide(simulate({ ...calm, shift: 0.4, changeAt: 10 }, 2), settings)
+    expect(verdict).toBe('drift')
+    expect(block.to).toBeGreaterThan(10)
+    expect(block.to).toBeLessThanOrEqual(13)
+  })
+
+  test('is not drift where rows moved, but less than the limit', () => {
+    expect(decide(simulate({ ...calm, shift: 0.1, looks: 40 }, 3), settings).verdict).not.toBe('drift')
+  })
+
+  test('says how many rows are missing', () => {
+    const { verdict, lack } = decide(simulate({ ...calm, looks: 1, rows: 100, senders: 100 }, 4), settings)
+    expect(verdict).toBe('insufficient')
+    expect(lack?.what).toBe('rows')
+    expect(lack?.count).toBeGreaterThan(100)
+    expect(lack?.count).toBeLessThan(2000)
+  })
+
+  test('says that senders are missing where all rows are of few', () => {
+    const { lack } = decide(simulate({ ...calm, looks: 4, senders: 2 }, 5), settings)
+    expect(lack).toEqual({ what: 'senders', count: 3 })
+  })
+
+  test('says how many baseline rows it takes where no number of rows would do', () => {
+    const { lack } = decide(simulate({ ...calm, baselineRows: 200 }, 6), settings)
+    expect(lack?.what).toBe('baseline rows')
+    expect(lack?.count).toBeGreaterThan(250)
+  })
+
+  test('is not given for blocks shorter than a season', () => {
+    const track = simulate({ ...calm, looks: 23, dayWindows: 24, shift: 1 }, 7)
+    expect(decide(track, { ...settings, seasonWindows: 24 }).verdict).toBe('insufficient')
+  })
+})
