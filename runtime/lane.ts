@@ -6,6 +6,7 @@ import type { Description } from './contract/description.ts'
 import type { Golden } from './contract/golden.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { PlanVariant } from './contract/plan.ts'
+import type { Resources } from './contract/resources.ts'
 import { type ErrorCode, SelvedgeError } from './errors.ts'
 import { measureParity, type Parity, zeroInputs } from './golden.ts'
 import type { Queue } from './queue.ts'
@@ -30,6 +31,7 @@ export interface LaneOptions {
 export interface Version {
   description: Description
   golden?: Golden | undefined
+  resources?: Resources | undefined
   /** Called for one variant after the other, so that nobody holds the bytes of two. */
   load(variant: PlanVariant): Promise<ModelBytes>
   parityFailed(failure: ParityFailure): void
@@ -55,7 +57,7 @@ export async function openFirst(
   const failures = openFailures()
   for (const candidate of candidates) {
     try {
-      const session = await openTried(candidate, version.load, options, (opened) =>
+      const session = await openTried(candidate, version, options, (opened) =>
         warmUp(candidate, opened, version, options),
       )
       const on = session.device === undefined ? candidate.name : `${candidate.name} on ${session.device}`
@@ -116,7 +118,7 @@ async function compare(
   for (const { load, candidate } of byVariant(version, candidates)) {
     try {
       let evidence: Evidence | undefined
-      const session = await openTried(candidate, load, options, async (opened) => {
+      const session = await openTried(candidate, { ...version, load }, options, async (opened) => {
         const queue = options.queueOf(candidate.provider)
         evidence = await tryCandidate(candidate, opened, version.golden, version.description, queue)
       })
@@ -169,22 +171,24 @@ function laneOf(
   candidate: Candidate,
   session: Session,
   why: readonly string[],
-  { description }: Version,
+  { description, resources = {} }: Version,
   { queueOf }: LaneOptions,
 ): Lane {
-  const batcher = openBatcher(session, queueOf(candidate.provider), description)
+  const settings = { rows: resources.batchRows, delayMs: resources.batchDelayMs }
+  const batcher = openBatcher(session, queueOf(candidate.provider), description, settings)
   return { ...candidate, why: why.join('; '), session, batcher }
 }
 
 async function openTried(
   candidate: Candidate,
-  load: Version['load'],
+  { load, resources }: Pick<Version, 'load' | 'resources'>,
   { openSession, lacks }: LaneOptions,
   attempt: (session: Session) => Promise<void>,
 ): Promise<Session> {
   const lack = lacks?.(candidate)
   if (lack !== undefined) throw new SelvedgeError('PROVIDER_UNAVAILABLE', lack)
-  const session = await openSession(await load(candidate.variant), candidate.provider)
+  const options = { threads: resources?.threads }
+  const session = await openSession(await load(candidate.variant), candidate.provider, options)
   try {
     await attempt(session)
     return session

@@ -42,9 +42,15 @@ export function checkEndpoint(plan: Plan, endpoint: string): void {
   throw new SelvedgeError('PLAN_INVALID', `the plan is for endpoint ${plan.endpoint}, want ${endpoint}`)
 }
 
-/** Whether two deployments serve the same bytes, counted against the same spec, under whatever name. */
+/** Whether two deployments serve the same bytes, run in the same way and counted against the same spec, under whatever name. */
 export function isSameVersion(a: PlanDeployment, b: PlanDeployment): boolean {
-  return a.model === b.model && a.version === b.version && a.manifest === b.manifest && a.spec === b.spec
+  const isSame = a.model === b.model && a.version === b.version && a.manifest === b.manifest && a.spec === b.spec
+  return isSame && runKey(a) === runKey(b)
+}
+
+// Memory and processes are the host's affair: a session need not be opened anew for them.
+function runKey({ resources: { threads, batchRows, batchDelayMs } = {} }: PlanDeployment): string {
+  return [threads, batchRows, batchDelayMs].join()
 }
 
 /** An expired plan is served on by the host that holds it and reported as stale; it is never adopted. */

@@ -93,6 +93,7 @@ export async function openServed(loaded: LoadedDeployment, options: ServedOption
   const version: Version = {
     description,
     golden,
+    resources: deployment.resources,
     load: reload,
     parityFailed: (failure) => event({ type: 'parity_failed', ...failure }),
   }

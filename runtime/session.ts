@@ -29,4 +29,9 @@ export interface ModelBytes {
  * @throws SelvedgeError `MODEL_INVALID` or `OPERATOR_UNKNOWN` where ONNX Runtime cannot load the bytes,
  * `PROVIDER_UNAVAILABLE` where the host does not have the provider
  */
-export type OpenSession = (bytes: ModelBytes, provider: ExecutionProvider) => Promise<Session>
+export type OpenSession = (bytes: ModelBytes, provider: ExecutionProvider, options?: SessionOptions) => Promise<Session>
+
+export interface SessionOptions {
+  /** Of one run; 1 where absent. A provider that has no threads of its own, or one number for all sessions, does not heed it. */
+  threads?: number | undefined
+}

@@ -6,8 +6,8 @@ import type { RequestMeta } from './protocol.ts'
 
 export interface AdmissionOptions {
   deaths: Deaths
-  /** Processes that answer. */
-  count: number
+  /** Processes that answer requests of the endpoint. */
+  countOf(endpoint: string): number
   isAdopted(endpoint: string): boolean
   /** How long a request of the endpoint would take now, in ms. */
   expectedMs(endpoint: string): number
@@ -27,7 +27,7 @@ export interface Admission {
   during<Result>(asked: Asked, task: () => Promise<Result>): Promise<Result>
 }
 
-export function openAdmission({ deaths, count, isAdopted, expectedMs }: AdmissionOptions): Admission {
+export function openAdmission({ deaths, countOf, isAdopted, expectedMs }: AdmissionOptions): Admission {
   const waiting = new Map<string, number>()
   const byCaller = new Map<string, number>()
 
@@ -40,6 +40,7 @@ export function openAdmission({ deaths, count, isAdopted, expectedMs }: Admissio
         throw new SelvedgeError('NOT_READY', `endpoint ${endpoint} is disabled: ${why}`, { retryAfterMs: asideMs })
       }
       if (!isAdopted(endpoint)) throw new SelvedgeError('NOT_READY', `endpoint ${endpoint} is not loaded yet`)
+      const count = countOf(endpoint)
       const waits = (waiting.get(endpoint) ?? 0) - count
       if (waits >= limits.queueLength) {
         throw new SelvedgeError('QUEUE_FULL', `${waits} requests for ${endpoint} wait already`)

@@ -155,6 +155,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
     get isReady() {
       return listed && (followed.size === 0 || [...followed.keys()].some((endpoint) => scorers.isReady(endpoint)))
     },
+    get providers() {
+      return scorers.processes.find(({ providers }) => providers !== undefined)?.providers
+    },
     scorerCount: options.scorers ?? availableParallelism(),
     get restarts() {
       return scorers.restarts

@@ -36,8 +36,8 @@ export function openMemoryLimit(pid: number): MemoryLimit {
       reserved ??= await addressSpaceBytes(pid)
       if (reserved === undefined) return
       const isNative = provider === 'cpu' && held.every(isForCpu)
-      const bytes = held.reduce((sum, each) => sum + sizeOf(each), 0)
-      isSet = (await limitAddressSpace(pid, isNative ? reserved + bytes * 3 + spareBytes : undefined)) && isNative
+      const bytes = held.reduce((sum, each) => sum + shareOf(each), 0)
+      isSet = (await limitAddressSpace(pid, isNative ? reserved + bytes + spareBytes : undefined)) && isNative
     },
   }
 }
@@ -46,6 +46,8 @@ function isForCpu({ variants }: PlanDeployment): boolean {
   return variants.some(({ providers }) => providers.includes('cpu'))
 }
 
-function sizeOf(deployment: PlanDeployment): number {
-  return deployment.variants.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0)
+// A network three times over is what loading it takes; what its runs take only its owner can know.
+function shareOf({ variants, resources }: PlanDeployment): number {
+  if (resources?.memoryMiB !== undefined) return resources.memoryMiB * 1024 ** 2
+  return variants.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0) * 3
 }

@@ -1,6 +1,6 @@
 /**
- * The pool of scorer processes: a dead one is replaced, each loads every plan in force, and a plan is tried out before
- * any that serves loads it.
+ * The pool of scorer processes: a dead one is replaced, each loads the plans in force that are for it, and a plan is
+ * tried out before any that serves loads it.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,8 +18,10 @@ import { isDeath } from './suspects.ts'
 import { type Load, openTrials } from './trials.ts'
 
 export interface PoolOptions {
-  /** Processes that are kept alive. */
-  size: number
+  /** Processes that answer. */
+  count: number
+  /** Whether one more waits, loaded, to take the place of one that dies. */
+  standby: boolean
   /** Restricts the execution providers. */
   providers?: readonly ExecutionProvider[] | undefined
   /** The longest that a run may take, in ms; `limits.runMs` where absent. */
@@ -59,6 +61,12 @@ const firstRetryMs = 500
 const longestRetryMs = 30_000
 const mostCrashes = 3
 
+/** How many of so many processes load a plan: the most that one of its deployments asks for. */
+export function scorersOf({ deployments }: Plan, count: number): number {
+  const asked = deployments.map(({ resources }) => resources?.scorers ?? count)
+  return asked.length === 0 ? count : Math.min(count, Math.max(...asked))
+}
+
 export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Pool> {
   const { log } = options
   const cwd = await mkdtemp(join(tmpdir(), 'selvedge-scorer-'))
@@ -67,10 +75,12 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
   const crashes = new Map<string, { revision: number; times: number }>()
   const closing = new AbortController()
   const processes = new Set<ScorerProcess>()
+  const loading = new WeakMap<ScorerProcess, Set<Plan>>()
   const trials = openTrials(openProcess)
   let restarts = 0
   let change = Promise.withResolvers<void>()
-  const slots = Array.from({ length: options.size }, keepOne)
+  const size = options.count + Number(options.standby)
+  const slots = Array.from({ length: size }, keepOne)
 
   function openProcess(): Promise<ScorerProcess> {
     return openScorerProcess({ ...options, runMs: options.runMs ?? limits.runMs, cwd })
@@ -87,25 +97,81 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
       processes.add(scorer)
       if (closing.signal.aborted) scorer.kill('the host closes')
       scorer.ready.then(tellChange, () => undefined)
-      for (const wanted of adopted.values()) void holdOn(scorer, wanted)
-      const { how, loading, suspect, isStuck } = await scorer.ended
+      share()
+      const { how, loading: loaded, suspect, isStuck } = await scorer.ended
       processes.delete(scorer)
       tellChange()
       if (closing.signal.aborted) return
       restarts++
-      if (loading !== undefined)
-        crashes.set(loading.endpoint, { revision: loading.revision, times: crashed(loading) + 1 })
+      if (loaded !== undefined) {
+        crashes.set(loaded.endpoint, { revision: loaded.revision, times: crashed(loaded) + 1 })
+      }
       // Who killed a process at work shows when its requests are asked once more.
       else if (isStuck || suspect === undefined) deaths.add(suspect)
-      log('error', 'scorer died', { pid: scorer.pid, how, endpoint: loading?.endpoint ?? suspect })
+      log('error', 'scorer died', { pid: scorer.pid, how, endpoint: loaded?.endpoint ?? suspect })
+      share()
       await pause(deaths.respawnMs())
     }
+  }
+
+  /** Each process gets the plans that are for it, and lets go of others once those for which they are have them. */
+  function share(): void {
+    if (closing.signal.aborted) return
+    for (const wanted of adopted.values()) {
+      const { plan } = wanted
+      const holders = holdersOf(plan)
+      for (const scorer of holders) void holdOn(scorer, wanted)
+      if (processes.size < size || !holders.every((scorer) => scorer.plan(plan.endpoint) === plan)) continue
+      for (const scorer of processes) {
+        if (holders.includes(scorer) || scorer.plan(plan.endpoint) === undefined) continue
+        // One that dies meanwhile holds nothing either.
+        scorer.withdraw(plan.endpoint).catch(() => undefined)
+      }
+    }
+  }
+
+  /** The processes that load a plan: as many as its resources say, those that hold it first, and the one that stands by. */
+  function holdersOf(plan: Plan): ScorerProcess[] {
+    const all = [...processes]
+    const standby = options.standby && all.length === size ? all.splice(-1) : []
+    const able = all.toSorted((a, b) => rankOf(a, plan) - rankOf(b, plan))
+    return [...able.slice(0, scorersOf(plan, options.count)), ...standby]
+  }
+
+  function rankOf(scorer: ScorerProcess, { endpoint }: Plan): number {
+    if (scorer.plan(endpoint) !== undefined) return 0
+    return loadingOn(scorer).some((plan) => plan.endpoint === endpoint) ? 1 : 2 + burdenOf(scorer)
+  }
+
+  // Endpoints that want few processes are spread over them.
+  function burdenOf(scorer: ScorerProcess): number {
+    const held = Array.from(adopted.values(), ({ plan }) => plan).filter((plan) => scorer.plan(plan.endpoint))
+    const few = [...held, ...loadingOn(scorer)].filter((plan) => scorersOf(plan, options.count) < options.count)
+    return new Set(few.map(({ endpoint }) => endpoint)).size
+  }
+
+  function loadingOn(scorer: ScorerProcess): Plan[] {
+    return [...(loading.get(scorer) ?? [])]
+  }
+
+  async function whileLoading(scorer: ScorerProcess, plan: Plan, task: () => Promise<void>): Promise<void> {
+    const plans = loading.get(scorer) ?? new Set()
+    loading.set(scorer, plans.add(plan))
+    await task().finally(() => plans.delete(plan))
   }
 
   // Until it holds the plan or a newer one is wanted: blobs may be out of reach for a while.
   async function holdOn(scorer: ScorerProcess, wanted: Adopted): Promise<void> {
     const { plan } = wanted
-    const isWanted = () => adopted.get(plan.endpoint) === wanted && processes.has(scorer) && !closing.signal.aborted
+    if (scorer.plan(plan.endpoint) === plan || loadingOn(scorer).includes(plan)) return
+    await whileLoading(scorer, plan, () => holdAtLast(scorer, wanted))
+    share()
+  }
+
+  async function holdAtLast(scorer: ScorerProcess, wanted: Adopted): Promise<void> {
+    const { plan } = wanted
+    const isWanted = () =>
+      adopted.get(plan.endpoint) === wanted && holdersOf(plan).includes(scorer) && !closing.signal.aborted
     for (let retryMs = firstRetryMs; isWanted(); retryMs = Math.min(retryMs * 2, longestRetryMs)) {
       try {
         if (crashed(plan) > 0) await tryOut(wanted)
@@ -146,12 +212,14 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
     await trials.run({ ...plan, deployments: fresh }, load)
   }
 
-  async function serveFirst(wanted: Adopted): Promise<ScorerProcess> {
+  async function serveFirst(wanted: Adopted): Promise<void> {
     let failure: unknown
-    for (const scorer of await readyProcesses()) {
+    const ready = await readyProcesses()
+    const holders = holdersOf(wanted.plan)
+    for (const scorer of ready.toSorted((a, b) => Number(holders.includes(b)) - Number(holders.includes(a)))) {
       try {
-        await serveOn(scorer, wanted)
-        return scorer
+        await whileLoading(scorer, wanted.plan, () => serveOn(scorer, wanted))
+        return
       } catch (thrown) {
         failure = thrown
         if (isDeath(thrown)) break
@@ -190,11 +258,11 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
     async serve(plan, load) {
       const wanted = { plan, load }
       await tryOut(wanted)
-      const first = await serveFirst(wanted)
+      await serveFirst(wanted)
       adopted.set(plan.endpoint, wanted)
       deaths.forgive(plan.endpoint)
       tellChange()
-      for (const scorer of processes) if (scorer !== first) void holdOn(scorer, wanted)
+      share()
     },
     async withdraw(endpoint) {
       adopted.delete(endpoint)

@@ -12,12 +12,11 @@
  *
  * Numbers are little-endian. Both ends are the same version of this file, so a meta is not checked again.
  */
-import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Plan } from '../runtime/contract/plan.ts'
 import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { type ErrorMessage, SelvedgeError } from '../runtime/errors.ts'
 import type { LoadedDeployment } from '../runtime/loader.ts'
-import type { ScoredAnswer } from './scoring.ts'
+import type { Providers, ScoredAnswer } from './scoring.ts'
 
 /** The meta of each type of frame. */
 export interface FrameMeta {
@@ -36,7 +35,7 @@ export interface FrameMeta {
   count: { endpoint: string }
 
   // From a scorer
-  ready: { present: ExecutionProvider[]; absent: Partial<Record<ExecutionProvider, string>> }
+  ready: Providers
   done: null
   failed: ErrorMessage
   answer: Omit<ScoredAnswer, 'body'>

@@ -14,7 +14,7 @@ import { type CallOptions, openCalls } from './calls.ts'
 import type { Log } from './log.ts'
 import { openMemoryLimit } from './memory.ts'
 import type { Frame, FrameMeta, FrameType, ReportedCounts, RequestMeta } from './protocol.ts'
-import type { ScoredAnswer } from './scoring.ts'
+import type { Providers, ScoredAnswer } from './scoring.ts'
 import { openWire, type Wire } from './wire.ts'
 
 export interface ScorerProcessOptions {
@@ -48,6 +48,8 @@ export interface ScorerProcess {
   readonly limited: boolean
   /** The execution providers that it has; rejects where it dies before. */
   readonly ready: Promise<ExecutionProvider[]>
+  /** Those and why the others are not there; undefined until it is ready. */
+  readonly providers: Providers | undefined
   readonly ended: Promise<Death>
   /** The plan in force for an endpoint. */
   plan(endpoint: string): Plan | undefined
@@ -82,6 +84,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
   const child = await spawnScorer(options)
   const pid = child.pid ?? 0
   const ready = Promise.withResolvers<ExecutionProvider[]>()
+  let providers: Providers | undefined
   const ended = Promise.withResolvers<Death>()
   ready.promise.catch(() => undefined)
 
@@ -133,6 +136,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     switch (frame.type) {
       case 'ready':
         log('info', 'scorer ready', { pid, ...frame.meta })
+        providers = frame.meta
         ready.resolve(frame.meta.present)
         break
       case 'answer':
@@ -158,16 +162,23 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     return done
   }
 
+  // What the plan replaces is held until it is in force.
+  function heldWith({ endpoint, deployments }: Plan): PlanDeployment[] {
+    const held = [...plans.values()].flatMap((plan) =>
+      plan.endpoint === endpoint
+        ? plan.deployments.filter((each) => !deployments.some((next) => isSameVersion(each, next)))
+        : plan.deployments,
+    )
+    return [...held, ...deployments]
+  }
+
   async function serve(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void> {
     const held = plans.get(plan.endpoint)
     if (held !== undefined && held.revision > plan.revision) {
       throw new SelvedgeError('PLAN_REVISION_OLD', `revision ${held.revision} of ${plan.endpoint} is in force`)
     }
     const [provider] = await ready.promise
-    await memory.fit(
-      provider,
-      [...plans.values(), plan].flatMap(({ deployments }) => deployments),
-    )
+    await memory.fit(provider, heldWith(plan))
     if (!memory.isSet) log('info', 'no address space limit', { endpoint: plan.endpoint })
     const metas = loaded.map(({ bytes: { network, externalData }, ...rest }) => ({
       ...rest,
@@ -194,6 +205,9 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
       return memory.isSet
     },
     ready: ready.promise,
+    get providers() {
+      return providers
+    },
     ended: ended.promise,
     plan: (endpoint) => plans.get(endpoint),
     holds: (endpoint, deployment) =>

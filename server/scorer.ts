@@ -22,6 +22,8 @@ const wire = openWire(
 
 const { present, absent } = await nodeProviders()
 const providers = present.filter((provider) => wanted === undefined || wanted.includes(provider))
+for (const provider of present)
+  if (!providers.includes(provider)) absent[provider] = 'not among the providers asked for'
 receive = openServing({ openSession: openNodeSession, providers, send: wire.send, log })
 for (const frame of early) receive(frame)
 wire.send('ready', 0, { present: providers, absent })

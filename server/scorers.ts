@@ -9,19 +9,14 @@ import { limits } from '../runtime/limits.ts'
 import { openAdmission } from './admission.ts'
 import { openCosts } from './costs.ts'
 import { openDeaths } from './deaths.ts'
-import { openPool, type PoolOptions } from './pool.ts'
+import { openPool, type PoolOptions, scorersOf } from './pool.ts'
 import type { FrameMeta, ReportedCounts, RequestMeta } from './protocol.ts'
 import type { ScorerProcess } from './scorer-process.ts'
 import type { ScoredAnswer } from './scoring.ts'
 import { isDeath, openSuspects } from './suspects.ts'
 import type { Load } from './trials.ts'
 
-export interface ScorersOptions extends Omit<PoolOptions, 'size'> {
-  /** Processes that answer. */
-  count: number
-  /** Whether one more waits, loaded, to take the place of one that dies. */
-  standby: boolean
-}
+export type ScorersOptions = PoolOptions
 
 export interface Scorers {
   /** @throws {@link SelvedgeError} as {@link Pool.serve} */
@@ -65,10 +60,10 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
   const deaths = openDeaths()
   const costs = openCosts()
   const suspects = openSuspects<ScorerProcess>()
-  const pool = await openPool({ ...options, size: count + Number(options.standby) }, deaths)
+  const pool = await openPool(options, deaths)
   /** What is asked of a process, in ms of its work. */
   const loads = new Map<ScorerProcess, number>()
-  const admission = openAdmission({ deaths, count, expectedMs, isAdopted: (name) => pool.plan(name) !== undefined })
+  const admission = openAdmission({ deaths, countOf, expectedMs, isAdopted: (name) => pool.plan(name) !== undefined })
   let outcomes: FrameMeta['outcome'][] = []
   let closed = false
 
@@ -79,7 +74,13 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
     const current = able.filter((scorer) => scorer.plan(endpoint) === newest)
     const usable = current.length > 0 ? current : able
     const kept = suspects.length === 0 ? undefined : (suspects.reserved ?? usable.at(-1))
-    return usable.filter((scorer) => scorer !== kept).slice(0, count)
+    return usable.filter((scorer) => scorer !== kept).slice(0, countOf(endpoint))
+  }
+
+  /** Processes that answer requests of the endpoint. */
+  function countOf(endpoint: string): number {
+    const plan = pool.plan(endpoint)
+    return plan === undefined ? count : scorersOf(plan, count)
   }
 
   function soonest(endpoint: string): ScorerProcess | undefined {

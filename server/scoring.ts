@@ -1,5 +1,6 @@
 /** Scoring: the port between the HTTP app and what scores, processes on Node or the isolate itself at the edge. */
 import type { Description } from '../runtime/contract/description.ts'
+import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { HttpAnswer } from './http-answer.ts'
 import type { RequestMeta } from './protocol.ts'
@@ -13,6 +14,8 @@ export interface Scoring {
   readonly isReady: boolean
   /** What holds a run that goes astray, in words. */
   readonly guard: string
+  /** Absent until a scorer tells. */
+  readonly providers?: Providers | undefined
   /** That answer at once. */
   readonly scorerCount: number
   /** Scorers that were started in place of a dead one. */
@@ -33,6 +36,12 @@ export interface Scoring {
    * @throws SelvedgeError where no scorer could answer; what a scorer refuses is an answer
    */
   ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
+}
+
+/** The execution providers that are there, the preferred first, and why each of the others is not. */
+export interface Providers {
+  present: ExecutionProvider[]
+  absent: Partial<Record<ExecutionProvider, string>>
 }
 
 /** An HTTP answer, and who gave it; absent where nobody did. */

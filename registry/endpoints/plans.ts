@@ -151,10 +151,10 @@ async function signPlan(state: EndpointState, base: string, options: PlanOptions
 
 async function deploymentsOf(store: Store, { deployments }: EndpointState): Promise<PlanDeployment[]> {
   return await Promise.all(
-    deployments.map(async ({ name, model, version }) => {
+    deployments.map(async ({ name, model, version, resources }) => {
       const found = await store.models.version(model, version)
       if (found === undefined) throw new Error(`deployment ${name} names a version that is not there`)
-      return { name, ...found.plan }
+      return { name, ...found.plan, ...(resources && { resources }) }
     }),
   )
 }

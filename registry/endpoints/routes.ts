@@ -131,13 +131,14 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
   })
   app.openapi(putDeploymentRoute, async (c) => {
     const { endpoint, deployment: name } = c.req.valid('param')
-    const { model, version } = c.req.valid('json')
+    const { model, version, resources } = c.req.valid('json')
     demandModel(c.get('caller'), model)
     await demandScorable(services, model, version)
     const at = now()
     await store.endpoints.create(endpoint, at)
     let made = true
-    const wanted: Deployment = { name, model, version, createdAt: new Date(at).toISOString() }
+    const own = resources !== undefined && Object.keys(resources).length > 0 && { resources }
+    const wanted: Deployment = { name, model, version, ...own, createdAt: new Date(at).toISOString() }
     const state = await store.endpoints.change(endpoint, at, (before) => {
       made = !before.deployments.some((held) => held.name === name)
       return putDeployment(before, wanted)

@@ -8,10 +8,10 @@ import type { DeploymentState, EndpointState } from '../store/store.ts'
 // As many as a plan may name.
 const maxDeployments = 64
 
-/** The first deployment takes all traffic, a later one none; one that is there keeps its share when its version changes. */
+/** The first deployment takes all traffic, a later one none; one that is there keeps its share whatever of it changes. */
 export function putDeployment(state: EndpointState, deployment: DeploymentState): EndpointState {
   const held = state.deployments.find(({ name }) => name === deployment.name)
-  if (held?.model === deployment.model && held.version === deployment.version) return state
+  if (held !== undefined && isSame(held, deployment)) return state
   if (held !== undefined) {
     return { ...state, deployments: state.deployments.map((each) => (each === held ? deployment : each)) }
   }
@@ -84,6 +84,11 @@ export function findDeployment(state: EndpointState, name: string): DeploymentSt
   throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `endpoint ${state.name} has no deployment ${name}`, {
     deployment: name,
   })
+}
+
+function isSame(a: DeploymentState, b: DeploymentState): boolean {
+  const essence = ({ model, version, resources = {} }: DeploymentState) => JSON.stringify([model, version, resources])
+  return essence(a) === essence(b)
 }
 
 /** Parts per million of each deployment that has any. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { description } from './description.ts'
 import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
 import { profileSpec } from './profile-spec.ts'
+import { resources } from './resources.ts'
 import { profileReport, sender } from './telemetry.ts'
 
 export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
@@ -64,12 +65,18 @@ export const aliasMove = z.object({
 
 export type AliasMove = z.infer<typeof aliasMove>
 
-export const deploymentBody = z.strictObject({ model: name, version: z.int().min(1) })
+export const deploymentBody = z.strictObject({
+  model: name,
+  version: z.int().min(1),
+  /** What is absent goes back to its default. */
+  resources: resources.optional(),
+})
 
 export const deployment = z.object({
   name,
   model: name,
   version: z.int().min(1),
+  resources: resources.optional(),
   createdAt: timestamp,
 })
 

@@ -1,6 +1,7 @@
 /** Plan: what a host serves for one endpoint; on the wire a JWS with Ed25519 (design, section 9). */
 import { z } from 'zod'
 import { digest, executionProvider, name, ppm, timestamp } from './names.ts'
+import { resources } from './resources.ts'
 
 export const planFile = z.strictObject({
   /** The annotation `org.cncf.model.filepath` of its layer. */
@@ -31,6 +32,8 @@ export const planDeployment = z.strictObject({
   spec: digest.optional(),
   golden: digest.optional(),
   variants: z.array(planVariant).min(1),
+  /** Those that its owner fixed. */
+  resources: resources.optional(),
 })
 
 export type PlanDeployment = z.infer<typeof planDeployment>

@@ -11,9 +11,9 @@ import type { OpenSession } from '../session.ts'
 import { type Ort, openOrtSession } from './ort.ts'
 import type { OrtTensorConstructor } from './tensors.ts'
 
-export const openNodeSession: OpenSession = async (bytes, provider) => {
-  // One thread a process: as many processes as cores serve more than one process with many threads (design, section 12).
-  const options = { executionProviders: [provider], intraOpNumThreads: 1 }
+export const openNodeSession: OpenSession = async (bytes, provider, { threads = 1 } = {}) => {
+  // One thread a process unless it is said: as many processes as cores serve more than one process with many threads (design, section 12).
+  const options = { executionProviders: [provider], intraOpNumThreads: threads }
   const ort = provider === 'wasm' ? await web() : await native(provider)
   const session = await openOrtSession(ort, bytes, provider, options)
   return { ...session, isSynchronous: provider === 'cpu' }

@@ -63,6 +63,7 @@ export function openEdgeHost(options: EdgeHostOptions): EdgeHost {
     },
     // A run cannot be ended from within the isolate that it keeps busy.
     guard: "the platform's limits of an isolate",
+    providers: { present: ['wasm'], absent: {} },
     scorerCount: 1,
     restarts: 0,
     memory: [],

@@ -5,9 +5,10 @@ import type { EndpointState, Scoring } from '../scoring.ts'
 import { version } from '../version.ts'
 import { type Compat, serverName } from './compat.ts'
 
-/** `guard` is ours: what holds a run that goes astray. */
+/** `guard` and `providers` are ours: what holds a run that goes astray, what models run on and why not on the rest. */
 export function serverMetadata(scoring: Scoring, compat: Compat) {
-  return { name: serverName(compat), version, extensions, guard: scoring.guard }
+  const { guard, providers } = scoring
+  return { name: serverName(compat), version, extensions, guard, ...(providers && { providers }) }
 }
 
 const extensions = [
