@@ -7,8 +7,8 @@ import { SelvedgeError } from '../errors.ts'
 import { createTensor, datatypeFacts, type Tensor, type Tensors } from '../tensor.ts'
 import { decodeBinaryTensor, decodeText, encodeBinaryTensor } from './binary.ts'
 import { type BytesWriter, openBytesWriter } from './bytes-writer.ts'
-import { decodeJsonTensor, losesInteger, writeJsonTensor } from './json.ts'
-import { parseExactJson, parseJson } from './json-text.ts'
+import { decodeJsonTensor, isLong, losesInteger, writeJsonTensor } from './json.ts'
+import { parseJson, quoteLongIntegers } from './json-text.ts'
 import { inferRequest, inferResponse, parseMessage, type TensorMessage } from './message.ts'
 
 export interface InferRequest {
@@ -135,14 +135,16 @@ function decodeTensors(
   headerLength: number | undefined,
   again: (json: unknown) => readonly TensorMessage[],
 ): Tensors {
-  const exact = messages.some(({ datatype, data }) => losesInteger(datatype, data))
+  const loses = messages.some(({ datatype, data }) => losesInteger(datatype, data))
+  const whole = loses ? again(parseJson(quoteLongIntegers(header))) : messages
   const tensors = new Map<string, Tensor>()
   let at = headerLength ?? body.length
-  for (const message of exact ? again(parseExactJson(header)) : messages) {
+  for (const [i, message] of messages.entries()) {
     if (tensors.has(message.name)) throw new SelvedgeError('INVALID_REQUEST', `"${message.name}" comes twice`)
     const size = message.parameters?.binary_data_size
     if (size === undefined) {
-      tensors.set(message.name, decodeJsonTensor(message.name, message.datatype, message.shape, message.data))
+      const data = isLong(message.datatype) ? whole[i]?.data : message.data
+      tensors.set(message.name, decodeJsonTensor(message.name, message.datatype, message.shape, data))
       continue
     }
     if (at + size > body.length) {

@@ -1,4 +1,4 @@
-/** JSON text to values, with its nesting bounded before it is parsed and its long integers kept exact. */
+/** JSON text to values, with its nesting bounded before it is parsed and its long integers kept whole. */
 import { SelvedgeError } from '../errors.ts'
 import { limits } from '../limits.ts'
 
@@ -16,21 +16,57 @@ export function parseJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * The same value with every integer that a double cannot hold as a `bigint`. Several times slower than
- * {@link parseJson}: for bodies that are known to hold one.
- *
- * @throws SelvedgeError `TENSOR_INVALID` on a host whose `JSON.parse` does not hand out the source text
+ * The same JSON with every integer in quotes that a double may not hold: JSON.parse would round it. For text that was
+ * parsed before; a few times faster than JSON.parse with a reviver.
  */
-export function parseExactJson(bytes: Uint8Array): unknown {
-  const revive = (_key: string, value: unknown, context?: { source?: string }) => {
-    if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
-    const source = context?.source
-    if (source === undefined) {
-      throw new SelvedgeError('TENSOR_INVALID', 'this host cannot read integers beyond 2^53 from JSON numbers')
-    }
-    return /^-?\d+$/.test(source) ? BigInt(source) : value
+export function quoteLongIntegers(bytes: Uint8Array): Uint8Array {
+  const quoted = new Uint8Array(bytes.length + 2 * Math.ceil(bytes.length / leastLongDigits))
+  let length = 0
+  let copied = 0
+  const copyUpTo = (end: number) => {
+    quoted.set(bytes.subarray(copied, end), length)
+    length += end - copied
+    copied = end
   }
-  return JSON.parse(decodeText(bytes), revive)
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === quote) at = endOfText(bytes, at)
+    else if (byte === minus || isDigit(byte)) {
+      const start = at
+      at++
+      while (isDigit(bytes[at])) at++
+      const end = at
+      while (isNumber(bytes[at])) at++
+      if (at === end && end - start >= leastLongDigits) {
+        copyUpTo(start)
+        quoted[length++] = quote
+        copyUpTo(end)
+        quoted[length++] = quote
+      }
+      at--
+    }
+  }
+  copyUpTo(bytes.length)
+  return quoted.subarray(0, length)
+}
+
+// 2^53 has so many.
+const leastLongDigits = 16
+
+/** @returns the place of the quote that ends the text which begins there */
+function endOfText(bytes: Uint8Array, start: number): number {
+  let at = start + 1
+  while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1
+  return at
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
+
+// What may follow the digits of a number that is no integer.
+function isNumber(byte: number | undefined): boolean {
+  return isDigit(byte) || byte === 0x2e || byte === 0x65 || byte === 0x45 || byte === 0x2b || byte === minus
 }
 
 function decodeText(bytes: Uint8Array): string {
@@ -70,6 +106,7 @@ function countUpTo(bytes: Uint8Array, byte: number): number {
 }
 
 const quote = 0x22
+const minus = 0x2d
 const backslash = 0x5c
 const openBracket = 0x5b
 const closeBracket = 0x5d

@@ -20,9 +20,13 @@ export function decodeJsonTensor(name: string, datatype: Datatype, shape: readon
   return decoders[datatype](name, shape, values)
 }
 
-/** True where a 64-bit integer came as a number that a double cannot hold: `parseExactJson` then has to read it. */
+export function isLong(datatype: Datatype): boolean {
+  return datatype === 'INT64' || datatype === 'UINT64'
+}
+
+/** True where a 64-bit integer came as a number that a double cannot hold: it then has to be read in quotes. */
 export function losesInteger(datatype: Datatype, data: unknown): boolean {
-  if (datatype !== 'INT64' && datatype !== 'UINT64') return false
+  if (!isLong(datatype)) return false
   if (Array.isArray(data)) return data.some((value) => losesInteger(datatype, value))
   return typeof data === 'number' && Number.isInteger(data) && !Number.isSafeInteger(data)
 }
@@ -134,15 +138,12 @@ function longIntegers(datatype: 'UINT64' | 'INT64', least: bigint, most: bigint)
 }
 
 function longInteger(value: unknown): bigint | undefined {
-  if (typeof value === 'bigint') return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   return typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? BigInt(value) : undefined
 }
 
 function floatValue(name: string, datatype: Datatype, value: unknown): number {
   if (typeof value === 'number') return value
-  // A long integer in a body that also holds 64-bit integers.
-  if (typeof value === 'bigint') return Number(value)
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return Number(value)
   throw refusal(name, datatype, value, 'numbers or the strings "NaN", "Infinity", "-Infinity"')
 }
