@@ -23,6 +23,7 @@ export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
     attempt(options, async () => {
       await collectUploads(options, false)
       await store.telemetry.drop(new Date(now() - reportLifeMs).toISOString())
+      await store.tidy()
     })
   const collect = () =>
     attempt(options, async () => {

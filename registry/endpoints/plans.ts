@@ -79,7 +79,14 @@ export function openPlans(options: PlanOptions): Plans {
     const reading = state(endpoint)
     const found = await reading
     if (found.issuedAt >= startedAt && now() < found.issuedAt + options.lifeMs / 2) return found
-    await store.endpoints.reissue(endpoint, found.issuedAt, now())
+    try {
+      await store.endpoints.reissue(endpoint, found.issuedAt, now())
+    } catch (thrown) {
+      // Hosts go on with what they have: a full disk is no reason to refuse a plan that holds for hours.
+      const isFull = thrown instanceof SelvedgeError && thrown.code === 'STORAGE_FULL'
+      if (isFull && now() < found.issuedAt + options.lifeMs) return found
+      throw thrown
+    }
     forget(endpoint, reading)
     const anew = await state(endpoint)
     waiters.wake(endpoint)

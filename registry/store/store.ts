@@ -17,6 +17,8 @@ export interface Store {
   readonly telemetry: Telemetry
   readonly tokens: Tokens
   size(): Promise<StoreSize>
+  /** Gives back what the disk holds for nothing; now and then. */
+  tidy(): Promise<void>
   close(): Promise<void>
 }
 

@@ -18,7 +18,7 @@ export interface Fixture extends AsyncDisposable {
 }
 
 export async function openFixture(options: Partial<RegistryOptions> = {}): Promise<Fixture> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'selvedge-registry-'))
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'selvedge-registry-')))
   const logged: Record<string, unknown>[] = []
   // Probes take a third of a second each; those that are about them name the real one.
   const open = () => openRegistry({ dataDir, log: (entry) => logged.push(entry), probe: async () => ({}), ...options })

@@ -2,7 +2,8 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import type { Store, StoreSize } from '../store.ts'
+import type { Models, Repositories, Store, StoreSize, Telemetry } from '../store.ts'
+import { type Ballast, openBallast } from './ballast.ts'
 import { openEndpoints } from './endpoints.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
@@ -21,6 +22,8 @@ export function openSqliteStore(file: string): Store {
     demandSound(database)
     // FULL: an answered commit survives a power failure; WAL alone would leave the last ones to the page cache.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
+    // The log goes into the database every 4 MiB; what a backup that reads for long lets it grow beyond is given back after.
+    database.exec(`PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = ${4 * 1024 * 1024}`)
     migrate(database)
     database.exec('PRAGMA foreign_keys = ON')
   } catch (thrown) {
@@ -28,19 +31,48 @@ export function openSqliteStore(file: string): Store {
     throw thrown
   }
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: forKysely(database) }) })
+  const ballast = openBallast(`${file}-ballast`)
   return {
-    repositories: openRepositories(db),
-    models: openModels(db),
+    repositories: freeingRepositories(openRepositories(db), ballast),
+    models: freeingModels(openModels(db), ballast),
     endpoints: openEndpoints(db),
-    telemetry: openTelemetry(db),
+    telemetry: freeingTelemetry(openTelemetry(db), ballast),
     tokens: openTokens(db),
     size: () => readSize(db),
+    async tidy() {
+      await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db)
+    },
     async close() {
+      ballast.close()
       await db.destroy()
       // Kysely closes only what it has used.
       closeOnce(database)
     },
   }
+}
+
+function freeingRepositories(repositories: Repositories, { free }: Ballast): Repositories {
+  return {
+    ...repositories,
+    closeUpload: (upload) => free(() => repositories.closeUpload(upload)),
+    dropUploads: (before) => free(() => repositories.dropUploads(before)),
+    letGo: (before) => free(() => repositories.letGo(before)),
+    forgetBlob: (digest) => free(() => repositories.forgetBlob(digest)),
+    removeBlob: (...removal) => free(() => repositories.removeBlob(...removal)),
+    removeManifest: (...removal) => free(() => repositories.removeManifest(...removal)),
+  }
+}
+
+function freeingModels(models: Models, { free }: Ballast): Models {
+  return {
+    ...models,
+    removeVersion: (...removal) => free(() => models.removeVersion(...removal)),
+    removeModel: (...removal) => free(() => models.removeModel(...removal)),
+  }
+}
+
+function freeingTelemetry(telemetry: Telemetry, { free }: Ballast): Telemetry {
+  return { ...telemetry, drop: (before) => free(() => telemetry.drop(before)) }
 }
 
 // Every page is looked at, which takes about a second for a gigabyte. A changed value inside a row no page can tell.
@@ -92,8 +124,30 @@ function adaptStatement(statement: StatementSync, sql: string): SqliteStatement 
   return {
     // StatementSync.columns() would tell, but Node 22.13 does not have it yet. Values are always bound, never in the text.
     reader: /^\s*(select|with|pragma)\b|\breturning\b/i.test(sql),
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    all: (parameters) => asStoreError(() => statement.all(...(parameters as SQLInputValue[]))),
+    run: (parameters) => {
+      try {
+        return asStoreError(() => statement.run(...(parameters as SQLInputValue[])))
+      } catch (thrown) {
+        // SQLite rolls some transactions back by itself, and Kysely once more, which would hide why.
+        if (/^rollback$/i.test(sql) && /no transaction is active/.test(String(thrown))) return nothingChanged
+        throw thrown
+      }
+    },
     iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
   }
 }
+
+const nothingChanged = { changes: 0, lastInsertRowid: 0 }
+
+function asStoreError<T>(use: () => T): T {
+  try {
+    return use()
+  } catch (thrown) {
+    const isFull = thrown instanceof Error && 'errcode' in thrown && thrown.errcode === sqliteFull
+    if (!isFull) throw thrown
+    throw new SelvedgeError('STORAGE_FULL', 'the registry has no room to write this down', {}, { cause: thrown })
+  }
+}
+
+const sqliteFull = 13
