@@ -54,6 +54,7 @@ interface Pending {
   /** Requests of one kind can share a run. */
   kind: string
   outputs: readonly string[] | undefined
+  deadline: number | undefined
   settle: { resolve(ran: Ran): void; reject(error: unknown): void }
 }
 
@@ -86,6 +87,8 @@ export function openBatcher(
     let rows = first.rows ?? 0
     let alone: Alone = 'idle'
     for (const other of pending) {
+      // The queue refuses it at its turn.
+      if (isLate(other)) continue
       if (other.kind !== first.kind) alone = alone === 'idle' ? 'kind' : alone
       else if (rows + (other.rows ?? mostRows) > mostRows) alone = 'rows'
       else {
@@ -105,7 +108,7 @@ export function openBatcher(
   function burstOthers(): Pending[] {
     const count = session.isSynchronous ? Math.min(mostOfBurst, Math.floor(burstMs / meanMs)) - 1 : 0
     if (count <= 0) return []
-    return [...pending].filter((each) => each.rows === undefined).slice(0, count)
+    return [...pending].filter((each) => each.rows === undefined && !isLate(each)).slice(0, count)
   }
 
   async function burst(batch: readonly Pending[]): Promise<void> {
@@ -161,7 +164,8 @@ export function openBatcher(
       const count = isBatchable ? rowsOf(inputs) : undefined
       const rows = count !== undefined && count < mostRows ? count : undefined
       const kind = rows === undefined ? '' : kindOf(inputs, outputs)
-      const request: Pending = { inputs, rows, kind, outputs, settle: { resolve, reject } }
+      const { deadline } = options
+      const request: Pending = { inputs, rows, kind, outputs, deadline, settle: { resolve, reject } }
       pending.add(request)
       if (delayMs > 0 && rows !== undefined && queue.length === 0) await delay.pass(() => isFull(pending, mostRows))
       // Answered in the batch of another, it need not wait for its own turn.
@@ -204,6 +208,10 @@ function openDelay(ms: number): { pass(isFull: () => boolean): Promise<void> } {
       await passed
     },
   }
+}
+
+function isLate({ deadline }: Pending): boolean {
+  return deadline !== undefined && performance.now() > deadline
 }
 
 function isFull(pending: ReadonlySet<Pending>, mostRows: number): boolean {

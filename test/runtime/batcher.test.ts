@@ -64,6 +64,29 @@ describe('batcher', () => {
     )
   })
 
+  test.each(['rows', 'bursts'])(
+    'SC-14: in %s too, what waited past its deadline is not run with others',
+    async (by) => {
+      const { session, runs } = openDoubling()
+      const inputs = [{ name: 'x', datatype: 'FP32' as const, shape: [1, 2] }]
+      const description = by === 'rows' ? scaleDescription : { ...scaleDescription, inputs }
+      const queue = openQueue()
+      const batcher = openBatcher({ ...session, isSynchronous: true }, queue, description)
+      // Makes runs known to be short.
+      for (let i = 0; i < 50; i++) await batcher.run(rowsOf([0, 0]), undefined, {})
+      runs.length = 0
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const running = queue.run(() => promise)
+      const inTime = batcher.run(rowsOf([2, 2]), undefined, {})
+      const late = batcher.run(rowsOf([1, 1]), undefined, { deadline: performance.now() - 1 })
+      resolve()
+      await running
+      await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+      await inTime
+      expect(runs).toEqual([1])
+    },
+  )
+
   test('one bad row fails alone', async () => {
     const { session } = openDoubling()
     const batcher = openBatcher(session, openQueue(), scaleDescription)
