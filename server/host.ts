@@ -223,7 +223,8 @@ function described(plan: Plan, descriptions: ReadonlyMap<string, Description>): 
   return plan.deployments
     .flatMap((deployment) => {
       const description = descriptions.get(versionKey(deployment))
-      return description === undefined ? [] : [{ name: deployment.name, version: deployment.version, description }]
+      const { name, version, resources } = deployment
+      return description === undefined ? [] : [{ name, version, description, resources }]
     })
     .sort((a, b) => share(b.name) - share(a.name))
 }

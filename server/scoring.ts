@@ -1,6 +1,7 @@
 /** Scoring: the port between the HTTP app and what scores, processes on Node or the isolate itself at the edge. */
 import type { Description } from '../runtime/contract/description.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
+import type { Resources } from '../runtime/contract/resources.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { HttpAnswer } from './http-answer.ts'
 import type { RequestMeta } from './protocol.ts'
@@ -57,5 +58,5 @@ export interface EndpointState {
   isReady: boolean
   revision: number | undefined
   /** The deployments of the plan in force; the one with most traffic first. */
-  deployments: readonly { name: string; version: number; description: Description }[]
+  deployments: readonly { name: string; version: number; description: Description; resources?: Resources | undefined }[]
 }

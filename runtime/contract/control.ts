@@ -8,10 +8,10 @@ import { profileReport, sender } from './telemetry.ts'
 
 export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
 
-/** What the registry found when it loaded and ran a version once; a pending or failed one is not deployed. */
+/** What the registry found when it loaded and ran a version once; only a passed or skipped one is deployed. */
 const probe = z.object({
-  state: z.enum(['pending', 'passed', 'failed', 'skipped']),
-  /** Of a failed or a skipped one. */
+  state: z.enum(['pending', 'passed', 'failed', 'skipped', 'not-scorable']),
+  /** Of all but a pending or passed one. */
   why: z.string().optional(),
   /** Version of ONNX Runtime. */
   ort: z.string().optional(),
@@ -28,7 +28,8 @@ export const modelVersion = z.object({
   tags,
   /** Why it was pushed. */
   why: z.string().optional(),
-  description,
+  /** Absent where the version is not scorable here: it has no .onnx file. */
+  description: description.optional(),
   hasProfile: z.boolean(),
   hasGolden: z.boolean(),
   probe,
@@ -71,6 +72,8 @@ export const deploymentBody = z.strictObject({
   /** What is absent goes back to its default. */
   resources: resources.optional(),
 })
+
+export type DeploymentBody = z.infer<typeof deploymentBody>
 
 export const deployment = z.object({
   name,

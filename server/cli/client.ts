@@ -7,6 +7,7 @@ import {
   aliasMove,
   createdToken,
   type Deployment,
+  type DeploymentBody,
   deployment,
   type Endpoint,
   endpoint,
@@ -39,7 +40,9 @@ export interface Client {
   version(model: string, version: number): Promise<ModelVersion>
   endpoints(): Promise<Endpoint[]>
   endpoint(name: string): Promise<Endpoint>
-  putDeployment(endpoint: string, deployment: string, body: { model: string; version: number }): Promise<Deployment>
+  /** Undefined where it is not there. */
+  deployment(endpoint: string, deployment: string): Promise<Deployment | undefined>
+  putDeployment(endpoint: string, deployment: string, body: DeploymentBody): Promise<Deployment>
   traffic(endpoint: string): Promise<{ traffic: Traffic; etag: string }>
   /** @throws {@link SelvedgeError} `PRECONDITION_FAILED` where it was changed since `etag` was read */
   putTraffic(endpoint: string, body: Traffic, etag: string): Promise<Traffic>
@@ -108,8 +111,10 @@ export function openClient(server: Server): Client {
     },
     endpoints: () => list('endpoints', endpoint),
     endpoint: (name) => get(`endpoints/${part(name)}`, endpoint),
+    deployment: (endpointName, name) =>
+      get(deploymentPath(endpointName, name), deployment).catch(absent('ENDPOINT_UNKNOWN', 'DEPLOYMENT_UNKNOWN')),
     async putDeployment(endpointName, name, body) {
-      const response = await send('PUT', `endpoints/${part(endpointName)}/deployments/${part(name)}`, body)
+      const response = await send('PUT', deploymentPath(endpointName, name), body)
       return readJson(server, response, deployment)
     },
     async traffic(name) {
@@ -141,6 +146,10 @@ export function openClient(server: Server): Client {
 
 function aliasPath(model: string, alias: string, below = ''): string {
   return `models/${part(model)}/aliases/${part(alias)}${below}`
+}
+
+function deploymentPath(endpoint: string, deployment: string): string {
+  return `endpoints/${part(endpoint)}/deployments/${part(deployment)}`
 }
 
 function part(name: string): string {

@@ -2,10 +2,11 @@
 import type { Command } from 'commander'
 import { openContext } from './context.ts'
 import { type ModelReference, parseDeploymentReference, parseModelReference } from './names.ts'
+import { addResourceOptions, mergeResources, type ResourceOptions } from './resources.ts'
 import { findVersion } from './version/find.ts'
 
 export function addDeploy(program: Command): void {
-  program
+  const deploy = program
     .command('deploy')
     .description('Serve a version of a model as a deployment; the first one of an endpoint takes all traffic.')
     .argument('<endpoint/deployment>', 'such as housing/green', parseDeploymentReference)
@@ -14,11 +15,14 @@ export function addDeploy(program: Command): void {
       'what to serve: the version itself, the one an alias names now, or the newest',
       parseModelReference,
     )
-    .action(async (target: ReturnType<typeof parseDeploymentReference>, _, command: Command) => {
-      const context = openContext<{ model: ModelReference }>(command)
+  addResourceOptions(deploy).action(
+    async (target: ReturnType<typeof parseDeploymentReference>, _, command: Command) => {
+      const context = openContext<{ model: ModelReference } & ResourceOptions>(command)
       const { options, client, output } = context
       const { model, version } = await findVersion(client, options.model)
-      const deployment = await client.putDeployment(target.endpoint, target.deployment, { model, version })
+      const held = await client.deployment(target.endpoint, target.deployment)
+      const resources = mergeResources(options, held?.resources)
+      const deployment = await client.putDeployment(target.endpoint, target.deployment, { model, version, resources })
       const { traffic } = await client.endpoint(target.endpoint)
       const percent = traffic.split[target.deployment] ?? 0
       output.result({ endpoint: target.endpoint, deployment, percent }, () => {
@@ -27,7 +31,10 @@ export function addDeploy(program: Command): void {
           percent > 0
             ? ''
             : `Move traffic to it: selvedge traffic ${target.endpoint} ${target.deployment}=<percent> …\n`
-        return `${where} serves ${model}@${version} and takes ${percent} % of the traffic.\n${next}`
+        const fixed = Object.entries(resources).map(([name, value]) => `${name} ${value}`)
+        const within = fixed.length === 0 ? '' : ` within ${fixed.join(', ')}`
+        return `${where} serves ${model}@${version}${within} and takes ${percent} % of the traffic.\n${next}`
       })
-    })
+    },
+  )
 }

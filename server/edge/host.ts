@@ -99,7 +99,7 @@ function stateOf({ scorer }: EdgeEndpoint): EndpointState {
   if (plan === undefined) return { isReady: false, revision: undefined, deployments: [] }
   const percent = splitPercent(plan.ranges)
   const deployments = plan.deployments
-    .map(({ name, version }) => ({ name, version, ...scorer.choose({ deployment: name }) }))
+    .map(({ name, version, resources }) => ({ name, version, resources, ...scorer.choose({ deployment: name }) }))
     .sort((a, b) => (percent[b.name] ?? 0) - (percent[a.name] ?? 0))
   return { isReady: true, revision: plan.revision, deployments }
 }

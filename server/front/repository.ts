@@ -33,7 +33,8 @@ export function repositoryIndex(scoring: Scoring, body: Uint8Array) {
 /** @throws SelvedgeError as {@link servedDeployment} */
 export function modelConfiguration(scoring: Scoring, name: string, version: number | undefined) {
   const { deployment, versions } = servedDeployment(scoring.endpoint(name), name, version)
-  const { description } = deployment
+  const { description, resources = {} } = deployment
+  const { scorers = scoring.scorerCount, batchRows = limits.batchRows, batchDelayMs = 0 } = resources
   const isBatchable = hasBatchAxis(description)
   return {
     name,
@@ -41,11 +42,11 @@ export function modelConfiguration(scoring: Scoring, name: string, version: numb
     backend: 'onnxruntime',
     version_policy: { specific: { versions } },
     // In rows; 0 says that the first axis is no batch.
-    max_batch_size: isBatchable ? limits.batchRows : 0,
+    max_batch_size: isBatchable ? batchRows : 0,
     input: description.inputs.map((each) => tensorConfiguration(each, isBatchable)),
     output: description.outputs.map((each) => tensorConfiguration(each, isBatchable)),
-    instance_group: [{ name, kind: 'KIND_CPU', count: scoring.scorerCount }],
-    ...(isBatchable && { dynamic_batching: { max_queue_delay_microseconds: 0 } }),
+    instance_group: [{ name, kind: 'KIND_CPU', count: Math.min(scorers, scoring.scorerCount) }],
+    ...(isBatchable && { dynamic_batching: { max_queue_delay_microseconds: batchDelayMs * 1000 } }),
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Providers } from '../../server/scoring.ts'
 import { bytesOf, pushModel, sendJson } from '../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from './fixtures/registry.ts'
 import { counting } from './fixtures/served.ts'
@@ -117,6 +118,15 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
       body: '{"records":[{"a":1,"b":2}]}',
     })
     expect([none.status, none.headers.get('selvedge-error')]).toEqual([404, 'DEPLOYMENT_UNKNOWN'])
+  })
+
+  test('names the providers that it runs on, and why others are absent', async () => {
+    await startReady()
+    const { providers } = (await (await fetch(`${url}/v2`)).json()) as { providers: Providers }
+    const { present, absent } = providers
+    expect(present).toContain('cpu')
+    expect([...present, ...Object.keys(absent)].sort()).toEqual(['cpu', 'cuda', 'wasm', 'webgpu'])
+    expect(Object.values(absent).filter((why) => why === '')).toEqual([])
   })
 
   test('listens before it has a plan and says so', async () => {

@@ -164,6 +164,14 @@ describe('the scoring plane over HTTP', () => {
       instance_group: [{ name: 'batched', kind: 'KIND_CPU', count: 1 }],
       dynamic_batching: { max_queue_delay_microseconds: 0 },
     })
+    const resources = { scorers: 1, batchRows: 4, batchDelayMs: 2.5 }
+    const fixed = { name: 'blue', version: 1, description: batched, resources }
+    states.batched = { isReady: true, revision: 2, deployments: [fixed] }
+    expect(await (await app.request('/v2/models/batched/config')).json()).toMatchObject({
+      max_batch_size: 4,
+      instance_group: [{ count: 1 }],
+      dynamic_batching: { max_queue_delay_microseconds: 2500 },
+    })
     expect(await (await app.request('/v2/models/digits/versions/4/config')).json()).toMatchObject({
       max_batch_size: 0,
       output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [-1, 10] }],
