@@ -62,6 +62,7 @@ export const errorTable = {
   EXTERNAL_DATA: [422, 'Push the folder, or name each data file beside the .onnx.'],
   OPERATOR_UNKNOWN: [422, 'Export with operators and an opset that ONNX Runtime 1.30 has.'],
   NOT_SCORABLE: [422, 'Export outputs as tensors (scikit-learn: zipmap=False).'],
+  FORMAT_NOT_SCORABLE: [422, 'Export it as ONNX and push that; what is stored stays as it is.'],
   VERSION_REFUSED: [422, 'Mend the model; `selvedge show` tells what its probe found.'],
   DESCRIPTION_INVALID: [422, 'Make selvedge.json agree with the inputs and outputs of the model.'],
   BASELINE_INVALID: [422, 'Give a CSV file whose header names the features.'],

@@ -34,7 +34,7 @@ ${sums.length === 0 ? html`<p>No counts were reported in the last ${shown.hours}
 }
 
 function versionRow(model: string, version: ModelVersion): Html {
-  const { metrics = {} } = version.description.provenance ?? {}
+  const { metrics = {} } = version.description?.provenance ?? {}
   return html`<tr><th scope="row">${model}</th><td class="number">${version.version}</td><td>${time(version.createdAt)}</td><td class="number">${formatBytes(version.sizeBytes)}</td><td class="text">${pairs(version.tags)}</td><td class="text">${pairs(metrics)}</td><td class="text">${version.why ?? ''}</td></tr>`
 }
 

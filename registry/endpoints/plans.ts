@@ -160,7 +160,7 @@ async function deploymentsOf(store: Store, { deployments }: EndpointState): Prom
   return await Promise.all(
     deployments.map(async ({ name, model, version, resources }) => {
       const found = await store.models.version(model, version)
-      if (found === undefined) throw new Error(`deployment ${name} names a version that is not there`)
+      if (found?.plan === undefined) throw new Error(`deployment ${name} names a version that cannot be served`)
       return { name, ...found.plan, ...(resources && { resources }) }
     }),
   )

@@ -206,6 +206,9 @@ async function demandScorable({ store, probes }: Services, model: string, versio
   const found = await store.models.version(model, version)
   if (found !== undefined) {
     const { state, why } = await probes.of(found)
+    if (state === 'not-scorable') {
+      throw new SelvedgeError('FORMAT_NOT_SCORABLE', `${model}@${version} cannot be served: ${why}`, { model, version })
+    }
     if (state !== 'failed') return
     throw new SelvedgeError('VERSION_REFUSED', `${model}@${version} cannot be served: ${why}`, { model, version })
   }

@@ -26,6 +26,17 @@ export interface Registration {
 
 type Files = Map<string, ModelFile>
 
+/** What is read of the files, and blobs that the manifest may not name and that stay with it. */
+type Facts = Omit<NewVersion['facts'], 'sizeBytes' | 'tags' | 'why'> & { blobs: string[] }
+
+/** A model of another format is kept for those who can read it. */
+const foreign: Facts = {
+  blobs: [],
+  hasProfile: false,
+  hasGolden: false,
+  probe: { state: 'not-scorable', why: 'none of its files is an .onnx' },
+}
+
 /**
  * The number of the version.
  *
@@ -39,6 +50,25 @@ export async function registerVersion(
     throw new SelvedgeError('MANIFEST_INVALID', `config has type ${manifest.config.mediaType}, want ${modelConfigType}`)
   }
   const files = await filesOf(services, model, manifest)
+  const isForeign = !files.has('selvedge.json') && ![...files.keys()].some(isNetwork)
+  const { blobs, ...facts } = isForeign ? foreign : await readFacts(services, model, files, now)
+  const version: NewVersion = {
+    model,
+    by,
+    manifest: { ...record, blobs: [...record.blobs, ...blobs] },
+    target,
+    facts: {
+      sizeBytes: manifest.config.size + manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
+      ...annotated(manifest.annotations ?? {}),
+      ...facts,
+    },
+  }
+  const { version: number, registered } = await services.store.models.registerVersion(version, now)
+  if (registered) services.probes.startPending()
+  return number
+}
+
+async function readFacts(services: Services, model: string, files: Files, now: string): Promise<Facts> {
   const described = files.get('selvedge.json')
   const description = described
     ? await readDocument(services, described, descriptionSchema)
@@ -48,29 +78,18 @@ export async function registerVersion(
   const variants = await readVariants(services, files, description)
   // Hosts fetch the description by digest, whoever wrote it.
   const digest = described?.record.digest ?? (await keepDescription(services, model, description, now))
-  const version: NewVersion = {
-    model,
-    by,
-    // The description stays with the manifest, though the manifest may not name it.
-    manifest: { ...record, blobs: [...record.blobs, digest] },
-    target,
-    facts: {
-      sizeBytes: manifest.config.size + manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
-      ...annotated(manifest.annotations ?? {}),
-      description,
-      hasProfile: spec !== undefined,
-      hasGolden: golden !== undefined,
-      spec,
-      plan: { description: digest, ...(spec && { spec: spec.digest }), ...(golden && { golden }), variants },
-    },
+  return {
+    blobs: [digest],
+    description,
+    hasProfile: spec !== undefined,
+    hasGolden: golden !== undefined,
+    spec,
+    plan: { description: digest, ...(spec && { spec: spec.digest }), ...(golden && { golden }), variants },
   }
-  const { version: number, registered } = await services.store.models.registerVersion(version, now)
-  if (registered) services.probes.startPending()
-  return number
 }
 
 async function describeFiles(services: Services, files: Files): Promise<Description> {
-  const networks = [...files.values()].filter(({ path }) => path.endsWith('.onnx'))
+  const networks = [...files.values()].filter(({ path }) => isNetwork(path))
   const [network] = networks
   if (network !== undefined && networks.length === 1) {
     return describe(await readNetwork(services, files, network), network.path)
@@ -79,6 +98,10 @@ async function describeFiles(services: Services, files: Files): Promise<Descript
     'DESCRIPTION_INVALID',
     `without selvedge.json a version has one .onnx file, this one has ${networks.length}`,
   )
+}
+
+function isNetwork(path: string): boolean {
+  return path.endsWith('.onnx')
 }
 
 async function keepDescription(

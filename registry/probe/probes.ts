@@ -3,6 +3,7 @@
  * nobody waits for go one after the other each, so that a deployment waits for no version but its own.
  */
 import type { ModelVersion } from '../../runtime/contract/control.ts'
+import type { Description } from '../../runtime/contract/description.ts'
 import { golden as goldenSchema } from '../../runtime/contract/golden.ts'
 import type { PlanVariant } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
@@ -30,6 +31,11 @@ export interface Probes {
 interface ProbesOptions extends Shelf {
   run: RunProbe
   log(entry: Record<string, unknown>): void
+}
+
+interface Scorable {
+  description: Description
+  plan: NonNullable<VersionRecord['plan']>
 }
 
 interface Asked {
@@ -64,15 +70,18 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
     return result
   }
 
-  async function verdictOn(version: VersionRecord): Promise<Pick<Probe, 'state' | 'why'>> {
-    const variants = version.plan.variants.filter(isForProbe)
-    if (variants.length === 0) return { state: 'skipped', why: 'it is made for neither wasm nor cpu, which are probed' }
-    const why = await refusalOf(version, variants)
+  async function verdictOn({ model, description, plan }: VersionRecord): Promise<Pick<Probe, 'state' | 'why'>> {
+    const variants = plan?.variants.filter(isForProbe) ?? []
+    if (plan === undefined || description === undefined || variants.length === 0) {
+      return { state: 'skipped', why: 'it is made for neither wasm nor cpu, which are probed' }
+    }
+    const why = await refusalOf(model, { description, plan }, variants)
     return why === undefined ? { state: 'passed' } : { state: 'failed', why }
   }
 
   async function refusalOf(
-    { model, description, plan }: VersionRecord,
+    model: string,
+    { description, plan }: Scorable,
     variants: readonly PlanVariant[],
   ): Promise<string | undefined> {
     const record = plan.golden === undefined ? undefined : await findBlob(shelf, model, plan.golden)
@@ -125,7 +134,7 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
 
   return {
     async of(version) {
-      const isSettled = version.probe.state === 'passed' || version.probe.state === 'skipped'
+      const isSettled = version.probe.state !== 'pending' && version.probe.state !== 'failed'
       if (isSettled) return version.probe
       const each = ask(version)
       deployments = deployments.then(() => settle(each))

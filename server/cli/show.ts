@@ -58,7 +58,8 @@ function servedBy({ name, deployments, traffic }: Endpoint, { model, version }: 
 
 export function renderShown(shown: Shown, now: number): string {
   const { model, version, newestVersion, manifest, createdAt, sizeBytes, why, tags, aliases, served, files } = shown
-  const { provenance = {}, environment } = shown.description
+  const { description } = shown
+  const { provenance = {}, environment } = description ?? {}
   const rows: [string, string | undefined][] = [
     [
       'version',
@@ -70,9 +71,9 @@ export function renderShown(shown: Shown, now: number): string {
     ['tags', renderPairs(tags)],
     ['aliases', aliases.join(', ')],
     ['served', served.map(renderServed).join(', ') || 'nowhere'],
-    ['profile', shown.hasProfile ? 'yes' : 'no: hosts count rows and errors, not what is in them'],
+    ['profile', description && (shown.hasProfile ? 'yes' : 'no: hosts count rows and errors, not what is in them')],
     ['probe', renderProbe(shown.probe)],
-    ['golden', shown.hasGolden ? 'yes' : 'no: hosts cannot check their answers'],
+    ['golden', description && (shown.hasGolden ? 'yes' : 'no: hosts cannot check their answers')],
     ['needs', environment],
     ['run', provenance.run],
     ['git', provenance.git],
@@ -89,7 +90,7 @@ export function renderShown(shown: Shown, now: number): string {
       ['all', renderBytes(sizeBytes), ''],
     ],
   )
-  return `${facts.join('')}\n${table}\n${renderSignature(shown.description)}`
+  return `${facts.join('')}\n${table}${description ? `\n${renderSignature(description)}` : ''}`
 }
 
 function renderServed({ endpoint, deployment, percent, shadowPercent }: Shown['served'][number]): string {

@@ -196,11 +196,11 @@ async function insertVersion(
       created_at: now,
       tags: JSON.stringify(facts.tags),
       why: facts.why ?? null,
-      description: JSON.stringify(facts.description),
-      plan: JSON.stringify(facts.plan),
+      description: JSON.stringify(facts.description ?? null),
+      plan: JSON.stringify(facts.plan ?? null),
       spec: facts.spec?.digest ?? null,
       deleted_at: null,
-      probe: null,
+      probe: facts.probe === undefined ? null : JSON.stringify(facts.probe),
     })
     .execute()
 }
@@ -239,7 +239,7 @@ function toModel(row: Row<'models'> & { latest: number }): Model {
 
 function toVersion(row: Row<'versions'>): VersionRecord {
   const { model, version, manifest } = row
-  const plan = JSON.parse(row.plan)
+  const [description, plan] = [JSON.parse(row.description), JSON.parse(row.plan)]
   return {
     model,
     version,
@@ -248,10 +248,10 @@ function toVersion(row: Row<'versions'>): VersionRecord {
     createdAt: row.created_at,
     tags: JSON.parse(row.tags),
     ...(row.why !== null && { why: row.why }),
-    description: JSON.parse(row.description),
-    hasProfile: plan.spec !== undefined,
-    hasGolden: plan.golden !== undefined,
+    ...(description !== null && { description }),
+    hasProfile: plan?.spec !== undefined,
+    hasGolden: plan?.golden !== undefined,
     probe: row.probe === null ? { state: 'pending' } : JSON.parse(row.probe),
-    plan: { model, version, manifest, ...plan },
+    ...(plan !== null && { plan: { model, version, manifest, ...plan } }),
   }
 }

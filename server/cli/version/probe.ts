@@ -27,6 +27,7 @@ export async function waitForProbe(
 
 export function renderProbe({ state, why, ort }: ModelVersion['probe']): string {
   if (state === 'failed') return `failed, so it cannot be deployed: ${why}`
+  if (state === 'not-scorable') return `none, it is not scorable here: ${why}`
   if (state === 'skipped') return `skipped: ${why}`
   return state === 'passed' ? `passed, with ONNX Runtime ${ort}` : 'not probed yet'
 }

@@ -10,6 +10,7 @@ import {
   openFixture,
   pushModel,
   putManifest,
+  sendJson,
 } from '../fixture.ts'
 
 describe('pushing a model', () => {
@@ -206,4 +207,48 @@ describe('a version that does not fit is refused and changes nothing', () => {
       expect((await fixture.request('/v2/a/manifests/1')).status).toBe(404)
     })
   }
+})
+
+describe('a model of another format', () => {
+  const files = { 'model.safetensors': bytesOf('weights'), 'config.json': bytesOf({ layers: 2 }) }
+
+  test('is stored as it is, and its version says that it is not scorable here', async () => {
+    await using fixture = await openFixture()
+    expect((await pushModel(fixture, 'a', '1', files, { 'selvedge.tag.team': 'risk' })).status).toBe(201)
+    expect(await (await fixture.request('/api/v1/models/a/versions/1')).json()).toEqual({
+      model: 'a',
+      version: 1,
+      manifest: digestOf(await modelManifest(fixture, 'a', files, { 'selvedge.tag.team': 'risk' })),
+      sizeBytes: expect.any(Number),
+      createdAt: expect.any(String),
+      tags: { team: 'risk' },
+      hasProfile: false,
+      hasGolden: false,
+      probe: { state: 'not-scorable', why: 'none of its files is an .onnx' },
+    })
+    const weights = await fixture.request(`/v2/a/blobs/${digestOf(files['model.safetensors'])}`)
+    expect(await weights.text()).toBe('weights')
+  })
+
+  test('is not deployed: the refusal says what to do, and no endpoint is made', async () => {
+    await using fixture = await openFixture()
+    await pushModel(fixture, 'a', '1', files)
+    const refused = await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'a', version: 1 })
+    expect({ status: refused.status, body: await refused.json() }).toMatchObject({
+      status: 422,
+      body: { type: 'FORMAT_NOT_SCORABLE', next: expect.stringContaining('ONNX') },
+    })
+    expect((await fixture.request('/api/v1/endpoints/e')).status).toBe(404)
+  })
+
+  test('has versions beside those that are scored', async () => {
+    await using fixture = await openFixture()
+    await pushModel(fixture, 'a', '1', files)
+    await pushModel(fixture, 'a', '2')
+    await fixture.restart()
+    const deployed = await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'a', version: 2 })
+    expect(deployed.status).toBe(201)
+    expect((await fixture.request('/', { headers: { accept: 'text/html' } })).status).toBe(200)
+    expect((await fixture.request('/api/v1/models/a/versions/1', { method: 'DELETE' })).status).toBe(204)
+  })
 })

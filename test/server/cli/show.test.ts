@@ -68,4 +68,12 @@ variants  fp32 (model.onnx: cpu)
     expect(text).toContain('served   nowhere\n')
     expect(text).not.toContain('aliases')
   })
+
+  test('tells of a model of another format that it is stored, and nothing of a signature', () => {
+    const { description: _, ...others } = shown
+    const probe = { state: 'not-scorable' as const, why: 'none of its files is an .onnx' }
+    const text = renderShown({ ...others, probe }, Date.parse('2026-11-24T10:00:00Z'))
+    expect(text).toContain('probe    none, it is not scorable here: none of its files is an .onnx\n')
+    expect(text).not.toMatch(/^(profile|golden|variants|input)/m)
+  })
 })
