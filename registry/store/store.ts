@@ -169,7 +169,8 @@ export interface Repositories {
 type PlanFacts = Omit<PlanDeployment, 'name' | 'resources'>
 
 export interface VersionRecord extends ModelVersion {
-  plan: PlanFacts
+  /** Absent where the version is not scorable here. */
+  plan?: PlanFacts
 }
 
 export interface NewVersion {
@@ -181,7 +182,9 @@ export interface NewVersion {
   target: { version: number } | { alias: string }
   /** All but the number. */
   facts: Omit<VersionRecord, 'model' | 'version' | 'manifest' | 'createdAt' | 'probe' | 'plan'> & {
-    plan: Omit<PlanFacts, 'model' | 'version' | 'manifest'>
+    /** Of a version that need not be probed. */
+    probe?: ModelVersion['probe'] | undefined
+    plan?: Omit<PlanFacts, 'model' | 'version' | 'manifest'> | undefined
     spec?: { digest: string; spec: ProfileSpec } | undefined
   }
 }
