@@ -40,7 +40,7 @@ export function modelConfiguration(scoring: Scoring, name: string, version: numb
     name,
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
-    version_policy: { specific: { versions } },
+    version_policy: { specific: { versions: versions.map(Number) } },
     // In rows; 0 says that the first axis is no batch.
     max_batch_size: isBatchable ? batchRows : 0,
     input: description.inputs.map((each) => tensorConfiguration(each, isBatchable)),

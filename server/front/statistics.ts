@@ -19,7 +19,7 @@ export interface ModelStatistics {
   /** Runs. */
   execution_count: number
   inference_stats: Record<(typeof durations)[number], Duration>
-  /** Of runs up to `limits.batchRows`: larger ones are of one caller, who may choose any size. */
+  /** Not of a larger run of one request than `limits.batchRows`: its sender may choose any size. */
   batch_stats: { batch_size: number; compute_input: Duration; compute_infer: Duration; compute_output: Duration }[]
 }
 
@@ -76,7 +76,7 @@ export function openStatistics(now: () => number = Date.now): Statistics {
       add(compute_input, codec.decodeMs)
       add(compute_infer, by.computeMs)
       add(compute_output, codec.encodeMs)
-      if (rows > limits.batchRows) return
+      if (requests === 1 && rows > limits.batchRows) return
       let batch = found.batch_stats.find(({ batch_size }) => batch_size === rows)
       if (batch === undefined) {
         const zero = () => ({ count: 0, ns: 0 })

@@ -157,7 +157,7 @@ describe('the scoring plane over HTTP', () => {
       name: 'batched',
       platform: 'onnxruntime_onnx',
       backend: 'onnxruntime',
-      version_policy: { specific: { versions: ['1'] } },
+      version_policy: { specific: { versions: [1] } },
       max_batch_size: limits.batchRows,
       input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [1, 28, 28] }],
       output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [10] }],

@@ -54,11 +54,12 @@ describe('statistics', () => {
     for (let rows = 1; rows <= 1000; rows++) {
       statistics.observe(answered(3, { requests: 1, rows, ownRows: rows, alone: 'rows' }))
     }
+    statistics.observe(answered(3, { requests: 2, rows: 60, ownRows: 30 }))
+    statistics.observe(answered(3, { requests: 2, rows: 60, ownRows: 30 }))
     const [found] = statistics.of('e', [])
-    expect(found).toMatchObject({ inference_count: 500_500, execution_count: 1000 })
-    expect(found?.batch_stats.map(({ batch_size }) => batch_size)).toEqual(
-      Array.from({ length: limits.batchRows }, (_, i) => i + 1),
-    )
+    expect(found).toMatchObject({ inference_count: 500_560, execution_count: 1001 })
+    const sizes = Array.from({ length: limits.batchRows }, (_, i) => i + 1)
+    expect(found?.batch_stats.map(({ batch_size }) => batch_size)).toEqual([...sizes, 60])
   })
 
   test('each version has its own; a request that none answered fails the one that answered last', () => {
