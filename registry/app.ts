@@ -20,6 +20,7 @@ import { countRequests, metricsRoutes } from './metrics/routes.ts'
 import { aliasRoutes } from './models/alias-routes.ts'
 import { removalRoutes } from './models/removal-routes.ts'
 import { modelRoutes } from './models/routes.ts'
+import { monitorRoutes } from './monitor/routes.ts'
 import { blobRoutes } from './oci/blob-routes.ts'
 import { manifestRoutes } from './oci/manifest-routes.ts'
 import { referrerRoutes } from './oci/referrer-routes.ts'
@@ -67,6 +68,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   endpointRoutes(app, services)
   planRoutes(app, services)
   telemetryRoutes(app, services)
+  monitorRoutes(app, services)
   tokenRoutes(app, services)
   garbageRoutes(app, services)
   consoleRoutes(app, services, assets)

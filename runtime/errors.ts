@@ -111,6 +111,8 @@ export const errorTable = {
 
   // Profiles
   EDGES_DIFFER: [409, 'Compare only profiles that were counted against one ProfileSpec.'],
+  MONITOR_REFUSED: [409, 'Push the version with --baseline, and name features that it counts.'],
+  VERDICT_UNPROVEN: [500, 'Use the same release of Selvedge here and in the registry; report the code.'],
   TELEMETRY_REFUSED: [422, 'Report for a plan of this registry, with a right clock.'],
 
   // Start of a process, command line

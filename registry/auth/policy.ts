@@ -76,6 +76,11 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/plan', role: 'page', ...crossOrigin },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/profiles', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/hosts', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'reader' },
+  { method: 'PUT', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator', ...json },
+  { method: 'DELETE', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/drift', role: 'reader' },
   {
     method: 'POST',
     path: '/api/v1/telemetry',

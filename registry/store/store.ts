@@ -4,6 +4,7 @@
  */
 
 import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
+import type { Monitor } from '../../runtime/contract/monitor.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { Resources } from '../../runtime/contract/resources.ts'
@@ -15,6 +16,7 @@ export interface Store {
   readonly models: Models
   readonly endpoints: Endpoints
   readonly telemetry: Telemetry
+  readonly monitors: Monitors
   readonly tokens: Tokens
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */
@@ -306,16 +308,46 @@ export interface HostRecord {
   rows: number
 }
 
+/** Whose rows a monitor looks at. */
+export interface Counted {
+  deployment: string
+  version: number
+  /** Digest. */
+  spec: string
+}
+
+export interface SenderCounts {
+  window: string
+  sender: string
+  device: string
+  rows: number
+  counts: Record<string, number[]>
+  outputs: Record<string, number[]>
+}
+
 export interface Telemetry {
   /** True for each report that was counted; false where it or a later one of its sender and window was counted before. */
   fold(reports: readonly CheckedReport[]): Promise<boolean[]>
   /** Exact sums over the windows that start at `since` or later. */
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
+  /** What each sender counted in each window from `since` on, windows in order; rows of one spec alone. */
+  senderCounts(endpoint: string, counted: Counted, since: string): Promise<SenderCounts[]>
   /** Hosts heard at `since` or later, the latest first. */
   hosts(endpoint: string, since: string, limit: number): Promise<HostRecord[]>
   /** Drops reports and profiles of windows that start before the moment. */
   drop(before: string): Promise<void>
   counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
+}
+
+/** Of an endpoint as it is now: one that was removed and made again has none. */
+export interface Monitors {
+  monitor(endpoint: string, name: string): Promise<Monitor | undefined>
+  /** By name. */
+  monitors(endpoint: string): Promise<Monitor[]>
+  /** True where there was none of this name. */
+  put(endpoint: string, monitor: Monitor): Promise<boolean>
+  /** False where there is none. */
+  remove(endpoint: string, name: string): Promise<boolean>
 }
 
 export interface NewToken {

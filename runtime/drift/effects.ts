@@ -10,7 +10,7 @@ import { type Span, spansOf } from './order.ts'
 export type PsiConvention = { add: number } | { floor: number }
 
 /** Half a row in each cell: the convention of our reports. */
-export const psiConvention: PsiConvention = { add: 0.5 }
+export const psiConvention = { add: 0.5 }
 
 /**
  * Population stability index Σ (q - p) ln(q / p).
@@ -19,7 +19,11 @@ export const psiConvention: PsiConvention = { add: 0.5 }
  * @returns nats, at least 0; comparable only between profiles with the same number of cells and one convention
  * @throws {@link SelvedgeError} `EDGES_DIFFER`
  */
-export function psi(baseline: readonly number[], current: readonly number[], convention = psiConvention): number {
+export function psi(
+  baseline: readonly number[],
+  current: readonly number[],
+  convention: PsiConvention = psiConvention,
+): number {
   demandSameCells(baseline, current)
   const [p, q] = [psiShares(baseline, convention), psiShares(current, convention)]
   return p.reduce((sum, share, i) => sum + ((q[i] ?? 0) - share) * Math.log((q[i] ?? 0) / share), 0)

@@ -6,8 +6,8 @@ import { type Direction, rowsOver, type Scores } from './scores.ts'
 const tau2 = 0.2 ** 2
 
 /** What a block of rows says in one direction. */
-export interface Measure {
-  direction: Direction
+export interface Told {
+  direction: Pick<Direction, 'name' | 'weight' | 'deviation'>
   /** Rows of the block, and of the baseline. */
   rows: number
   baselineRows: number
@@ -25,7 +25,7 @@ export interface Track {
   /** Adds the end of a window. */
   push(sums: ClusterSums): void
   /** The windows from `from`, included, to `to`, excluded; the design effect is that since `start`. */
-  measure(from: number, to: number, start: number): Measure[]
+  measure(from: number, to: number, start: number): Told[]
   clusters(from: number, to: number): number
   counts(from: number, to: number): number[]
 }
@@ -35,11 +35,9 @@ export function openTrack(scores: Scores): Track {
   const zero = {
     clusters: 0,
     counts: new Array<number>(size).fill(0),
-    totals: directions.map(() => 0),
     squares: directions.map(() => 0),
   }
   const ends = [zero]
-  const baselineRows = { values: rowsOver('values', baseline, bins), rows: rowsOver('rows', baseline, bins) }
   const end = (at: number) => ends[at] ?? zero
 
   function counts(from: number, to: number): number[] {
@@ -71,7 +69,6 @@ export function openTrack(scores: Scores): Track {
       ends.push({
         clusters,
         counts: [...counts],
-        totals: directions.map(({ scores }) => scores.reduce((sum, score, i) => sum + score * (counts[i] ?? 0), 0)),
         squares: directions.map(({ scores }) => quadratic(scores, squares)),
       })
     },
@@ -79,16 +76,14 @@ export function openTrack(scores: Scores): Track {
       const block = counts(from, to)
       const effects = designEffects(start, to)
       return directions.map((direction, d) => {
-        const rows = rowsOver(direction.over, block, bins)
-        const total = (end(to).totals[d] ?? 0) - (end(from).totals[d] ?? 0)
+        const { rows, mean } = meanOf(scores, direction, block)
         const square = (end(to).squares[d] ?? 0) - (end(from).squares[d] ?? 0)
         const designEffect = effects[d] ?? 1
-        const mean = rows === 0 ? 0 : total / rows
         return {
           direction,
           rows,
-          baselineRows: baselineRows[direction.over],
-          mean: direction.upwardsOnly ? Math.max(0, mean) : mean,
+          baselineRows: rowsOver(direction.over, baseline, bins),
+          mean,
           variance: Math.max(square, rows * designEffect),
           designEffect,
         }
@@ -99,12 +94,19 @@ export function openTrack(scores: Scores): Track {
   }
 }
 
-/** What {@link logEvidence} needs to know of a direction: a report holds as much. */
-export type Told = Pick<Measure, 'rows' | 'baselineRows' | 'mean' | 'variance'> & { direction: { weight: number } }
+/** A direction's rows and mean in a merged vector. */
+export function meanOf({ bins }: Scores, direction: Direction, merged: readonly number[]): Pick<Told, 'rows' | 'mean'> {
+  const rows = rowsOver(direction.over, merged, bins)
+  const total = direction.scores.reduce((sum, score, i) => sum + score * (merged[i] ?? 0), 0)
+  const mean = rows === 0 ? 0 : total / rows
+  return { rows, mean: direction.upwardsOnly ? Math.max(0, mean) : mean }
+}
+
+type Evident = Pick<Told, 'rows' | 'baselineRows' | 'mean' | 'variance'> & { direction: { weight: number } }
 
 /** ln E = ln Σ w √(v/(v+τ²)) exp(½ȳ²(1/v - 1/(v+τ²))), v = V/n² + 1/m. */
-export function logEvidence(told: readonly Told[]): number {
-  const terms = told.map(({ direction, rows, baselineRows, mean, variance }) => {
+export function logEvidence(measures: readonly Evident[]): number {
+  const terms = measures.map(({ direction, rows, baselineRows, mean, variance }) => {
     if (rows === 0 || baselineRows === 0) return Math.log(direction.weight)
     const v = variance / rows ** 2 + 1 / baselineRows
     const gain = 0.5 * mean ** 2 * (1 / v - 1 / (v + tau2))

@@ -1,13 +1,5 @@
 /** The verdict on one feature: `drift`, `no_drift` or `insufficient`, with the numbers it stands on (evidence, sections 1 and 7). */
-import {
-  leastClusters,
-  logEvidence,
-  type Measure,
-  radius,
-  type Told,
-  type Track,
-  varianceOfRadius,
-} from './evidence.ts'
+import { leastClusters, logEvidence, radius, type Told, type Track, varianceOfRadius } from './evidence.ts'
 
 export interface Settings {
   /** Chance of a false alarm over a monitor's whole life. */
@@ -40,7 +32,8 @@ export interface Verdict {
   /** Windows of the block that it stands on: from, included, to, excluded. */
   block: Block
   logEvidence: number
-  measures: Measure[]
+  measures: readonly Told[]
+  clusters: number
   /** Of an `insufficient`. */
   lack?: Lack
 }
@@ -53,7 +46,7 @@ export interface Block {
 }
 
 /** Windows of a monitor's life; then it begins anew. */
-const life = 1000
+export const life = 1000
 
 /**
  * Replays every look, so that the answer is the same whenever it is asked. An alarm holds until a block that began after
@@ -79,6 +72,33 @@ export function decide(track: Track, settings: Settings): Verdict {
   return findNoDrift(track, settings, start, to) ?? insufficient(track, settings, start, to)
 }
 
+/** A block in numbers: a report holds as much. */
+export interface Measured {
+  measures: readonly Told[]
+  clusters: number
+  rule: Block['rule']
+}
+
+type Judging = Pick<Settings, 'alpha' | 'features' | 'limits'>
+
+/**
+ * The verdict on one block by its numbers alone.
+ *
+ * For `drift` the mean itself is held against the limit, not the lower end of its bracket: with 1,000 rows of baseline
+ * the bracket is wider than 0.1 however many rows come, and a shift of 0.3 could never pass a limit of 0.2. That the
+ * mean is not 0 is what the alarm says.
+ */
+export function judge(measured: Measured, settings: Judging): Omit<Verdict, 'block'> {
+  const { measures, clusters, rule } = measured
+  const found = { measures, clusters, logEvidence: logEvidence(measures) }
+  const limitsOf = measures.map((told) => ({ told, limit: limitOf(told.direction, settings.limits) }))
+  const isAlarm = found.logEvidence >= logThreshold(settings, rule)
+  if (isAlarm && limitsOf.some(({ told, limit }) => Math.abs(told.mean) > limit)) return { verdict: 'drift', ...found }
+  const isWithin = limitsOf.every(({ told, limit }) => Math.abs(told.mean) + radiusOf(told, settings) < limit)
+  if (isWithin && rule === 'late') return { verdict: 'no_drift', ...found }
+  return { verdict: 'insufficient', ...found, lack: findLack(measured, settings) }
+}
+
 /** ln E at which a block is an alarm. */
 export function logThreshold({ alpha, features }: Pick<Settings, 'alpha' | 'features'>, rule: Block['rule']): number {
   return Math.log(features / alpha) + (rule === 'late' ? Math.log(life) : 0)
@@ -96,16 +116,10 @@ export function radiusOf(told: Told, { alpha, features }: Pick<Settings, 'alpha'
   return radius(v, (alpha * told.direction.weight) / features)
 }
 
-// The mean itself is held against the limit, not the lower end of its bracket: with 1,000 rows of baseline the bracket
-// is wider than 0.1 however many rows come, and a shift of 0.3 would never pass a limit of 0.2. The alarm already says
-// that the mean is not 0.
 function findAlarm(track: Track, settings: Settings, start: number, to: number): Verdict | undefined {
   for (const block of blocks(settings, start, to)) {
-    const measures = track.measure(block.from, block.to, start)
-    const found = logEvidence(measures)
-    if (found < logThreshold(settings, block.rule)) continue
-    const isPast = measures.some(({ mean, direction }) => Math.abs(mean) > limitOf(direction, settings.limits))
-    if (isPast) return { verdict: 'drift', block, logEvidence: found, measures }
+    const found = judge(measureBlock(track, block, start), settings)
+    if (found.verdict === 'drift') return { ...found, block }
   }
   return undefined
 }
@@ -114,11 +128,8 @@ function findAlarm(track: Track, settings: Settings, start: number, to: number):
 function findNoDrift(track: Track, settings: Settings, start: number, to: number): Verdict | undefined {
   for (const block of blocks(settings, start, to)) {
     if (block.rule === 'start') continue
-    const measures = track.measure(block.from, block.to, start)
-    const isWithin = measures.every(
-      (measure) => Math.abs(measure.mean) + radiusOf(measure, settings) < limitOf(measure.direction, settings.limits),
-    )
-    if (isWithin) return { verdict: 'no_drift', block, logEvidence: logEvidence(measures), measures }
+    const found = judge(measureBlock(track, block, start), settings)
+    if (found.verdict === 'no_drift') return { ...found, block }
   }
   return undefined
 }
@@ -141,43 +152,35 @@ export function* blocks(
 
 function insufficient(track: Track, settings: Settings, start: number, to: number): Verdict {
   const seasons = Math.floor(Math.max(0, to - start) / settings.seasonWindows)
-  const from = to - seasons * settings.seasonWindows
-  const measures = track.measure(from, to, start)
-  const block: Block = { from, to, rule: 'start' }
-  const clusters = track.clusters(from, to)
-  return {
-    verdict: 'insufficient',
-    block,
-    logEvidence: logEvidence(measures),
-    measures,
-    lack: findLack(measures, clusters, settings),
-  }
+  const block: Block = { from: to - seasons * settings.seasonWindows, to, rule: 'start' }
+  return { ...judge(measureBlock(track, block, start), settings), block }
 }
 
-function findLack(measures: readonly Measure[], clusters: number, settings: Settings): Lack {
-  const needed = leastClusters(logThreshold(settings, 'start') - Math.log(Math.max(...measures.map(weightOf))))
+function measureBlock(track: Track, { from, to, rule }: Block, start: number): Measured {
+  return { measures: track.measure(from, to, start), clusters: track.clusters(from, to), rule }
+}
+
+function findLack({ measures, clusters }: Measured, settings: Judging): Lack {
+  const heaviest = Math.max(...measures.map(({ direction }) => direction.weight))
+  const needed = leastClusters(logThreshold(settings, 'start') - Math.log(heaviest))
   if (clusters < needed) return { what: 'senders', count: needed - clusters }
-  const lacks = measures.map((measure): Lack => {
-    const limit = limitOf(measure.direction, settings.limits)
-    const own = 1 / measure.baselineRows
-    // Two standard errors are taken off, or the noise of the first few rows would ask for a larger baseline.
-    const noise = Math.sqrt(measure.variance / Math.max(1, measure.rows) ** 2 + own)
-    const size = Math.max(0, Math.abs(measure.mean) - 2 * noise)
-    // Below the limit it is the bracket that has to fit; above it, the mean that has to be told from 0.
-    const room = size < limit ? limit - size : size
-    const v = varianceOfRadius(room, (settings.alpha * measure.direction.weight) / settings.features)
-    if (!(own < v)) return { what: 'baseline rows', count: Math.ceil(1 / v) }
-    const rows = Math.ceil(Math.max(measure.designEffect, measure.variance / Math.max(1, measure.rows)) / (v - own))
-    return { what: 'rows', count: Math.max(1, rows - measure.rows) }
-  })
-  // A larger baseline is asked for only where rows alone would not do.
+  const lacks = measures.map((measure) => lackOf(measure, settings))
   const worst = (what: Lack['what']) =>
-    lacks
-      .filter((lack) => lack.what === what)
-      .reduce<Lack | undefined>((a, b) => (a && a.count > b.count ? a : b), undefined)
+    lacks.filter((lack) => lack.what === what).toSorted((a, b) => b.count - a.count)[0]
   return worst('baseline rows') ?? worst('rows') ?? { what: 'rows', count: 1 }
 }
 
-function weightOf({ direction }: Measure): number {
-  return direction.weight
+function lackOf(measure: Told, { alpha, features, limits }: Judging): Lack {
+  const { direction, rows, baselineRows, variance, designEffect } = measure
+  const limit = limitOf(direction, limits)
+  const own = 1 / Math.max(1, baselineRows)
+  // Two standard errors are taken off, or the noise of the first few rows would ask for a larger baseline.
+  const noise = Math.sqrt(variance / Math.max(1, rows) ** 2 + own)
+  const size = Math.max(0, Math.abs(measure.mean) - 2 * noise)
+  // Below the limit it is the bracket that has to fit; above it, the mean that has to be told from 0.
+  const room = size < limit ? limit - size : size
+  const v = varianceOfRadius(room, (alpha * direction.weight) / features)
+  if (own >= v) return { what: 'baseline rows', count: Math.ceil(1 / v) }
+  const wanted = Math.ceil(Math.max(designEffect, variance / Math.max(1, rows)) / (v - own))
+  return { what: 'rows', count: Math.max(1, wanted - rows) }
 }

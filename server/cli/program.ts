@@ -16,6 +16,7 @@ import { addStatus } from './status.ts'
 import { addToken } from './token.ts'
 import { addTraffic } from './traffic.ts'
 import { addUp } from './up.ts'
+import { addWhy } from './why.ts'
 
 /**
  * Runs one command.
@@ -63,6 +64,7 @@ const commands = [
   addTraffic,
   addScore,
   addStatus,
+  addWhy,
   addToken,
   addBackup,
   addRestore,

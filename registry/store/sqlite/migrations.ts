@@ -149,6 +149,13 @@ const migrations: readonly string[] = [
   INSERT INTO alias_moves (repository, alias, manifest, version, at)
     SELECT repository, alias, manifest, version, moved_at FROM aliases ORDER BY moved_at;
   `,
+  // The number is that of the endpoint's life, as in its salt.
+  `
+  CREATE TABLE monitors (
+    endpoint TEXT NOT NULL REFERENCES endpoints, number INTEGER NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (endpoint, number, name)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

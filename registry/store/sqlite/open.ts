@@ -7,6 +7,7 @@ import { type Ballast, openBallast } from './ballast.ts'
 import { openEndpoints } from './endpoints.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
+import { openMonitors } from './monitors.ts'
 import { openRepositories } from './repositories.ts'
 import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
@@ -37,6 +38,7 @@ export function openSqliteStore(file: string): Store {
     models: freeingModels(openModels(db), ballast),
     endpoints: openEndpoints(db),
     telemetry: freeingTelemetry(openTelemetry(db), ballast),
+    monitors: openMonitors(db),
     tokens: openTokens(db),
     size: () => readSize(db),
     async tidy() {

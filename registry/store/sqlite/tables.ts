@@ -92,6 +92,7 @@ export interface Tables {
   }
   exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
+  monitors: { endpoint: string; number: number; name: string; body: string }
   tokens: {
     id: string
     name: string | null

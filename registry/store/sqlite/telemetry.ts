@@ -27,6 +27,19 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
         .execute()
       return sumProfiles(rows)
     },
+    async senderCounts(endpoint, { deployment, version, spec }, since) {
+      const rows = await db
+        .selectFrom('profiles')
+        .select(['window', 'sender', 'device', 'rows', 'counts', 'outputs'])
+        .where('endpoint', '=', endpoint)
+        .where('window', '>=', since)
+        .where('deployment', '=', deployment)
+        .where('version', '=', version)
+        .where('spec', '=', spec)
+        .orderBy('window')
+        .execute()
+      return rows.map((row) => ({ ...row, counts: JSON.parse(row.counts), outputs: JSON.parse(row.outputs) }))
+    },
     async hosts(endpoint, since, limit) {
       return await selectHosts(db, endpoint, since, limit)
     },

@@ -1,0 +1,159 @@
+/** From what senders counted to a drift report: windows on the clock, one track a feature, and the verdict on each. */
+import {
+  type DriftReport,
+  durationMs,
+  type FeatureDrift,
+  type Monitor,
+  seasonMs,
+} from '../../runtime/contract/monitor.ts'
+import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import { openClusters } from '../../runtime/drift/clusters.ts'
+import { openTrack, type Track } from '../../runtime/drift/evidence.ts'
+import { type Facts, type Rules, reportFeature, rulesOf, verdictOfAll } from '../../runtime/drift/report.ts'
+import { openScores, type Scores } from '../../runtime/drift/scores.ts'
+import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
+import type { Counted, SenderCounts } from '../store/store.ts'
+
+export interface Observed {
+  endpoint: string
+  monitor: Monitor
+  counted: Counted
+  spec: ProfileSpec
+  /** Windows in order, from {@link firstWindow} on. */
+  rows: readonly SenderCounts[]
+  /** ms since 1970 of the first window, and of the moment of the report. */
+  from: number
+  now: number
+}
+
+/** @throws SelvedgeError `EDGES_DIFFER` where a row was not counted against the spec */
+export function driftReport(observed: Observed): DriftReport {
+  const { endpoint, monitor, counted, spec, rows, from, now } = observed
+  const { features, outputs } = monitored(spec, monitor)
+  const windows = windowsUntil(monitor, from, now)
+  const serversPerDay = mostServers(rows)
+  const rules = rulesOf(monitor, features.length + outputs.length, serversPerDay)
+  const found = {
+    features: features.map((feature) => reportOf(observed, feature, 'counts', windows, rules)),
+    outputs: outputs.map((output) => reportOf(observed, output, 'outputs', windows, rules)),
+  }
+  return {
+    endpoint,
+    monitor,
+    deployment: counted.deployment,
+    version: counted.version,
+    spec: counted.spec,
+    at: new Date(now).toISOString(),
+    from: new Date(from).toISOString(),
+    windows,
+    rows: rows.reduce((sum, row) => sum + row.rows, 0),
+    senders: new Set(rows.map(({ sender }) => sender)).size,
+    ...(serversPerDay !== undefined && { serversPerDay }),
+    verdict: verdictOfAll([...found.features, ...found.outputs]),
+    ...found,
+  }
+}
+
+/**
+ * Start of the first window that a report needs: the monitor's life before this one begins there, unless the deployment
+ * began later or the counts are gone.
+ *
+ * @returns ms since 1970
+ */
+export function firstWindow(monitor: Monitor, deployedAt: number, keptSince: number, now: number): number {
+  const windowMs = durationMs(monitor.window)
+  const start = floorTo(deployedAt, windowMs)
+  const lives = Math.floor((now - start) / (life * windowMs))
+  const wanted = start + Math.max(0, lives - 1) * life * windowMs
+  return wanted >= keptSince ? wanted : floorTo(keptSince, windowMs) + windowMs
+}
+
+/** What a monitor looks at of a spec. */
+export function monitored(spec: ProfileSpec, { features }: Pick<Monitor, 'features'>): ProfileSpec {
+  const wanted = features && new Set(features)
+  // An image has a feature for each of its reductions.
+  const isWanted = (feature: ProfileFeature) =>
+    wanted === undefined ||
+    wanted.has(feature.name) ||
+    (feature.kind === 'numeric' && feature.reduction !== undefined && wanted.has(feature.reduction.feature))
+  return { features: spec.features.filter(isWanted), outputs: spec.outputs }
+}
+
+type Side = 'counts' | 'outputs'
+
+function reportOf(
+  { monitor, rows, from }: Observed,
+  feature: ProfileFeature,
+  side: Side,
+  windows: number,
+  rules: Rules,
+): FeatureDrift {
+  const windowMs = durationMs(monitor.window)
+  const placeOf = (row: SenderCounts) => Math.floor((Date.parse(row.window) - from) / windowMs)
+  const own = rows.map((row) => ({ row, place: placeOf(row), cells: row[side][feature.name] ?? [] }))
+  const scores = openScores(feature)
+  const track = trackOf(own, scores, windows)
+  const seasonWindows = Math.max(1, seasonMs[monitor.season] / windowMs)
+  const { block, measures, clusters } = decide(track, { ...rules, seasonWindows })
+  const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
+  const facts: Facts = {
+    profile: feature,
+    block: { from: timeAt(block.from), to: timeAt(block.to), rule: block.rule },
+    counts: cellsIn(own, feature, block),
+    clusters,
+    spread: measures,
+  }
+  return reportFeature(facts, rules)
+}
+
+interface Placed {
+  row: SenderCounts
+  place: number
+  cells: readonly number[]
+}
+
+function trackOf(rows: readonly Placed[], scores: Scores, windows: number): Track {
+  const track = openTrack(scores)
+  const clusters = openClusters(scores.size)
+  let day = ''
+  let next = 0
+  for (let place = 0; place < windows; place++) {
+    for (let placed = rows[next]; placed !== undefined && placed.place <= place; placed = rows[++next]) {
+      const own = placed.row.window.slice(0, 10)
+      if (own !== day) clusters.close()
+      day = own
+      clusters.add(placed.row.sender, scores.merge(placed.cells))
+    }
+    track.push(clusters.sums())
+  }
+  return track
+}
+
+function cellsIn(rows: readonly Placed[], { counts }: ProfileFeature, { from, to }: Block): number[] {
+  const total = new Array<number>(counts.length).fill(0)
+  for (const { place, cells } of rows) {
+    if (place < from || place >= to) continue
+    for (const [i, count] of cells.entries()) total[i] = (total[i] ?? 0) + count
+  }
+  return total
+}
+
+// A season is of whole windows: the one that runs now would be a shorter day than the others.
+function windowsUntil({ window, season }: Monitor, from: number, now: number): number {
+  const passed = (now - from) / durationMs(window)
+  return Math.max(0, season === 'none' ? Math.ceil(passed) : Math.floor(passed))
+}
+
+function mostServers(rows: readonly SenderCounts[]): number | undefined {
+  const days = new Map<string, Set<string>>()
+  for (const { window, sender, device } of rows) {
+    if (device !== 'server' && device !== 'edge') continue
+    const day = window.slice(0, 10)
+    days.set(day, (days.get(day) ?? new Set()).add(sender))
+  }
+  return days.size === 0 ? undefined : Math.max(...[...days.values()].map((senders) => senders.size))
+}
+
+function floorTo(ms: number, step: number): number {
+  return ms - (ms % step)
+}

@@ -1,0 +1,59 @@
+/** Monitors in SQLite: one row each, in the life of an endpoint in which they were made. */
+import type { Kysely } from 'kysely'
+import type { Monitor } from '../../../runtime/contract/monitor.ts'
+import type { Monitors } from '../store.ts'
+import type { Row, Tables } from './tables.ts'
+
+export function openMonitors(db: Kysely<Tables>): Monitors {
+  return {
+    async monitor(endpoint, name) {
+      const row = await ofEndpoint(db, endpoint).where('monitors.name', '=', name).executeTakeFirst()
+      return row && toMonitor(row)
+    },
+    async monitors(endpoint) {
+      return (await ofEndpoint(db, endpoint).orderBy('monitors.name').execute()).map(toMonitor)
+    },
+    async put(endpoint, { name, ...body }) {
+      return await db.transaction().execute(async (tx) => {
+        const held = await ofEndpoint(tx, endpoint).where('monitors.name', '=', name).executeTakeFirst()
+        const text = JSON.stringify(body)
+        const { number } = await tx
+          .selectFrom('endpoints')
+          .select('number')
+          .where('name', '=', endpoint)
+          .executeTakeFirstOrThrow()
+        await tx
+          .insertInto('monitors')
+          .values({ endpoint, number, name, body: text })
+          .onConflict((conflict) => conflict.columns(['endpoint', 'number', 'name']).doUpdateSet({ body: text }))
+          .execute()
+        return held === undefined
+      })
+    },
+    async remove(endpoint, name) {
+      const { numDeletedRows } = await db
+        .deleteFrom('monitors')
+        .where('endpoint', '=', endpoint)
+        .where('name', '=', name)
+        .where('number', '=', (select) =>
+          select.selectFrom('endpoints').select('endpoints.number').where('endpoints.name', '=', endpoint),
+        )
+        .executeTakeFirst()
+      return numDeletedRows > 0n
+    },
+  }
+}
+
+function ofEndpoint(db: Kysely<Tables>, endpoint: string) {
+  return db
+    .selectFrom('monitors')
+    .innerJoin('endpoints', (join) =>
+      join.onRef('endpoints.name', '=', 'monitors.endpoint').onRef('endpoints.number', '=', 'monitors.number'),
+    )
+    .select(['monitors.name', 'monitors.body'])
+    .where('monitors.endpoint', '=', endpoint)
+}
+
+function toMonitor({ name, body }: Pick<Row<'monitors'>, 'name' | 'body'>): Monitor {
+  return { name, ...JSON.parse(body) }
+}

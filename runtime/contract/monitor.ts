@@ -1,0 +1,134 @@
+/** Monitors of an endpoint and the reports that they give (design, sections 9 and 10). */
+import { z } from 'zod'
+import { count, digest, name, timestamp } from './names.ts'
+import { profileFeature } from './profile-spec.ts'
+
+/** Whole minutes, hours or days: `15m`, `1h`, `7d`. */
+export const duration = z.string().regex(/^[1-9][0-9]{0,4}[mhd]$/, 'a whole number and m, h or d, such as 1h')
+
+const unitMs = { m: 60_000, h: 3600_000, d: 24 * 3600_000 }
+
+/** @param text - a {@link duration} */
+export function durationMs(text: string): number {
+  const unit = text.at(-1)
+  return Number(text.slice(0, -1)) * unitMs[unit === 'm' || unit === 'h' ? unit : 'd']
+}
+
+export const seasonMs = { none: 0, day: unitMs.d, week: 7 * unitMs.d } as const
+
+const featureName = z.string().min(1).max(160)
+
+export const monitorBody = z
+  .strictObject({
+    signal: z.literal('drift').default('drift'),
+    /** How often the evidence is looked at; a thousand windows are a monitor's life. */
+    window: duration.default('1h'),
+    /** What comes and goes by itself: only blocks of whole seasons are tested. */
+    season: z.enum(['none', 'day', 'week']).default('day'),
+    baseline: z.literal('training').default('training'),
+    /** Chance of a false alarm over the monitor's whole life, all features together. */
+    alpha: z.number().min(0.000_001).max(0.5).default(0.05),
+    /** All of the version's where absent; outputs are monitored always. */
+    features: z.array(featureName).min(1).max(1000).optional(),
+    limits: z
+      .strictObject({
+        /** Standard deviations of the baseline by which a mean may move. */
+        location: z.number().min(0.01).max(10).default(0.2),
+        /** Share of rows that may be missing, invalid or outside of the baseline's range beyond its own. */
+        missing: z.number().min(0.001).max(1).default(0.05),
+      })
+      .default({ location: 0.2, missing: 0.05 }),
+  })
+  .refine(hasWholeSeasons, 'a season is a whole number of windows, or a window a whole number of seasons')
+
+export type MonitorBody = z.infer<typeof monitorBody>
+
+export const monitor = z.object({
+  name,
+  ...monitorBody.shape,
+  /** Absent for the one that every endpoint with a baseline has. */
+  createdAt: timestamp.optional(),
+})
+
+export type Monitor = z.infer<typeof monitor>
+
+export const outcome = z.enum(['drift', 'no_drift', 'insufficient'])
+
+const bracket = z.object({ low: z.number(), high: z.number() })
+
+/** What a block of rows says in one direction: a score by bin with mean 0 and variance 1 in the baseline. */
+const directionDrift = z.object({
+  /** `location`, `scale`, a bin or level, `rare`, `missing`, `invalid`, `outside`. */
+  name: z.string(),
+  weight: z.number(),
+  rows: count,
+  baselineRows: count,
+  /** In standard deviations, with the half width of its confidence sequence; no radius without rows. */
+  mean: z.number(),
+  radius: z.number().optional(),
+  limit: z.number(),
+  /** Of the sum of scores. */
+  variance: z.number(),
+  designEffect: z.number(),
+})
+
+export const featureDrift = z.object({
+  name: featureName,
+  verdict: outcome,
+  /** What it lacks, of an `insufficient`: so many more rows or senders, or baseline rows in all. */
+  lack: z.object({ what: z.enum(['rows', 'senders', 'baseline rows']), count }).optional(),
+  /** `start`: all since the monitor's life began. `late`: the last windows, whose evidence has to be a thousandfold. */
+  block: z.object({ from: timestamp, to: timestamp, rule: z.enum(['start', 'late']) }),
+  /** Edges or values, and the baseline's counts. */
+  profile: profileFeature,
+  /** Of the block's rows, cell by cell as in `profile`. */
+  counts: z.array(count),
+  /** Pairs of a sender and a day in the block. */
+  clusters: count,
+  logEvidence: z.number(),
+  logThreshold: z.number(),
+  directions: z.array(directionDrift),
+  /** Effect sizes: shown beside the verdict, never used as tests. Absent without rows. */
+  effects: z
+    .object({
+      /** With `add` rows added to each cell on both sides. */
+      psi: z.object({ value: z.number(), add: z.number() }),
+      jensenShannon: z.number(),
+      lInfinity: z.number(),
+      /** Of numbers. */
+      ks: bracket.optional(),
+      wasserstein: z.number().optional(),
+      overflow: z.object({ below: z.number(), above: z.number() }).optional(),
+    })
+    .optional(),
+})
+
+export type FeatureDrift = z.infer<typeof featureDrift>
+
+export const driftReport = z.object({
+  endpoint: name,
+  monitor,
+  deployment: name,
+  version: z.int().min(1),
+  /** Of the ProfileSpec that was counted against. */
+  spec: digest,
+  at: timestamp,
+  /** Start of the first window that it knows of. */
+  from: timestamp,
+  windows: count,
+  rows: count,
+  /** Different ones. */
+  senders: count,
+  /** The most servers that reported on one day; absent where none did. */
+  serversPerDay: count.optional(),
+  verdict: outcome,
+  features: z.array(featureDrift),
+  outputs: z.array(featureDrift),
+})
+
+export type DriftReport = z.infer<typeof driftReport>
+
+function hasWholeSeasons({ window, season }: { window: string; season: keyof typeof seasonMs }): boolean {
+  const [short, long] = [durationMs(window), seasonMs[season]].sort((a, b) => a - b)
+  return short === 0 || (long ?? 0) % (short ?? 1) === 0
+}

@@ -1,0 +1,123 @@
+/** A feature's part of a drift report, made from the integers and variances that it holds: so anyone can make it again. */
+import type { DriftReport, FeatureDrift, MonitorBody } from '../contract/monitor.ts'
+import type { ProfileFeature } from '../contract/profile-spec.ts'
+import { jensenShannon, ksBracket, lInfinity, overflow, psi, psiConvention, wasserstein } from './effects.ts'
+import { meanOf, type Told } from './evidence.ts'
+import { numberCells } from './order.ts'
+import { openScores, rowsOver, type Scores } from './scores.ts'
+import { judge, limitOf, logThreshold, radiusOf } from './verdict.ts'
+
+/** What cannot be made again from the other numbers. */
+export interface Facts {
+  profile: ProfileFeature
+  block: FeatureDrift['block']
+  /** Cells of the block's rows, as the profile has them. */
+  counts: readonly number[]
+  clusters: number
+  /** By direction, in the order of its scores. */
+  spread: readonly Pick<Told, 'variance' | 'designEffect'>[]
+}
+
+/** How many features and outputs share a monitor's alpha, with its settings. */
+export type Rules = Pick<MonitorBody, 'alpha' | 'limits'> & {
+  features: number
+  /** The most servers that reported on one day; absent where none did. */
+  serversPerDay?: number | undefined
+}
+
+/** Fewer servers than these a day are no sample of senders: each has a public of its own (evidence, sections 5.5 and 6). */
+const leastServers = 30
+
+export function reportFeature({ profile, block, counts, clusters, spread }: Facts, rules: Rules): FeatureDrift {
+  const scores = openScores(profile)
+  const measures = measuresOf(scores, counts, spread)
+  const judged = judge({ measures, clusters, rule: block.rule }, rules)
+  const { verdict, lack } = lackingServers(rules) ?? judged
+  const effects = effectsOf(profile, counts)
+  return {
+    name: profile.name,
+    verdict,
+    ...(lack && { lack }),
+    block,
+    profile,
+    counts: [...counts],
+    clusters,
+    logEvidence: judged.logEvidence,
+    logThreshold: logThreshold(rules, block.rule),
+    directions: measures.map((told) => {
+      const radius = radiusOf(told, rules)
+      const { name, weight } = told.direction
+      return {
+        name,
+        weight,
+        rows: told.rows,
+        baselineRows: told.baselineRows,
+        mean: told.mean,
+        ...(Number.isFinite(radius) && { radius }),
+        limit: limitOf(told.direction, rules.limits),
+        variance: told.variance,
+        designEffect: told.designEffect,
+      }
+    }),
+    ...(effects && { effects }),
+  }
+}
+
+/** The same report again, from the counts and variances that it holds: equal where it says what its numbers say. */
+export function recompute(report: DriftReport): DriftReport {
+  const rules = rulesOf(report.monitor, report.features.length + report.outputs.length, report.serversPerDay)
+  const again = ({ profile, block, counts, clusters, directions }: FeatureDrift) =>
+    reportFeature({ profile, block, counts, clusters, spread: directions }, rules)
+  const features = report.features.map(again)
+  const outputs = report.outputs.map(again)
+  return { ...report, verdict: verdictOfAll([...features, ...outputs]), features, outputs }
+}
+
+export function rulesOf({ alpha, limits }: MonitorBody, features: number, serversPerDay: number | undefined): Rules {
+  return { alpha, limits, features, serversPerDay }
+}
+
+/** Drift of any is drift; without any, whatever cannot be told of one cannot be told of all. */
+export function verdictOfAll(features: readonly Pick<FeatureDrift, 'verdict'>[]): FeatureDrift['verdict'] {
+  const has = (verdict: FeatureDrift['verdict']) => features.some((feature) => feature.verdict === verdict)
+  if (has('drift')) return 'drift'
+  return has('insufficient') || features.length === 0 ? 'insufficient' : 'no_drift'
+}
+
+function lackingServers({ serversPerDay = leastServers }: Rules): Pick<FeatureDrift, 'verdict' | 'lack'> | undefined {
+  if (serversPerDay >= leastServers) return undefined
+  return { verdict: 'insufficient', lack: { what: 'senders', count: leastServers - serversPerDay } }
+}
+
+function measuresOf(scores: Scores, counts: readonly number[], spread: Facts['spread']): Told[] {
+  const merged = scores.merge(counts)
+  return scores.directions.map((direction, d) => ({
+    direction,
+    ...meanOf(scores, direction, merged),
+    baselineRows: rowsOver(direction.over, scores.baseline, scores.bins),
+    variance: spread[d]?.variance ?? 0,
+    designEffect: spread[d]?.designEffect ?? 1,
+  }))
+}
+
+// Of rows with a value; those without one have directions of their own.
+function effectsOf(profile: ProfileFeature, counts: readonly number[]): FeatureDrift['effects'] {
+  const values = profile.kind === 'numeric' ? numberCells(profile) : profile.values.length + 1
+  const [baseline, current] = [profile.counts.slice(0, values), counts.slice(0, values)]
+  if (!baseline.some(isSome) || !current.some(isSome)) return undefined
+  const { add } = psiConvention
+  return {
+    psi: { value: psi(baseline, current), add },
+    jensenShannon: jensenShannon(baseline, current),
+    lInfinity: lInfinity(baseline, current),
+    ...(profile.kind === 'numeric' && {
+      ks: ksBracket(profile, profile.counts, counts),
+      wasserstein: wasserstein(profile, profile.counts, counts),
+      overflow: overflow(profile, counts),
+    }),
+  }
+}
+
+function isSome(rows: number): boolean {
+  return rows > 0
+}
