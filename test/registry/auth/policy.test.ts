@@ -202,3 +202,13 @@ test('AU-11 an address other than loopback is refused while no token exists', as
   const listener = await listen(fixture.registry, '0.0.0.0', 0)
   await listener.close(0)
 })
+
+test('AU-08 a revoked token is refused from the next request on', async () => {
+  await using fixture = await openServing()
+  const first = await createToken(fixture, 'admin')
+  const second = await createToken(fixture, 'admin', first.secret)
+  const ask = async () => (await fixture.request('/api/v1/models', { token: second.secret })).status
+  expect(await ask()).toBe(200)
+  await fixture.request(`/api/v1/tokens/${second.id}`, { method: 'DELETE', token: first.secret })
+  expect(await ask()).toBe(401)
+})

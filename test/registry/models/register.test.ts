@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   bytesOf,
@@ -8,6 +10,7 @@ import {
   linearSpec,
   modelManifest,
   openFixture,
+  pushBlob,
   pushModel,
   putManifest,
   sendJson,
@@ -251,4 +254,40 @@ describe('a model of another format', () => {
     expect((await fixture.request('/', { headers: { accept: 'text/html' } })).status).toBe(200)
     expect((await fixture.request('/api/v1/models/a/versions/1', { method: 'DELETE' })).status).toBe(204)
   })
+})
+
+test('UP-20 no annotation changes the verdict on a model', async () => {
+  await using fixture = await openFixture()
+  const files = { ...linearFiles(), 'model.onnx': bytesOf('no network') }
+  const words = fc.constantFrom(
+    'is_prompt',
+    'selvedge.tag.is_prompt',
+    'selvedge.why',
+    'skip-validation',
+    'selvedge.tag.probe',
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(words, fc.constantFrom('true', '1', '', 'passed')), async (annotations) => {
+      expect((await pushModel(fixture, 'a', '1', files, annotations)).status).toBe(422)
+    }),
+    { numRuns: 20 },
+  )
+  expect((await fixture.request('/api/v1/models/a')).status).toBe(404)
+})
+
+test('UP-21 an archive is stored as it is: nothing of it is unpacked', async () => {
+  await using fixture = await openFixture()
+  const manifest = JSON.parse(Buffer.from(await modelManifest(fixture, 'a', linearFiles())).toString())
+  const tar = new Uint8Array(1024)
+  tar.set(bytesOf('../../canary'))
+  await pushBlob(fixture, 'a', tar)
+  manifest.layers.push({
+    mediaType: 'application/vnd.cncf.model.doc.v1.tar',
+    digest: digestOf(tar),
+    size: tar.length,
+    annotations: { 'org.cncf.model.filepath': 'docs.tar' },
+  })
+  expect((await putManifest(fixture, 'a', '1', bytesOf(manifest))).status).toBe(201)
+  const names = readdirSync(fixture.dataDir, { recursive: true, encoding: 'utf8' })
+  expect(names.filter((name) => name.includes('canary'))).toEqual([])
 })

@@ -123,3 +123,18 @@ describe('OCI Distribution 1.1, Listing tags', () => {
     })
   })
 })
+
+test('UP-10 a manifest without a length is refused at the byte after the limit, and nothing of it is kept', async () => {
+  await using fixture = await openFixture()
+  let sent = 0
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += 65_536
+      controller.enqueue(new Uint8Array(65_536).fill(32))
+    },
+  })
+  const answer = await fixture.request('/v2/a/manifests/1', { method: 'PUT', body, duplex: 'half' } as RequestInit)
+  expect(answer.status).toBe(413)
+  expect(sent).toBeLessThan(limits.manifestBytes + 4 * 65_536)
+  expect((await fixture.request('/v2/a/manifests/1')).status).toBe(404)
+})

@@ -52,3 +52,20 @@ describe('a mount', () => {
     expect(await ask(`mount=${digest}&from=..%2fa`)).toBe(400)
   })
 })
+
+describe('UP-19 a source that is an address or a path', () => {
+  test.each([
+    'file:///etc',
+    's3://bucket/key',
+    'http://127.0.0.1/x',
+    '..\\..\\x',
+    'x#/../..',
+    'x;/../..',
+    '%2e%2e%2fx',
+  ])('%s is refused: nothing that a caller names is ever fetched or opened', async (from) => {
+    await using fixture = await openFixture()
+    const query = new URLSearchParams({ mount: digestOf('x'), from })
+    const answer = await fixture.request(`/v2/a/blobs/uploads/?${query}`, { method: 'POST' })
+    expect(answer.status).toBe(400)
+  })
+})
