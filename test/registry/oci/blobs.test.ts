@@ -7,11 +7,6 @@ import { bytesOf, digestOf, type Fixture, openFixture, pushBlob } from '../fixtu
 const hello = bytesOf('hello, blob')
 const wrong = bytesOf('other bytes')
 
-function _placeOf(fixture: Fixture, digest: string): string {
-  const hex = digest.slice('sha256:'.length)
-  return join(fixture.dataDir, 'blobs', 'sha256', hex.slice(0, 2), hex.slice(2, 4), hex)
-}
-
 function left(fixture: Fixture): string[] {
   return readdirSync(join(fixture.dataDir, 'blobs', 'incoming'))
 }
