@@ -9,7 +9,7 @@ import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
 import { type LoadedDeployment, loadDeployment, loadVariant } from '../runtime/loader.ts'
-import { isExpired } from '../runtime/plan.ts'
+import { answeringIn, isExpired } from '../runtime/plan.ts'
 import type { Gpu } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
@@ -160,7 +160,7 @@ export async function openHost(
         revision: plan.revision,
         stale: isExpired(plan, Date.now()),
         split: splitPercent(plan.ranges),
-        versions: Object.fromEntries(plan.deployments.map(({ name, version }) => [name, version])),
+        versions: Object.fromEntries(answeringIn(plan).map(({ name, version }) => [name, version])),
         reported: taken.read(await dropped(scorer, state, options)),
       }
     },

@@ -53,6 +53,19 @@ function runKey({ resources: { threads, batchRows, batchDelayMs } = {} }: PlanDe
   return [threads, batchRows, batchDelayMs].join()
 }
 
+/** Whether a deployment is a step of an ensemble, which takes no requests of its own. */
+export function isStep(deployment: string): boolean {
+  return deployment.includes('/')
+}
+
+/** What takes requests: versions and ensembles. */
+export function answeringIn({
+  deployments,
+  ensembles = [],
+}: Plan): Pick<PlanDeployment, 'name' | 'version' | 'resources'>[] {
+  return [...deployments.filter(({ name }) => !isStep(name)), ...ensembles]
+}
+
 /** An expired plan is served on by the host that holds it and reported as stale; it is never adopted. */
 export function isExpired(plan: Plan, now: number): boolean {
   return now >= Date.parse(plan.expiresAt)

@@ -5,16 +5,25 @@
 import { bucket, deploymentAt, randomBucket } from './assignment.ts'
 import type { Batch } from './batcher.ts'
 import type { Description } from './contract/description.ts'
+import { ensembleVariant } from './contract/ensemble.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { Plan, PlanDeployment } from './contract/plan.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
+import { openEnsemble, type ServedEnsemble } from './ensemble.ts'
 import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors.ts'
 import { encodeRecords, recordValues, tensorValues } from './features.ts'
 import type { Lane } from './lane.ts'
 import type { LoadedDeployment } from './loader.ts'
-import { isSameVersion } from './plan.ts'
+import { isSameVersion, isStep } from './plan.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
-import { openServed, type Served, type ServedEvent, type ServedOptions } from './served.ts'
+import {
+  type Answerer,
+  type Answering,
+  openServed,
+  type Served,
+  type ServedEvent,
+  type ServedOptions,
+} from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
@@ -127,10 +136,11 @@ interface Read<Result> extends Values {
   result: Result
 }
 
-/** A deployment of the plan: a version under a name. */
-interface Entry {
+/** A deployment of the plan: what answers under a name. */
+interface Entry<Answers extends Answering = Answering> {
   name: string
-  served: Served
+  version: number
+  served: Answers
   spec: Source['spec']
 }
 
@@ -138,10 +148,14 @@ export function openScorer(options: ScorerOptions): Scorer {
   const tally = openTally(options.device)
   const units = openUnits()
   let plan: Plan | undefined
+  /** By deployment, steps of ensembles among them. */
+  let versions = new Map<string, Entry<Served>>()
+  let ensembles = new Map<string, Entry<ServedEnsemble>>()
+  /** Those that take requests. */
   let entries = new Map<string, Entry>()
 
-  function held(deployment: PlanDeployment): Entry | undefined {
-    return [...entries.values()].find((each) => isSameVersion(each.served.deployment, deployment))
+  function held(deployment: PlanDeployment): Entry<Served> | undefined {
+    return [...versions.values()].find((each) => isSameVersion(each.served.deployment, deployment))
   }
 
   function choose({ unit, deployment, version }: Target): ChosenEntry {
@@ -152,7 +166,7 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   function versioned(version: number | undefined): Entry | undefined {
     if (version === undefined) return undefined
-    const found = [...entries.values()].find((each) => each.served.deployment.version === version)
+    const found = [...entries.values()].find((each) => each.version === version)
     if (found !== undefined) return found
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
@@ -234,31 +248,39 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   /** What befalls a session is counted like an error of the provider that it befell. */
-  function befell(deployment: PlanDeployment, event: ServedEvent): void {
-    const { variant, provider } = event
-    const { version } = deployment
-    for (const name of namesOf(deployment)) {
-      const source = { deployment: name, version, variant, provider }
+  function befell(deployment: PlanDeployment, opening: Plan, event: ServedEvent): void {
+    for (const source of sourcesOf(deployment, opening, event)) {
       if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
       if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
-      options.event?.({ ...event, deployment: name, version })
+      options.event?.({ ...event, ...source })
     }
   }
 
   // A plan may give a version another name than the one that it was opened under.
-  function namesOf(deployment: PlanDeployment): string[] {
-    const serving = [...entries.values()].filter(({ served }) => isSameVersion(served.deployment, deployment))
-    return serving.length === 0 ? [deployment.name] : serving.map(({ name }) => name)
+  function sourcesOf(deployment: PlanDeployment, opening: Plan, { variant, provider }: ServedEvent): Source[] {
+    const serving = [...versions.values()].filter(({ served }) => isSameVersion(served.deployment, deployment))
+    const names = serving.length === 0 ? [deployment.name] : serving.map(({ name }) => name)
+    const { ensembles: known = [] } = (serving.length > 0 && plan) || opening
+    return names.map((name) => {
+      const ensemble = known.find(({ steps }) => steps.some((step) => step.deployment === name))
+      if (ensemble === undefined) return { deployment: name, version: deployment.version, variant, provider }
+      return { deployment: ensemble.name, version: ensemble.version, variant: ensembleVariant, provider }
+    })
   }
 
-  async function open(deployment: PlanDeployment, loaded: readonly LoadedDeployment[]): Promise<Entry> {
+  async function open(
+    deployment: PlanDeployment,
+    opening: Plan,
+    loaded: readonly LoadedDeployment[],
+  ): Promise<Entry<Served>> {
     const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
     if (found === undefined) throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
-    const event = (what: ServedEvent) => befell(deployment, what)
+    const event = (what: ServedEvent) => befell(deployment, opening, what)
     const served = await openServed(found, { ...options, event })
     const { spec } = found
     return {
       name: deployment.name,
+      version: deployment.version,
       served,
       spec: spec && deployment.spec !== undefined ? { digest: deployment.spec, document: spec } : undefined,
     }
@@ -271,30 +293,38 @@ export function openScorer(options: ScorerOptions): Scorer {
     tally,
     units,
     get lanes() {
-      return new Map(Array.from(entries, ([name, { served }]) => [name, served.lane]))
+      return new Map(Array.from(versions, ([name, { served }]) => [name, served.lane]))
     },
     holds: (deployment) => held(deployment) !== undefined,
 
     async serve(next, loaded) {
-      const fresh: Entry[] = []
-      const after = new Map<string, Entry>()
+      const fresh: Entry<Served>[] = []
+      const after = new Map<string, Entry<Served>>()
+      let composed: typeof ensembles
       try {
         for (const deployment of next.deployments) {
           let entry = held(deployment) ?? fresh.find((each) => isSameVersion(each.served.deployment, deployment))
           if (entry === undefined) {
-            entry = await open(deployment, loaded)
+            entry = await open(deployment, next, loaded)
             fresh.push(entry)
           }
           after.set(deployment.name, { ...entry, name: deployment.name })
         }
+        composed = compose(next, after)
       } catch (error) {
         await Promise.all(fresh.map(({ served }) => served.close()))
         throw error
       }
       const kept = new Set(Array.from(after.values(), ({ served }) => served))
-      const gone = new Set(Array.from(entries.values(), ({ served }) => served).filter((each) => !kept.has(each)))
+      const gone = new Set(Array.from(versions.values(), ({ served }) => served).filter((each) => !kept.has(each)))
+      const leaving = [...ensembles.values()]
       plan = next
-      entries = after
+      versions = after
+      ensembles = composed
+      const all = new Map<string, Entry>([...after, ...composed])
+      entries = new Map([...all].filter(([name]) => !isStep(name)))
+      // Their runs need their steps.
+      for (const { served } of leaving) await served.close()
       for (const served of gone) await served.close()
     },
 
@@ -332,9 +362,13 @@ export function openScorer(options: ScorerOptions): Scorer {
     },
 
     async close() {
-      const all = new Set(Array.from(entries.values(), ({ served }) => served))
+      const all = new Set(Array.from(versions.values(), ({ served }) => served))
+      const leaving = [...ensembles.values()]
+      versions = new Map()
+      ensembles = new Map()
       entries = new Map()
       plan = undefined
+      for (const { served } of leaving) await served.close()
       for (const served of all) await served.close()
     },
   }
@@ -344,6 +378,23 @@ function placeOf(salt: string, unit: string | undefined): number {
   return unit === undefined ? randomBucket() : bucket(salt, unit)
 }
 
-function sourceOf({ name, served, spec }: Entry, { variant, provider }: Lane): Source {
-  return { deployment: name, version: served.deployment.version, variant: variant.id, provider, spec }
+function compose(
+  { ensembles = [] }: Plan,
+  versions: ReadonlyMap<string, Entry<Served>>,
+): Map<string, Entry<ServedEnsemble>> {
+  const stepOf = (deployment: string) => {
+    const found = versions.get(deployment)
+    if (found !== undefined) return found.served
+    throw new SelvedgeError('PLAN_INVALID', `the plan has no deployment ${deployment}, a step of an ensemble`)
+  }
+  return new Map(
+    ensembles.map((each) => {
+      const { name, version } = each
+      return [name, { name, version, served: openEnsemble(each, stepOf), spec: undefined }]
+    }),
+  )
+}
+
+function sourceOf({ name, version, spec }: Entry, { variant, provider }: Answerer): Source {
+  return { deployment: name, version, variant: variant.id, provider, spec }
 }

@@ -44,10 +44,20 @@ export type ServedEvent =
   | ({ type: 'device_lost'; answeredBy: ExecutionProvider } & Named)
   | ({ type: 'device_recovered'; afterMs: number } & Named)
 
-export interface Served {
-  readonly deployment: PlanDeployment
+/** What takes requests: a version, or an ensemble of some. */
+export interface Answering {
   readonly description: Description
   /** Who answers now. */
+  readonly lane: Answerer
+  /** @throws {@link SelvedgeError} as {@link Queue.run} and {@link Session.run} */
+  run(inputs: Tensors, outputs: readonly string[] | undefined, options: QueueOptions): Promise<Ran & { lane: Answerer }>
+}
+
+/** Of a {@link Lane} what counts and answers name. */
+export type Answerer = Pick<Lane, 'provider' | 'why'> & { variant: Pick<PlanVariant, 'id'> }
+
+export interface Served extends Answering {
+  readonly deployment: PlanDeployment
   readonly lane: Lane
   /**
    * Runs on the session that answers now; where its device is lost meanwhile, once more on the one that takes over.

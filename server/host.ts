@@ -7,10 +7,12 @@ import type { Description } from '../runtime/contract/description.ts'
 import { type ExecutionProvider, name as nameSchema } from '../runtime/contract/names.ts'
 import type { Plan, PlanDeployment } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
+import { describeEnsemble } from '../runtime/ensemble.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { type Follower, followPlan } from '../runtime/follower.ts'
 import { limits } from '../runtime/limits.ts'
 import { loadDeployment } from '../runtime/loader.ts'
+import { answeringIn } from '../runtime/plan.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
 import { openFolderStore } from './folder-store.ts'
 import { errorFields, type Log } from './log.ts'
@@ -96,7 +98,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       async adopt(plan, jws) {
         await scorers.serve(plan, load)
         await store.writePlan(registry, endpoint, jws).catch(unkept)
-        const versions = plan.deployments.map(({ name, version }) => `${name}=${version}`)
+        const versions = answeringIn(plan).map(({ name, version }) => `${name}=${version}`)
         log('info', 'plan adopted', { endpoint, revision: plan.revision, versions })
       },
       failed: (error) => log('warn', 'plan not adopted', { endpoint, ...errorFields(error) }),
@@ -220,10 +222,11 @@ async function listEndpoints(registry: string, token: string | undefined, signal
 function described(plan: Plan, descriptions: ReadonlyMap<string, Description>): EndpointState['deployments'] {
   const share = (name: string) =>
     plan.ranges.reduce((sum, [deployment, from, to]) => (deployment === name ? sum + to - from : sum), 0)
-  return plan.deployments
-    .flatMap((deployment) => {
-      const description = descriptions.get(versionKey(deployment))
-      const { name, version, resources } = deployment
+  const ofVersion = new Map(plan.deployments.map((each) => [each.name, descriptions.get(versionKey(each))]))
+  const ofEnsemble = new Map(plan.ensembles?.map((each) => [each.name, describeEnsemble(each)]))
+  return answeringIn(plan)
+    .flatMap(({ name, version, resources }) => {
+      const description = ofEnsemble.get(name) ?? ofVersion.get(name)
       return description === undefined ? [] : [{ name, version, description, resources }]
     })
     .sort((a, b) => share(b.name) - share(a.name))

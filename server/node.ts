@@ -3,7 +3,7 @@ import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, 
 import { splitPercent } from '../runtime/connection.ts'
 import { type ErrorCode, errorTable, SelvedgeError } from '../runtime/errors.ts'
 import { decodeInferResponse, encodeInferRequest } from '../runtime/oip/infer.ts'
-import { isExpired } from '../runtime/plan.ts'
+import { answeringIn, isExpired } from '../runtime/plan.ts'
 import type { Prediction } from '../runtime/predictions.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { openHost } from './host.ts'
@@ -107,7 +107,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
         revision: plan.revision,
         stale: isExpired(plan, Date.now()),
         split: splitPercent(plan.ranges),
-        versions: Object.fromEntries(plan.deployments.map(({ name, version }) => [name, version])),
+        versions: Object.fromEntries(answeringIn(plan).map(({ name, version }) => [name, version])),
         reported: await host.scorers.count(endpoint),
       }
     },

@@ -1,5 +1,6 @@
 /** Plan: what a host serves for one endpoint; on the wire a JWS with Ed25519 (design, section 9). */
 import { z } from 'zod'
+import { planEnsemble, stepName } from './ensemble.ts'
 import { digest, executionProvider, name, ppm, timestamp } from './names.ts'
 import { resources } from './resources.ts'
 
@@ -24,7 +25,8 @@ export const planVariant = z.strictObject({
 export type PlanVariant = z.infer<typeof planVariant>
 
 export const planDeployment = z.strictObject({
-  name,
+  /** Of a step, that of its ensemble and its place: no request is sent to it alone. */
+  name: z.union([name, stepName]),
   model: name,
   version: z.int().min(1),
   manifest: digest,
@@ -50,7 +52,9 @@ export const plan = z.strictObject({
   expiresAt: timestamp,
   scheme: z.literal('murmur3-ppm-1'),
   salt: z.string().min(1).max(256),
-  deployments: z.array(planDeployment).max(64),
+  deployments: z.array(planDeployment).max(1024),
+  /** Absent where there are none. */
+  ensembles: z.array(planEnsemble).min(1).max(64).optional(),
   /** Rising, without gaps from 0 to 1,000,000; empty while nothing gets traffic. */
   ranges: z.array(range).max(10_000),
   shadow: z.strictObject({ deployment: name, ppm }).optional(),

@@ -1,6 +1,7 @@
 /** The edge host: the endpoints of one isolate behind the same port as the scorer processes on Node. */
 import { splitPercent } from '../../runtime/connection.ts'
 import { encodeError, SelvedgeError } from '../../runtime/errors.ts'
+import { answeringIn } from '../../runtime/plan.ts'
 import { openQueue } from '../../runtime/queue.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { errorAnswer } from '../http-answer.ts'
@@ -98,7 +99,7 @@ function stateOf({ scorer }: EdgeEndpoint): EndpointState {
   const { plan } = scorer
   if (plan === undefined) return { isReady: false, revision: undefined, deployments: [] }
   const percent = splitPercent(plan.ranges)
-  const deployments = plan.deployments
+  const deployments = answeringIn(plan)
     .map(({ name, version, resources }) => ({ name, version, resources, ...scorer.choose({ deployment: name }) }))
     .sort((a, b) => (percent[b.name] ?? 0) - (percent[a.name] ?? 0))
   return { isReady: true, revision: plan.revision, deployments }
