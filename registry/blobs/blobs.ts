@@ -52,6 +52,6 @@ export interface StoredBlob {
    *
    * @param into - memory of at least that length for them, which saves making it anew
    */
-  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>
   close(): Promise<void>
 }

@@ -2,7 +2,7 @@
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { BlobRecord, HeldBlob, Store } from '../store/store.ts'
 import type { Blobs } from './blobs.ts'
-import { type Memory, readChecked } from './checked.ts'
+import { readChecked } from './checked.ts'
 
 export interface Shelf {
   store: Store
@@ -34,19 +34,24 @@ export async function intactBlob(
   return record
 }
 
-/** Bytes from `start` to before `end`, each piece proven. @throws {@link SelvedgeError} `BLOB_CORRUPT` */
+/**
+ * Bytes from `start` to before `end`, each piece proven.
+ *
+ * @param read - or `readInTurn`, with its limits
+ * @throws {@link SelvedgeError} `BLOB_CORRUPT`
+ */
 export async function* readBlob(
   shelf: Shelf,
   record: BlobRecord,
   start: number,
   end: number,
-  memory?: Memory,
+  read = readChecked,
 ): AsyncGenerator<Uint8Array> {
   const { digest } = record
   const stored = await shelf.blobs.open(digest)
   if (stored === undefined) throw new SelvedgeError('BLOB_CORRUPT', `the stored bytes of ${digest} are gone`)
   try {
-    yield* readChecked(stored, record, start, end, memory)
+    yield* read(stored, record, start, end)
   } catch (thrown) {
     await noteCorrupt(shelf, digest, thrown)
     throw thrown
