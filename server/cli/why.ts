@@ -74,7 +74,7 @@ function renderFeatures(features: readonly FeatureDrift[]): string {
       { title: 'NEEDS', align: 'right' },
       { title: 'PSI', align: 'right' },
       { title: 'KS', align: 'right' },
-      { title: 'MISSING' },
+      { title: 'LACKS' },
     ],
     features.map(({ name, verdict, directions, logEvidence, logThreshold, effects, lack }) => {
       const most = directions.toSorted((a, b) => Math.abs(b.mean) / b.limit - Math.abs(a.mean) / a.limit)[0]

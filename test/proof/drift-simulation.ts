@@ -3,12 +3,12 @@
  * a change, by our own code and seeds (evidence, sections 2 to 4). Prints a line a cell; cells that miss are marked, not
  * hidden. What it printed lies beside it.
  *
- * `node test/proof/drift-simulation.ts [runs a cell] [minutes]`: cells are taken in turn, a share of their runs each, so
- * that whatever time there is covers the whole grid.
+ * `node test/proof/drift-simulation.ts [runs a cell] [minutes] [words]`: cells are taken in turn, a share of their runs each,
+ * so that whatever time there is covers the whole grid, or the cells in whose line all the words stand.
  */
 import { type Cell, firstAlarms, nullCell, simulate } from '../runtime/drift/simulate.ts'
 
-const [wantedRuns = 6000, minutes = 600] = process.argv.slice(2).map(Number)
+const [wantedRuns = '6000', minutes = '600', ...words] = process.argv.slice(2)
 
 interface Tally {
   title: string
@@ -21,17 +21,19 @@ interface Tally {
 }
 
 const features = [1, 10, 50]
-const tallies = [...nullCells(), ...powerCells(), ...delayCells()]
+const grid = [...nullCells(), ...powerCells(), ...delayCells()]
+// Fields stand two spaces apart.
+const tallies = grid.filter(({ title }) => words.every((word) => ` ${title} `.includes(` ${word} `)))
 const began = performance.now()
 /** Runs of a cell in its turn: what is cheap has more. */
 const turn: Record<Tally['claim'], number> = { 'false alarms': 20, power: 200, delay: 10 }
 
-while (!isOver() && tallies.some(({ runs }) => runs < wantedRuns)) {
-  for (const [place, tally] of tallies.entries()) {
+while (!isOver() && tallies.some(({ runs }) => runs < Number(wantedRuns))) {
+  for (const tally of tallies) {
     if (isOver()) break
-    const runs = Math.min(turn[tally.claim], wantedRuns - tally.runs)
+    const runs = Math.min(turn[tally.claim], Number(wantedRuns) - tally.runs)
     for (let run = 0; run < runs; run++) {
-      const track = simulate(tally.cell, 1_000_000 * (place + 1) + tally.runs)
+      const track = simulate(tally.cell, 1_000_000 * (grid.indexOf(tally) + 1) + tally.runs)
       tally.first.push(firstAlarms(track, features))
       tally.runs++
       if (isOver()) break
@@ -42,7 +44,7 @@ while (!isOver() && tallies.some(({ runs }) => runs < wantedRuns)) {
 print()
 
 function isOver(): boolean {
-  return performance.now() - began > minutes * 60_000
+  return performance.now() - began > Number(minutes) * 60_000
 }
 
 function nullCells(): Tally[] {
@@ -120,11 +122,11 @@ function print(): void {
     `drift evidence, ${(performance.now() - began) / 60_000 < 1 ? '<1' : Math.round((performance.now() - began) / 60_000)} min`,
   )
   const ran = tallies.filter(({ runs }) => runs > 0)
-  console.log(`cells run: ${ran.length} of ${tallies.length}; not in the grid: 5,000 rows a window, 1,000 senders`)
+  console.log(`cells run: ${ran.length} of ${grid.length}; not in the grid: 5,000 rows a window, 1,000 senders`)
   console.log('\nfalse alarms: rates at f = 1 / 10 / 50; 10 and 50 are 1 - (1 - q)^f of independent features')
   for (const tally of ran.filter(({ claim }) => claim === 'false alarms')) console.log(falseAlarmLine(tally))
   for (const kind of ['numeric', 'categorical', 'tied']) {
-    for (const correlation of [0, 0.05, 0.2, 0.5]) console.log(pooledLine(kind, correlation))
+    for (const correlation of [0, 0.05, 0.2, 0.5]) printPooled(kind, correlation)
   }
   console.log('\npower: found within the looks, f = 1 / 10 / 50')
   for (const tally of ran.filter(({ claim }) => claim === 'power')) console.log(powerLine(tally))
@@ -146,16 +148,17 @@ function falseAlarmLine({ title, first, runs }: Tally): string {
   return `${title}  ${String(runs).padStart(5)} runs  ${rates.map(show).join(' / ')}  hits ${hits.join(' ')}${mark}`
 }
 
-function pooledLine(kind: string, correlation: number): string {
+function printPooled(kind: string, correlation: number): void {
   const pool = tallies.filter(
     ({ claim, cell }) =>
       claim === 'false alarms' && cell.kind === kind && cell.correlation === correlation && cell.dayWindows === 1,
   )
   const all = pool.flatMap(({ first }) => first)
+  if (all.length === 0) return
   const rates = features.map(
     (f, i) => 1 - (1 - all.filter((found) => Number.isFinite(found[i])).length / all.length) ** f,
   )
-  return `pooled ${kind}, ρ ${correlation}: ${all.length} runs  ${rates.map(show).join(' / ')}`
+  console.log(`pooled ${kind}, ρ ${correlation}: ${all.length} runs  ${rates.map(show).join(' / ')}`)
 }
 
 function powerLine({ title, first, runs, cell }: Tally): string {
