@@ -16,13 +16,17 @@ export interface Listener {
   close(): Promise<void>
 }
 
+// Callers that come in a rush wait in the kernel to be told 503, where Node's 511 would have them reset.
+const backlog = 4096
+
 /**
  * @param port - 0 takes a free one
  * @throws {@link SelvedgeError} `REFUSED_TO_START` where the address cannot be listened on
  */
 export async function openListener(app: Hono, { host, port }: { host: string; port: number }): Promise<Listener> {
   const isOurs = hostCheck(host)
-  const answer = getRequestListener(app.fetch)
+  // With its own Response in the place of Node's, it would answer a HEAD request a second time, print that and hang up.
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -41,7 +45,7 @@ export async function openListener(app: Hono, { host, port }: { host: string; po
       const why = cause.code === 'EADDRINUSE' ? 'it is taken' : cause.message
       reject(new SelvedgeError('REFUSED_TO_START', `cannot listen on ${host}:${port}: ${why}`, {}, { cause }))
     })
-    server.listen(port, host, resolve)
+    server.listen({ port, host, backlog }, resolve)
   })
   const { port: taken } = server.address() as AddressInfo
   return {

@@ -4,10 +4,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeInferRequest } from '../../runtime/oip/infer.ts'
 import { encodeModel } from '../../runtime/onnx/writer.ts'
 import { createTensor } from '../../runtime/tensor.ts'
-import { bytesOf, linearFiles, pushModel, sendJson } from '../registry/fixture.ts'
+import { bytesOf, pushModel, sendJson } from '../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from '../server/fixtures/registry.ts'
 import { counting } from '../server/fixtures/served.ts'
 import { type RunningServer, startServer } from '../server/fixtures/server.ts'
+import { keepAsking, scoreOf } from './load.ts'
+import { swapUnderLoad } from './swaps.ts'
+
+test('F-24: 10 swaps of a version under load lose and mix no request', { timeout: 60_000 }, async () => {
+  const { wrong, seen } = await swapUnderLoad(10)
+  expect(wrong).toEqual([])
+  expect(seen).toEqual(['1', '3', '4'])
+})
 
 describe('a scoring server', { timeout: 60_000 }, () => {
   let registry: RunningRegistry
@@ -22,79 +30,17 @@ describe('a scoring server', { timeout: 60_000 }, () => {
     await registry[Symbol.asyncDispose]()
   })
 
-  const score = (a: number, b: number) => {
-    const body = JSON.stringify({ records: [{ a, b }] })
-    return fetch(`${server.url}/v2/models/e/score`, { method: 'POST', body })
-  }
-
-  /** Version, and a + 2b or what another version makes of it. */
-  async function valueOf(answer: Response): Promise<[version: string, value: number | undefined]> {
-    const { model_version, predictions } = (await answer.json()) as {
-      model_version: string
-      predictions: { value: number }[]
-    }
-    return [model_version, predictions[0]?.value]
-  }
-
-  /** Requests without a pause until it is told to stop; what was wrong with answers. */
-  function keepAsking(connections: number, check: (answer: Response) => Promise<string | undefined>) {
-    const wrong: string[] = []
-    let asked = 0
-    let stopped = false
-    const asking = Array.from({ length: connections }, async () => {
-      while (!stopped) {
-        asked++
-        const found = await score(asked % 7, 1).then(check, (thrown) => `no answer: ${thrown}`)
-        if (found !== undefined) wrong.push(found)
-      }
-    })
-    return {
-      asked: () => asked,
-      async stop() {
-        stopped = true
-        await Promise.all(asking)
-        return wrong
-      },
-    }
-  }
+  const score = (a: number, b: number) => scoreOf(server.url, a, b)
 
   const isGood = async (answer: Response) => {
     const text = await answer.text()
     return answer.ok ? undefined : `${answer.status} ${text}`
   }
 
-  test('F-24: 20 swaps of a version under load lose and mix no request', async () => {
-    // Version n answers a + n·b.
-    for (let version = 3; version <= 4; version++) {
-      expect((await pushModel(registry.fixture, 'a', String(version), linearFiles([1, version]))).status).toBe(201)
-    }
-    const serve = (version: number) =>
-      sendJson(registry.fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'a', version })
-    server = await startServer(registry, '--scorers', '2')
-    await server.untilReady('e')
-    const seen = new Set<string>()
-    const factors: Record<string, number> = { 1: 2, 3: 3, 4: 4 }
-    const load = keepAsking(8, async (answer) => {
-      if (!answer.ok) return isGood(answer)
-      const [version, value] = await valueOf(answer)
-      seen.add(version)
-      const a = (value ?? 0) - (factors[version] ?? Number.NaN)
-      return Number.isInteger(a) && a >= 0 && a < 7 ? undefined : `version ${version} answered ${value}`
-    })
-    for (let swap = 0; swap < 20; swap++) {
-      const version = 3 + (swap % 2)
-      expect((await serve(version)).status).toBe(200)
-      const isServed = async () => (await valueOf(await score(0, 1)))[0]
-      await expect.poll(isServed, { timeout: 10_000 }).toBe(String(version))
-    }
-    expect(await load.stop()).toEqual([])
-    expect([...seen].sort()).toEqual(['1', '3', '4'])
-  })
-
   test('F-22: a scorer killed again and again costs no request', async () => {
     server = await startServer(registry, '--scorers', '2')
     await server.untilReady('e')
-    const load = keepAsking(16, isGood)
+    const load = keepAsking(server.url, 16, isGood)
     for (let kill = 0; kill < 5; kill++) {
       const before = load.asked()
       process.kill(scorersOf(server.pid)[0] ?? 0, 'SIGKILL')
@@ -108,7 +54,7 @@ describe('a scoring server', { timeout: 60_000 }, () => {
     server = await startServer(registry, '--scorers', '2')
     await server.untilReady('e')
     let ending = false
-    const load = keepAsking(16, async (answer) => await isGood(answer))
+    const load = keepAsking(server.url, 16, async (answer) => await isGood(answer))
     await expect.poll(() => load.asked()).toBeGreaterThan(200)
     ending = true
     server.end()
