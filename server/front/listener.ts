@@ -25,7 +25,7 @@ const backlog = 4096
  */
 export async function openListener(app: Hono, { host, port }: { host: string; port: number }): Promise<Listener> {
   const isOurs = hostCheck(host)
-  // With its own Response in the place of Node's, it would answer a HEAD request a second time, print that and hang up.
+  // With its own Response in the place of Node's, it would answer HEAD a second time and print that.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer(
     {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../../runtime/limits.ts'
 import { createApp } from '../../../server/front/app.ts'
 import { type Listener, openListener } from '../../../server/front/listener.ts'
@@ -74,6 +74,16 @@ describe('the scoring listener', () => {
     expect(chunked.status).toBe(413)
     expect((await infer('{}')).status).toBe(200)
     expect(bodies.map((body) => body.length)).toEqual([2])
+  })
+
+  test('HEAD is answered like GET, and nothing is printed', async () => {
+    const printed = vi.spyOn(console, 'error')
+    const head = (last: string) => `HEAD /v2/health/live HTTP/1.1\nHost: localhost\nConnection: ${last}\n\n`
+    const answer = await sendText(listener.url, head('keep-alive') + head('close'))
+    expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
+    expect(answer).not.toContain('{')
+    expect(printed).not.toHaveBeenCalled()
+    printed.mockRestore()
   })
 
   test('AP-01: no spelling of an address that is for callers with a token is answered to one without', async () => {
