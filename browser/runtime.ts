@@ -2,6 +2,7 @@
 import { loadBlob, type Source } from '../runtime/blobs.ts'
 import type { Plan } from '../runtime/contract/plan.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
+import { standIn } from '../runtime/providers/stand-in.ts'
 import { type Gpu, openWebSession } from '../runtime/providers/web.ts'
 import type { OpenSession } from '../runtime/session.ts'
 import type { Build, WebOrt } from './builds.ts'
@@ -89,19 +90,4 @@ function withThreads(ort: WebOrt, gpu: Gpu, threads: () => number): OpenSession 
     ort.env.wasm.numThreads = threads()
     return await openSession(bytes, provider)
   }
-}
-
-// ONNX Runtime takes bytes alone: it gets some that stand for the module.
-function standIn(module: WebAssembly.Module): ArrayBuffer {
-  const stand = new ArrayBuffer(8)
-  const instantiate = WebAssembly.instantiate as (
-    source: WebAssembly.Module | BufferSource,
-    imports?: WebAssembly.Imports,
-  ) => Promise<WebAssembly.Instance>
-  const standing = async (source: WebAssembly.Module | BufferSource, imports?: WebAssembly.Imports) => {
-    if (!ArrayBuffer.isView(source) || source.buffer !== stand) return await instantiate(source, imports)
-    return { module, instance: await instantiate(module, imports) }
-  }
-  WebAssembly.instantiate = standing as typeof WebAssembly.instantiate
-  return stand
 }

@@ -5,6 +5,7 @@ import { externalize } from '../onnx/externalize.ts'
 import { openQueue } from '../queue.ts'
 import type { OpenSession } from '../session.ts'
 import { openOrtSession } from './ort.ts'
+import { standIn } from './stand-in.ts'
 
 /**
  * @param module - `ort-wasm-simd-threaded.wasm` of the same version of onnxruntime-web, a `WebAssembly.Module`: an
@@ -22,20 +23,4 @@ export function openEdgeSession(module: object): OpenSession {
     const bytes = externalize(given)
     return await turns.runAlways(() => openOrtSession(ort, bytes, provider, { executionProviders: ['wasm'] }))
   }
-}
-
-interface Instantiating {
-  instantiate(source: object, imports?: object): Promise<object>
-}
-
-// ONNX Runtime takes bytes alone: it gets some that stand for the module.
-function standIn(module: object): ArrayBuffer {
-  const stand = new ArrayBuffer(8)
-  const { WebAssembly } = globalThis as unknown as { WebAssembly: Instantiating }
-  const instantiate = WebAssembly.instantiate
-  WebAssembly.instantiate = async (source, imports) => {
-    if (!ArrayBuffer.isView(source) || source.buffer !== stand) return await instantiate(source, imports)
-    return { module, instance: await instantiate(module, imports) }
-  }
-  return stand
 }
