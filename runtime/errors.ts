@@ -71,6 +71,7 @@ export const errorTable = {
   GOLDEN_MISMATCH: [422, 'Check the exported file: its golden outputs do not come out here.'],
 
   // Serving and traffic
+  ENSEMBLE_INVALID: [422, 'Mend the steps: names, datatypes and sizes are those of `selvedge show`.'],
   TRAFFIC_INVALID: [422, 'Give percentages with at most 4 decimals that sum to 100 (or all 0).'],
   PRECONDITION_REQUIRED: [428, 'Read the resource first and send its ETag in If-Match.'],
   PRECONDITION_FAILED: [412, 'Someone changed it meanwhile: read it again and decide anew.'],

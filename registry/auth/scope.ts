@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { AppEnv, Caller } from '../http/env.ts'
+import { versionsOf } from '../store/deployment.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 import type { RoutePolicy } from './policy.ts'
 
@@ -11,7 +12,7 @@ export function seesModel(caller: Caller | undefined, model: string): boolean {
 
 /** An endpoint is seen by whoever sees all that it serves. */
 export function seesEndpoint(caller: Caller | undefined, { deployments }: EndpointState): boolean {
-  return deployments.every(({ model }) => seesModel(caller, model))
+  return deployments.flatMap(versionsOf).every(({ model }) => seesModel(caller, model))
 }
 
 /** @throws {@link SelvedgeError} `NAME_UNKNOWN`, as for a model that is not there */

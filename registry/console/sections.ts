@@ -2,6 +2,7 @@
 import { html } from 'hono/html'
 import type { ModelVersion, ProfileSum } from '../../runtime/contract/control.ts'
 import { trafficOf } from '../endpoints/rules.ts'
+import { type DeploymentState, versionsOf } from '../store/deployment.ts'
 import { chart } from './chart.ts'
 import { formatBytes, formatCount, formatTime } from './format.ts'
 import type { Html } from './page.ts'
@@ -51,12 +52,18 @@ function splitBar({ state }: EndpointStatus): Html {
 function deploymentTable({ state }: EndpointStatus): Html {
   const { split, shadow } = trafficOf(state)
   const rows = state.deployments.map(
-    ({ name, model, version, createdAt }, i) =>
-      html`<tr><th scope="row"><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect class="share${i % shades}" width="1" height="1"/></svg> ${name}</th><td>${model}@${version}</td><td class="number">${split[name] ?? 0} %</td><td class="number">${shadow?.deployment === name ? `${shadow.percent} %` : ''}</td><td>${time(createdAt)}</td></tr>`,
+    (deployment, i) =>
+      html`<tr><th scope="row"><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect class="share${i % shades}" width="1" height="1"/></svg> ${deployment.name}</th><td>${versionsText(deployment)}</td><td class="number">${split[deployment.name] ?? 0} %</td><td class="number">${shadow?.deployment === deployment.name ? `${shadow.percent} %` : ''}</td><td>${time(deployment.createdAt)}</td></tr>`,
   )
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Deployments"><table><caption>Deployments</caption>
 <thead><tr><th scope="col">Deployment</th><th scope="col">Version</th><th scope="col" class="number">Traffic</th><th scope="col" class="number">Shadow</th><th scope="col">Since</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
+}
+
+function versionsText(deployment: DeploymentState): string {
+  return versionsOf(deployment)
+    .map(({ model, version }) => `${model}@${version}`)
+    .join(' → ')
 }
 
 function hostTable({ state, hosts }: EndpointStatus): Html {

@@ -1,8 +1,9 @@
 /** Signed plans: built from what the store holds, signed once a revision, signed anew at half their life. */
 import { createHash } from 'node:crypto'
 import type { Plan, PlanDeployment } from '../../runtime/contract/plan.ts'
+import type { Resources } from '../../runtime/contract/resources.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { EndpointState, Store } from '../store/store.ts'
+import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
 import type { PlanKey } from './key.ts'
 import { openWaiters, type Waiting } from './waiters.ts'
 
@@ -145,6 +146,7 @@ async function signPlan(state: EndpointState, base: string, options: PlanOptions
     scheme: 'murmur3-ppm-1',
     salt: state.salt,
     deployments: await deploymentsOf(options.store, state),
+    ...ensemblesOf(state),
     ranges: state.ranges,
     ...(state.shadow && { shadow: state.shadow }),
     runtime: options.runtime,
@@ -158,12 +160,58 @@ async function signPlan(state: EndpointState, base: string, options: PlanOptions
 
 async function deploymentsOf(store: Store, { deployments }: EndpointState): Promise<PlanDeployment[]> {
   return await Promise.all(
-    deployments.map(async ({ name, model, version, resources }) => {
+    deployments.flatMap(namedVersions).map(async ({ name, model, version, resources }) => {
       const found = await store.models.version(model, version)
       if (found?.plan === undefined) throw new Error(`deployment ${name} names a version that cannot be served`)
       return { name, ...found.plan, ...(resources && { resources }) }
     }),
   )
+}
+
+function ensemblesOf({ deployments }: EndpointState): Pick<Plan, 'ensembles'> {
+  const ensembles = deployments.filter((each) => each.kind === 'ensemble')
+  if (ensembles.length === 0) return {}
+  return {
+    ensembles: ensembles.map(({ name, version, inputs, outputs, steps, resources }) => ({
+      name,
+      version,
+      inputs,
+      outputs,
+      steps: steps.map((step, i) => ({ deployment: stepOf(name, i), inputs: step.inputs, outputs: step.outputs })),
+      ...(resources && { resources }),
+    })),
+  }
+}
+
+/** What a host loads for a deployment, each version under the name that it has in the plan. */
+function namedVersions(
+  deployment: DeploymentState,
+): { name: string; model: string; version: number; resources?: Resources }[] {
+  const { name, resources } = deployment
+  if (deployment.kind !== 'ensemble') {
+    const { model, version } = deployment
+    return [{ name, model, version, ...(resources && { resources }) }]
+  }
+  const own = resources && stepResources(resources, deployment.steps.length)
+  return deployment.steps.map(({ model, version }, i) => ({
+    name: stepOf(name, i),
+    model,
+    version,
+    ...(own && { resources: own }),
+  }))
+}
+
+function stepOf(ensemble: string, place: number): string {
+  return `${ensemble}/${place + 1}`
+}
+
+// Batches are made at the border of the ensemble; the memory is for all steps.
+function stepResources({ threads, scorers, memoryMiB }: Resources, steps: number): Resources {
+  return {
+    ...(threads !== undefined && { threads }),
+    ...(scorers !== undefined && { scorers }),
+    ...(memoryMiB !== undefined && { memoryMiB: Math.ceil(memoryMiB / steps) }),
+  }
 }
 
 async function namedBlobs(store: Store): Promise<Set<string>> {

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import {
-  type Deployment,
+  type DeploymentBody,
   deployment,
   deploymentBody,
   type Endpoint,
@@ -17,8 +17,17 @@ import type { AppEnv, Caller, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
-import type { EndpointState, Store } from '../store/store.ts'
-import { findDeployment, putDeployment, refuseServing, removeDeployment, setTraffic, trafficOf } from './rules.ts'
+import type { EndpointState, Store, VersionRecord } from '../store/store.ts'
+import { composeEnsemble, type DescribedStep } from './ensembles.ts'
+import {
+  findDeployment,
+  numberEnsemble,
+  putDeployment,
+  refuseServing,
+  removeDeployment,
+  setTraffic,
+  trafficOf,
+} from './rules.ts'
 
 const endpointPath = '/api/v1/endpoints/{endpoint}'
 const params = z.object({ endpoint: name })
@@ -67,7 +76,8 @@ const getDeployment = createRoute({
 const putDeploymentRoute = createRoute({
   method: 'put',
   path: `${endpointPath}/deployments/{deployment}`,
-  summary: 'Deploy a version; makes the endpoint, and the first deployment takes all traffic',
+  summary:
+    'Deploy a version or an ensemble of versions; makes the endpoint, and the first deployment takes all traffic',
   request: { params: deploymentParams, body: jsonRequest(deploymentBody) },
   responses: { 200: jsonAnswer(deployment, 'It was there'), 201: jsonAnswer(deployment, 'Made') },
 })
@@ -131,17 +141,15 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
   })
   app.openapi(putDeploymentRoute, async (c) => {
     const { endpoint, deployment: name } = c.req.valid('param')
-    const { model, version, resources } = c.req.valid('json')
-    demandModel(c.get('caller'), model)
-    await demandScorable(services, model, version)
+    const wanted = await deployable(services, c.get('caller'), c.req.valid('json'))
     const at = now()
     await store.endpoints.create(endpoint, at)
     let made = true
-    const own = resources !== undefined && Object.keys(resources).length > 0 && { resources }
-    const wanted: Deployment = { name, model, version, ...own, createdAt: new Date(at).toISOString() }
+    const facts = { name, createdAt: new Date(at).toISOString() }
     const state = await store.endpoints.change(endpoint, at, (before) => {
       made = !before.deployments.some((held) => held.name === name)
-      return putDeployment(before, wanted)
+      const next = 'kind' in wanted ? numberEnsemble(before, { ...facts, ...wanted }, at) : { ...facts, ...wanted }
+      return putDeployment(before, next)
     })
     services.changed(endpoint)
     return c.json(findDeployment(state, name), made ? 201 : 200)
@@ -201,15 +209,39 @@ export async function findEndpoint({ store }: Services, endpoint: string): Promi
   throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${endpoint}`, { endpoint })
 }
 
+/** The body as the store keeps it, once every version in it can be served and the steps of an ensemble fit together. */
+async function deployable(services: Services, caller: Caller | undefined, body: DeploymentBody) {
+  const { kind, resources = {} } = body
+  const fixed = Object.keys(resources).length > 0 && { resources }
+  if (kind !== 'ensemble') {
+    const { model, version } = body
+    await demandScorable(services, caller, model, version)
+    return { model, version, ...fixed }
+  }
+  const steps: DescribedStep[] = []
+  for (const step of body.steps) {
+    const { description } = await demandScorable(services, caller, step.model, step.version)
+    if (description === undefined) throw new Error(`${step.model}@${step.version} can be served and is not described`)
+    steps.push({ step, description })
+  }
+  return { kind, ...composeEnsemble(steps, body.outputs), ...fixed }
+}
+
 // One that is not probed yet is waited for: nothing is served that was never loaded.
-async function demandScorable({ store, probes }: Services, model: string, version: number): Promise<void> {
+async function demandScorable(
+  { store, probes }: Services,
+  caller: Caller | undefined,
+  model: string,
+  version: number,
+): Promise<VersionRecord> {
+  demandModel(caller, model)
   const found = await store.models.version(model, version)
   if (found !== undefined) {
     const { state, why } = await probes.of(found)
     if (state === 'not-scorable') {
       throw new SelvedgeError('FORMAT_NOT_SCORABLE', `${model}@${version} cannot be served: ${why}`, { model, version })
     }
-    if (state !== 'failed') return
+    if (state !== 'failed') return found
     throw new SelvedgeError('VERSION_REFUSED', `${model}@${version} cannot be served: ${why}`, { model, version })
   }
   if ((await store.models.model(model)) === undefined) {

@@ -3,6 +3,7 @@
 import { moveRanges, parseSplit } from '../../runtime/assignment.ts'
 import type { Traffic } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import type { EnsembleDeployment } from '../store/deployment.ts'
 import type { DeploymentState, EndpointState } from '../store/store.ts'
 
 // As many as a plan may name.
@@ -21,6 +22,17 @@ export function putDeployment(state: EndpointState, deployment: DeploymentState)
   const deployments = [...state.deployments, deployment].sort((a, b) => (a.name < b.name ? -1 : 1))
   if (state.deployments.length > 0) return { ...state, deployments }
   return { ...state, deployments, ranges: moveRanges([], new Map([[deployment.name, 1_000_000]])) }
+}
+
+/** With the revision that its plan will have, or the one that the same steps came with. */
+export function numberEnsemble(
+  state: EndpointState,
+  ensemble: Omit<EnsembleDeployment, 'version'>,
+  now: number,
+): EnsembleDeployment {
+  const held = state.deployments.find(({ name }) => name === ensemble.name)
+  const fresh = { ...ensemble, version: Math.max(state.revision + 1, now) }
+  return held !== undefined && essenceOf(held) === essenceOf(fresh) ? { ...fresh, version: held.version } : fresh
 }
 
 /** @throws {@link SelvedgeError} `DEPLOYMENT_UNKNOWN`, `IN_USE` while it gets traffic or shadow traffic */
@@ -87,8 +99,14 @@ export function findDeployment(state: EndpointState, name: string): DeploymentSt
 }
 
 function isSame(a: DeploymentState, b: DeploymentState): boolean {
-  const essence = ({ model, version, resources = {} }: DeploymentState) => JSON.stringify([model, version, resources])
-  return essence(a) === essence(b)
+  return essenceOf(a) === essenceOf(b) && JSON.stringify(a.resources ?? {}) === JSON.stringify(b.resources ?? {})
+}
+
+/** What of it makes the answers. */
+function essenceOf(deployment: DeploymentState): string {
+  const { kind, model, version } = deployment
+  if (kind !== 'ensemble') return JSON.stringify([model, version])
+  return JSON.stringify([deployment.steps, deployment.inputs, deployment.outputs])
 }
 
 /** Parts per million of each deployment that has any. */

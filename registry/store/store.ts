@@ -7,9 +7,11 @@ import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } f
 import type { Monitor } from '../../runtime/contract/monitor.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { Resources } from '../../runtime/contract/resources.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
+import type { DeploymentState } from './deployment.ts'
+
+export type { DeploymentState } from './deployment.ts'
 
 export interface Store {
   readonly repositories: Repositories
@@ -246,14 +248,6 @@ export interface Models {
   removeModel(model: string, removal: Removal): Promise<boolean>
 }
 
-export interface DeploymentState {
-  name: string
-  model: string
-  version: number
-  resources?: Resources | undefined
-  createdAt: string
-}
-
 export interface EndpointState {
   name: string
   createdAt: string
@@ -283,13 +277,14 @@ export interface Endpoints {
   remove(name: string, now: number, rule: (state: EndpointState) => void): Promise<void>
   endpoint(name: string): Promise<EndpointState | undefined>
   endpoints(page: { after?: string | undefined; limit: number }): Promise<EndpointState[]>
-  /** Every (deployment, model, version) that ever stood in a plan of the endpoint, with what it may report. */
+  /** Every (deployment, model, version), and every ensemble, that ever stood in a plan of the endpoint, with what it may report. */
   served(name: string): Promise<Served[]>
 }
 
 export interface Served {
   deployment: string
-  model: string
+  /** Absent for an ensemble. */
+  model?: string
   version: number
   variants: string[]
   spec?: { digest: string; spec: ProfileSpec } | undefined

@@ -1,6 +1,7 @@
 /** What the control plane (`/api/v1` of the registry) takes and gives; OpenAPI, server, CLI and pages use these alone. */
 import { z } from 'zod'
-import { description } from './description.ts'
+import { description, tensorSignature } from './description.ts'
+import { ensemble, ensembleStep } from './ensemble.ts'
 import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
 import { profileSpec } from './profile-spec.ts'
 import { resources } from './resources.ts'
@@ -66,22 +67,41 @@ export const aliasMove = z.object({
 
 export type AliasMove = z.infer<typeof aliasMove>
 
-export const deploymentBody = z.strictObject({
+const versionBody = z.strictObject({
+  kind: z.literal('model').optional(),
   model: name,
   version: z.int().min(1),
   /** What is absent goes back to its default. */
   resources: resources.optional(),
 })
 
+export const deploymentBody = z.discriminatedUnion('kind', [versionBody, ensemble])
+
 export type DeploymentBody = z.infer<typeof deploymentBody>
 
-export const deployment = z.object({
+const versionDeployment = z.object({
   name,
   model: name,
   version: z.int().min(1),
   resources: resources.optional(),
   createdAt: timestamp,
 })
+
+const ensembleDeployment = z.object({
+  name,
+  kind: z.literal('ensemble'),
+  /** Revision of the plan with which its steps came. */
+  version: z.int().min(1),
+  /** In an order in which they can run. */
+  steps: z.array(ensembleStep),
+  /** Tensors that no step makes. */
+  inputs: z.array(tensorSignature),
+  outputs: z.array(tensorSignature),
+  resources: resources.optional(),
+  createdAt: timestamp,
+})
+
+export const deployment = z.union([versionDeployment, ensembleDeployment])
 
 export type Deployment = z.infer<typeof deployment>
 

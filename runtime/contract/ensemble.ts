@@ -10,7 +10,7 @@ const tensor = z.string().min(1).max(128)
 /** Tensors by the names that the network has for them. */
 const tensorMap = z.record(z.string().min(1).max(512), tensor)
 
-const ensembleStep = z.strictObject({
+export const ensembleStep = z.strictObject({
   model: name,
   version: z.int().min(1),
   /** Every input of the network. */
@@ -18,6 +18,8 @@ const ensembleStep = z.strictObject({
   /** Those that somebody takes. */
   outputs: tensorMap,
 })
+
+export type EnsembleStep = z.infer<typeof ensembleStep>
 
 /** What is put for a deployment; the registry brings the steps into an order in which they can run. */
 export const ensemble = z.strictObject({

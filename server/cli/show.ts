@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Endpoint, ModelVersion } from '../../runtime/contract/control.ts'
 import { type Context, openContext } from './context.ts'
+import { versionsIn } from './deployment.ts'
 import { type ModelReference, parseModelReference } from './names.ts'
 import { readManifest } from './oci.ts'
 import { plain, renderAge, renderBytes, renderTable } from './table.ts'
@@ -47,7 +48,7 @@ async function readShown(context: Context<object>, reference: ModelReference): P
 function servedBy({ name, deployments, traffic }: Endpoint, { model, version }: ModelVersion): Shown['served'] {
   const { split, shadow } = traffic
   return deployments
-    .filter((deployment) => deployment.model === model && deployment.version === version)
+    .filter((each) => versionsIn(each).some((served) => served.model === model && served.version === version))
     .map((deployment) => ({
       endpoint: name,
       deployment: deployment.name,

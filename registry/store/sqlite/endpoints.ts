@@ -1,6 +1,8 @@
 /** Endpoints in SQLite: one row each, changed by pure rules inside a transaction. */
 import type { Kysely } from 'kysely'
+import { ensembleVariant } from '../../../runtime/contract/ensemble.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
+import { versionsOf } from '../deployment.ts'
 import type { EndpointState, Endpoints } from '../store.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -93,13 +95,19 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
         ])
         .where('served.endpoint', '=', name)
         .execute()
-      return rows.map((row) => ({
+      const ensembles = await db
+        .selectFrom('ensembles')
+        .select(['deployment', 'version'])
+        .where('endpoint', '=', name)
+        .execute()
+      const versions = rows.map((row) => ({
         deployment: row.deployment,
         model: row.model,
         version: row.version,
         variants: (JSON.parse(row.plan) as { variants: { id: string }[] }).variants.map((variant) => variant.id),
         ...(row.digest !== null && row.spec !== null && { spec: { digest: row.digest, spec: JSON.parse(row.spec) } }),
       }))
+      return [...versions, ...ensembles.map((each) => ({ ...each, variants: [ensembleVariant] }))]
     },
   }
 }
@@ -123,8 +131,9 @@ async function takeEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'endp
 
 // A version may have been deleted since the caller looked.
 async function demandVersions(db: Kysely<Tables>, before: EndpointState, after: EndpointState): Promise<void> {
-  for (const { model, version } of after.deployments) {
-    if (before.deployments.some((held) => held.model === model && held.version === version)) continue
+  const served = before.deployments.flatMap(versionsOf)
+  for (const { model, version } of after.deployments.flatMap(versionsOf)) {
+    if (served.some((held) => held.model === model && held.version === version)) continue
     const found = await db
       .selectFrom('versions')
       .select('version')
@@ -139,12 +148,13 @@ async function demandVersions(db: Kysely<Tables>, before: EndpointState, after: 
 
 async function recordServed(db: Kysely<Tables>, state: EndpointState, now: number): Promise<void> {
   const since = new Date(now).toISOString()
-  for (const { name, model, version } of state.deployments) {
-    await db
-      .insertInto('served')
-      .values({ endpoint: state.name, deployment: name, model, version, since })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+  for (const deployment of state.deployments) {
+    const row = { endpoint: state.name, deployment: deployment.name, version: deployment.version, since }
+    const inserting =
+      deployment.kind === 'ensemble'
+        ? db.insertInto('ensembles').values({ ...row, steps: JSON.stringify(deployment.steps) })
+        : db.insertInto('served').values({ ...row, model: deployment.model })
+    await inserting.onConflict((conflict) => conflict.doNothing()).execute()
   }
 }
 

@@ -156,6 +156,14 @@ const migrations: readonly string[] = [
     PRIMARY KEY (endpoint, number, name)
   ) STRICT, WITHOUT ROWID;
   `,
+  // As `served`, for deployments of several versions.
+  `
+  CREATE TABLE ensembles (
+    endpoint TEXT NOT NULL REFERENCES endpoints, deployment TEXT NOT NULL, version INTEGER NOT NULL, steps TEXT NOT NULL,
+    since TEXT NOT NULL,
+    PRIMARY KEY (endpoint, deployment, version)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -1,5 +1,6 @@
 /** Deleting in SQLite: who holds it is read and asked in the transaction that deletes, whatever route it came by. */
 import type { Kysely } from 'kysely'
+import { type DeploymentState, versionsOf } from '../deployment.ts'
 import type { Holders, Removal } from '../store.ts'
 import { dropAliases, selectAliases } from './aliases.ts'
 import type { Tables } from './tables.ts'
@@ -172,7 +173,10 @@ async function holdersOf(
   return {
     deployments: await deploymentsOf(db, model, versions),
     aliases: aliases.flatMap(({ alias, version }) => (version === null ? [] : [{ alias, version }])),
-    hosts: await hostsOf(db, model, versions, heardSince),
+    hosts: [
+      ...(await hostsOf(db, model, versions, heardSince)),
+      ...(await ensembleHostsOf(db, model, versions, heardSince)),
+    ],
     manifests: [],
   }
 }
@@ -189,10 +193,10 @@ async function deploymentsOf(
     .orderBy('name')
     .execute()
   return rows.flatMap(({ name: endpoint, deployments }) => {
-    const all = JSON.parse(deployments) as { name: string; model: string; version: number }[]
-    return all
-      .filter((each) => each.model === model && versions.includes(each.version))
-      .map(({ name: deployment, version }) => ({ endpoint, deployment, version }))
+    const all = JSON.parse(deployments) as DeploymentState[]
+    return all.flatMap((each) =>
+      numbersIn(versionsOf(each), model, versions).map((version) => ({ endpoint, deployment: each.name, version })),
+    )
   })
 }
 
@@ -229,4 +233,47 @@ async function hostsOf(
     .orderBy('reports.endpoint')
     .orderBy('served.version')
     .execute()
+}
+
+async function ensembleHostsOf(
+  db: Kysely<Tables>,
+  model: string,
+  versions: readonly number[],
+  heardSince: string,
+): Promise<Holders['hosts']> {
+  const rows = await db
+    .selectFrom('reports')
+    .innerJoin('profiles', (join) =>
+      join
+        .onRef('profiles.endpoint', '=', 'reports.endpoint')
+        .onRef('profiles.sender', '=', 'reports.sender')
+        .onRef('profiles.window', '=', 'reports.window'),
+    )
+    .innerJoin('ensembles', (join) =>
+      join
+        .onRef('ensembles.endpoint', '=', 'profiles.endpoint')
+        .onRef('ensembles.deployment', '=', 'profiles.deployment')
+        .onRef('ensembles.version', '=', 'profiles.version'),
+    )
+    .select((select) => [
+      'reports.endpoint',
+      'ensembles.steps',
+      select.fn.count<number>('reports.sender').distinct().as('count'),
+    ])
+    .where('reports.received_at', '>=', heardSince)
+    .groupBy(['reports.endpoint', 'ensembles.deployment', 'ensembles.version'])
+    .orderBy('reports.endpoint')
+    .execute()
+  return rows.flatMap(({ endpoint, steps, count }) =>
+    numbersIn(JSON.parse(steps), model, versions).map((version) => ({ endpoint, version, count })),
+  )
+}
+
+/** Those of the versions that are among some. */
+function numbersIn(
+  some: readonly { model: string; version: number }[],
+  model: string,
+  versions: readonly number[],
+): number[] {
+  return versions.filter((version) => some.some((each) => each.model === model && each.version === version))
 }

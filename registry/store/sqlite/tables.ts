@@ -64,6 +64,7 @@ export interface Tables {
     shadow: string | null
   }
   served: { endpoint: string; deployment: string; model: string; version: number; since: string }
+  ensembles: { endpoint: string; deployment: string; version: number; steps: string; since: string }
   reports: {
     endpoint: string
     sender: string
