@@ -16,6 +16,7 @@ import type { AppEnv, Services } from './http/env.ts'
 import { invalidRequest, isOci, renderError } from './http/errors.ts'
 import { setFixedHeaders } from './http/headers.ts'
 import { allowHosts } from './http/hosts.ts'
+import { openRouter } from './http/router.ts'
 import { countRequests, metricsRoutes } from './metrics/routes.ts'
 import { aliasRoutes } from './models/alias-routes.ts'
 import { removalRoutes } from './models/removal-routes.ts'
@@ -38,6 +39,7 @@ export type App = OpenAPIHono<AppEnv>
 
 export function createApp({ services, assets, hostNames }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({
+    router: openRouter(),
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error)
     },

@@ -2,19 +2,31 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import { encodeMetrics, expositionType, type Metric } from '../../runtime/exposition.ts'
-import { routeOf } from '../auth/policy.ts'
+import { type RoutePolicy, routeOf } from '../auth/policy.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { isSent } from '../http/headers.ts'
 import type { Counters } from './counters.ts'
 
 /** Counts every answer by its route, which is one of the policy table's or `none`, and the class of its status. */
 export function countRequests(counters: Counters): MiddlewareHandler<AppEnv> {
+  const labelsOf = openLabels()
   return async (c, next) => {
     await next()
-    const { method, path } = routeOf(c) ?? { method: 'any', path: 'none' }
-    const code = isSent(c) ? c.env.outgoing?.statusCode : c.res.status
-    const status = `${Math.floor((code ?? 0) / 100)}xx`
-    counters.add('http', { method, route: path.replace('{.+}', ''), status })
+    const status = isSent(c) ? c.env.outgoing?.statusCode : c.res.status
+    counters.add('http', labelsOf(routeOf(c), Math.floor((status ?? 0) / 100)))
+  }
+}
+
+type Labels = Readonly<Record<string, string>>
+
+function openLabels(): (route: RoutePolicy | undefined, statusClass: number) => Labels {
+  const made = new Map<RoutePolicy | undefined, Labels[]>()
+  return (route, statusClass) => {
+    const ofRoute = made.get(route) ?? []
+    made.set(route, ofRoute)
+    const { method, path } = route ?? { method: 'any', path: 'none' }
+    ofRoute[statusClass] ??= { method, route: path.replace('{.+}', ''), status: `${statusClass}xx` }
+    return ofRoute[statusClass]
   }
 }
 
