@@ -11,6 +11,7 @@ import { openClusters } from '../../runtime/drift/clusters.ts'
 import { openTrack, type Track } from '../../runtime/drift/evidence.ts'
 import { type Facts, type Rules, reportFeature, rulesOf, verdictOfAll } from '../../runtime/drift/report.ts'
 import { openScores, type Scores } from '../../runtime/drift/scores.ts'
+import { openTimeTrack } from '../../runtime/drift/time-blocks.ts'
 import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
 import type { Counted, SenderCounts } from '../store/store.ts'
 
@@ -26,16 +27,20 @@ export interface Observed {
   now: number
 }
 
+/** Fewer servers than these a day are no sample of senders: each has a public of its own (evidence, sections 5.5 and 6). */
+const leastServers = 30
+
 /** @throws SelvedgeError `EDGES_DIFFER` where a row was not counted against the spec */
 export function driftReport(observed: Observed): DriftReport {
-  const { endpoint, monitor, counted, spec, rows, from, now } = observed
+  const { endpoint, monitor, counted, spec, rows, now } = observed
   const { features, outputs } = monitored(spec, monitor)
-  const windows = windowsUntil(monitor, from, now)
-  const serversPerDay = mostServers(rows)
-  const rules = rulesOf(monitor, features.length + outputs.length, serversPerDay)
+  const clustering = areFewServers(rows) ? 'windows' : 'senders'
+  const grid = gridOf(observed, clustering === 'windows' ? monitor.block : monitor.window)
+  const rules = rulesOf(monitor, features.length + outputs.length, clustering)
+  const report = (feature: ProfileFeature, side: Side) => reportOf(rows, feature, side, grid, rules)
   const found = {
-    features: features.map((feature) => reportOf(observed, feature, 'counts', windows, rules)),
-    outputs: outputs.map((output) => reportOf(observed, output, 'outputs', windows, rules)),
+    features: features.map((feature) => report(feature, 'counts')),
+    outputs: outputs.map((output) => report(output, 'outputs')),
   }
   return {
     endpoint,
@@ -44,11 +49,11 @@ export function driftReport(observed: Observed): DriftReport {
     version: counted.version,
     spec: counted.spec,
     at: new Date(now).toISOString(),
-    from: new Date(from).toISOString(),
-    windows,
+    from: new Date(grid.from).toISOString(),
+    clustering,
+    windows: grid.windows,
     rows: rows.reduce((sum, row) => sum + row.rows, 0),
     senders: new Set(rows.map(({ sender }) => sender)).size,
-    ...(serversPerDay !== undefined && { serversPerDay }),
     verdict: verdictOfAll([...found.features, ...found.outputs]),
     ...found,
   }
@@ -81,19 +86,35 @@ export function monitored(spec: ProfileSpec, { features }: Pick<Monitor, 'featur
 
 type Side = 'counts' | 'outputs'
 
+/** Windows on the clock. */
+interface Grid {
+  from: number
+  windowMs: number
+  windows: number
+  seasonWindows: number
+}
+
+// A season is of whole windows: the one that runs now would be a shorter day than the others.
+function gridOf({ monitor: { season }, from: first, now }: Observed, window: string): Grid {
+  const windowMs = durationMs(window)
+  const from = floorTo(first, windowMs)
+  const passed = (now - from) / windowMs
+  const windows = Math.max(0, season === 'none' ? Math.ceil(passed) : Math.floor(passed))
+  return { from, windowMs, windows, seasonWindows: Math.max(1, seasonMs[season] / windowMs) }
+}
+
 function reportOf(
-  { monitor, rows, from }: Observed,
+  rows: readonly SenderCounts[],
   feature: ProfileFeature,
   side: Side,
-  windows: number,
+  grid: Grid,
   rules: Rules,
 ): FeatureDrift {
-  const windowMs = durationMs(monitor.window)
+  const { from, windowMs, seasonWindows } = grid
   const placeOf = (row: SenderCounts) => Math.floor((Date.parse(row.window) - from) / windowMs)
   const own = rows.map((row) => ({ row, place: placeOf(row), cells: row[side][feature.name] ?? [] }))
   const scores = openScores(feature)
-  const track = trackOf(own, scores, windows)
-  const seasonWindows = Math.max(1, seasonMs[monitor.season] / windowMs)
+  const track = trackOf(own, scores, grid.windows, rules.clustering)
   const { block, measures, clusters } = decide(track, { ...rules, seasonWindows })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {
@@ -112,8 +133,8 @@ interface Placed {
   cells: readonly number[]
 }
 
-function trackOf(rows: readonly Placed[], scores: Scores, windows: number): Track {
-  const track = openTrack(scores)
+function trackOf(rows: readonly Placed[], scores: Scores, windows: number, clustering: Rules['clustering']): Track {
+  const track = clustering === 'windows' ? openTimeTrack(scores) : openTrack(scores)
   const clusters = openClusters(scores.size)
   let day = ''
   let next = 0
@@ -138,20 +159,14 @@ function cellsIn(rows: readonly Placed[], { counts }: ProfileFeature, { from, to
   return total
 }
 
-// A season is of whole windows: the one that runs now would be a shorter day than the others.
-function windowsUntil({ window, season }: Monitor, from: number, now: number): number {
-  const passed = (now - from) / durationMs(window)
-  return Math.max(0, season === 'none' ? Math.ceil(passed) : Math.floor(passed))
-}
-
-function mostServers(rows: readonly SenderCounts[]): number | undefined {
+function areFewServers(rows: readonly SenderCounts[]): boolean {
   const days = new Map<string, Set<string>>()
   for (const { window, sender, device } of rows) {
     if (device !== 'server' && device !== 'edge') continue
     const day = window.slice(0, 10)
     days.set(day, (days.get(day) ?? new Set()).add(sender))
   }
-  return days.size === 0 ? undefined : Math.max(...[...days.values()].map((senders) => senders.size))
+  return days.size > 0 && Math.max(...[...days.values()].map((senders) => senders.size)) < leastServers
 }
 
 function floorTo(ms: number, step: number): number {

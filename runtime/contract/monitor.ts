@@ -23,6 +23,8 @@ export const monitorBody = z
     signal: z.literal('drift').default('drift'),
     /** How often the evidence is looked at; a thousand windows are a monitor's life. */
     window: duration.default('1h'),
+    /** Promise of an operator whose senders are a few servers: rows so far apart are unrelated. Their window is this one. */
+    block: duration.default('1h'),
     /** What comes and goes by itself: only blocks of whole seasons are tested. */
     season: z.enum(['none', 'day', 'week']).default('day'),
     baseline: z.literal('training').default('training'),
@@ -39,7 +41,10 @@ export const monitorBody = z
       })
       .default({ location: 0.2, missing: 0.05 }),
   })
-  .refine(hasWholeSeasons, 'a season is a whole number of windows, or a window a whole number of seasons')
+  .refine(
+    ({ window, block, season }) => [window, block].every((each) => hasWholeSeasons(each, season)),
+    'a season is a whole number of windows and of blocks, or they are a whole number of seasons',
+  )
 
 export type MonitorBody = z.infer<typeof monitorBody>
 
@@ -75,15 +80,15 @@ const directionDrift = z.object({
 export const featureDrift = z.object({
   name: featureName,
   verdict: outcome,
-  /** What it lacks, of an `insufficient`: so many more rows or senders, or baseline rows in all. */
-  lack: z.object({ what: z.enum(['rows', 'senders', 'baseline rows']), count }).optional(),
+  /** What it lacks, of an `insufficient`: so many more rows, senders or windows, or baseline rows in all. */
+  lack: z.object({ what: z.enum(['rows', 'senders', 'unrelated windows', 'baseline rows']), count }).optional(),
   /** `start`: all since the monitor's life began. `late`: the last windows, whose evidence has to be a thousandfold. */
   block: z.object({ from: timestamp, to: timestamp, rule: z.enum(['start', 'late']) }),
   /** Edges or values, and the baseline's counts. */
   profile: profileFeature,
   /** Of the block's rows, cell by cell as in `profile`. */
   counts: z.array(count),
-  /** Pairs of a sender and a day in the block. */
+  /** Pairs of a sender and a day in the block, or spans of unrelated windows. */
   clusters: count,
   logEvidence: z.number(),
   logThreshold: z.number(),
@@ -115,12 +120,16 @@ export const driftReport = z.object({
   at: timestamp,
   /** Start of the first window that it knows of. */
   from: timestamp,
+  /** Of the monitor's `window`, or of its `block` where the clusters are windows. */
   windows: count,
   rows: count,
   /** Different ones. */
   senders: count,
-  /** The most servers that reported on one day; absent where none did. */
-  serversPerDay: count.optional(),
+  /**
+   * Whose rows may be alike: a sender's of one day; or, where the senders are a few servers, those of a window, which holds
+   * while rows a window apart are unrelated.
+   */
+  clustering: z.enum(['senders', 'windows']),
   verdict: outcome,
   features: z.array(featureDrift),
   outputs: z.array(featureDrift),
@@ -128,7 +137,7 @@ export const driftReport = z.object({
 
 export type DriftReport = z.infer<typeof driftReport>
 
-function hasWholeSeasons({ window, season }: { window: string; season: keyof typeof seasonMs }): boolean {
+function hasWholeSeasons(window: string, season: keyof typeof seasonMs): boolean {
   const [short, long] = [durationMs(window), seasonMs[season]].sort((a, b) => a - b)
   return short === 0 || (long ?? 0) % (short ?? 1) === 0
 }

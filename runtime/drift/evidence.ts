@@ -26,7 +26,8 @@ export interface Track {
   push(sums: ClusterSums): void
   /** The windows from `from`, included, to `to`, excluded; the design effect is that since `start`. */
   measure(from: number, to: number, start: number): Told[]
-  clusters(from: number, to: number): number
+  /** How many clusters are in a block. */
+  clusters(from: number, to: number, start: number): number
   counts(from: number, to: number): number[]
 }
 
@@ -35,8 +36,10 @@ export function openTrack(scores: Scores): Track {
   const zero = {
     clusters: 0,
     counts: new Array<number>(size).fill(0),
+    totals: directions.map(() => 0),
     squares: directions.map(() => 0),
   }
+  const baselineRows = { values: rowsOver('values', baseline, bins), rows: rowsOver('rows', baseline, bins) }
   const ends = [zero]
   const end = (at: number) => ends[at] ?? zero
 
@@ -69,6 +72,7 @@ export function openTrack(scores: Scores): Track {
       ends.push({
         clusters,
         counts: [...counts],
+        totals: directions.map(({ scores }) => totalOf(scores, counts)),
         squares: directions.map(({ scores }) => quadratic(scores, squares)),
       })
     },
@@ -76,14 +80,15 @@ export function openTrack(scores: Scores): Track {
       const block = counts(from, to)
       const effects = designEffects(start, to)
       return directions.map((direction, d) => {
-        const { rows, mean } = meanOf(scores, direction, block)
+        const rows = rowsOver(direction.over, block, bins)
+        const total = (end(to).totals[d] ?? 0) - (end(from).totals[d] ?? 0)
         const square = (end(to).squares[d] ?? 0) - (end(from).squares[d] ?? 0)
         const designEffect = effects[d] ?? 1
         return {
           direction,
           rows,
-          baselineRows: rowsOver(direction.over, baseline, bins),
-          mean,
+          baselineRows: baselineRows[direction.over],
+          mean: meanOf(direction, total, rows),
           variance: Math.max(square, rows * designEffect),
           designEffect,
         }
@@ -94,12 +99,17 @@ export function openTrack(scores: Scores): Track {
   }
 }
 
-/** A direction's rows and mean in a merged vector. */
-export function meanOf({ bins }: Scores, direction: Direction, merged: readonly number[]): Pick<Told, 'rows' | 'mean'> {
-  const rows = rowsOver(direction.over, merged, bins)
-  const total = direction.scores.reduce((sum, score, i) => sum + score * (merged[i] ?? 0), 0)
+/** Σ u·x. */
+export function totalOf(scores: readonly number[], merged: readonly number[]): number {
+  let total = 0
+  for (let i = 0; i < scores.length; i++) total += (scores[i] ?? 0) * (merged[i] ?? 0)
+  return total
+}
+
+/** Mean score of a block; 0 where there are no rows, or fewer of them than in the baseline and that cannot be told. */
+export function meanOf({ upwardsOnly }: Pick<Direction, 'upwardsOnly'>, total: number, rows: number): number {
   const mean = rows === 0 ? 0 : total / rows
-  return { rows, mean: direction.upwardsOnly ? Math.max(0, mean) : mean }
+  return upwardsOnly ? Math.max(0, mean) : mean
 }
 
 type Evident = Pick<Told, 'rows' | 'baselineRows' | 'mean' | 'variance'> & { direction: { weight: number } }

@@ -2,7 +2,7 @@
 import type { DriftReport, FeatureDrift, MonitorBody } from '../contract/monitor.ts'
 import type { ProfileFeature } from '../contract/profile-spec.ts'
 import { jensenShannon, ksBracket, lInfinity, overflow, psi, psiConvention, wasserstein } from './effects.ts'
-import { meanOf, type Told } from './evidence.ts'
+import { meanOf, type Told, totalOf } from './evidence.ts'
 import { numberCells } from './order.ts'
 import { openScores, rowsOver, type Scores } from './scores.ts'
 import { judge, limitOf, logThreshold, radiusOf } from './verdict.ts'
@@ -21,18 +21,13 @@ export interface Facts {
 /** How many features and outputs share a monitor's alpha, with its settings. */
 export type Rules = Pick<MonitorBody, 'alpha' | 'limits'> & {
   features: number
-  /** The most servers that reported on one day; absent where none did. */
-  serversPerDay?: number | undefined
+  clustering: DriftReport['clustering']
 }
-
-/** Fewer servers than these a day are no sample of senders: each has a public of its own (evidence, sections 5.5 and 6). */
-const leastServers = 30
 
 export function reportFeature({ profile, block, counts, clusters, spread }: Facts, rules: Rules): FeatureDrift {
   const scores = openScores(profile)
   const measures = measuresOf(scores, counts, spread)
-  const judged = judge({ measures, clusters, rule: block.rule }, rules)
-  const { verdict, lack } = lackingServers(rules) ?? judged
+  const { verdict, lack, logEvidence } = judge({ measures, clusters, rule: block.rule }, rules)
   const effects = effectsOf(profile, counts)
   return {
     name: profile.name,
@@ -42,7 +37,7 @@ export function reportFeature({ profile, block, counts, clusters, spread }: Fact
     profile,
     counts: [...counts],
     clusters,
-    logEvidence: judged.logEvidence,
+    logEvidence,
     logThreshold: logThreshold(rules, block.rule),
     directions: measures.map((told) => {
       const radius = radiusOf(told, rules)
@@ -65,7 +60,7 @@ export function reportFeature({ profile, block, counts, clusters, spread }: Fact
 
 /** The same report again, from the counts and variances that it holds: equal where it says what its numbers say. */
 export function recompute(report: DriftReport): DriftReport {
-  const rules = rulesOf(report.monitor, report.features.length + report.outputs.length, report.serversPerDay)
+  const rules = rulesOf(report.monitor, report.features.length + report.outputs.length, report.clustering)
   const again = ({ profile, block, counts, clusters, directions }: FeatureDrift) =>
     reportFeature({ profile, block, counts, clusters, spread: directions }, rules)
   const features = report.features.map(again)
@@ -73,8 +68,8 @@ export function recompute(report: DriftReport): DriftReport {
   return { ...report, verdict: verdictOfAll([...features, ...outputs]), features, outputs }
 }
 
-export function rulesOf({ alpha, limits }: MonitorBody, features: number, serversPerDay: number | undefined): Rules {
-  return { alpha, limits, features, serversPerDay }
+export function rulesOf({ alpha, limits }: MonitorBody, features: number, clustering: Rules['clustering']): Rules {
+  return { alpha, limits, features, clustering }
 }
 
 /** Drift of any is drift; without any, whatever cannot be told of one cannot be told of all. */
@@ -84,20 +79,19 @@ export function verdictOfAll(features: readonly Pick<FeatureDrift, 'verdict'>[])
   return has('insufficient') || features.length === 0 ? 'insufficient' : 'no_drift'
 }
 
-function lackingServers({ serversPerDay = leastServers }: Rules): Pick<FeatureDrift, 'verdict' | 'lack'> | undefined {
-  if (serversPerDay >= leastServers) return undefined
-  return { verdict: 'insufficient', lack: { what: 'senders', count: leastServers - serversPerDay } }
-}
-
 function measuresOf(scores: Scores, counts: readonly number[], spread: Facts['spread']): Told[] {
   const merged = scores.merge(counts)
-  return scores.directions.map((direction, d) => ({
-    direction,
-    ...meanOf(scores, direction, merged),
-    baselineRows: rowsOver(direction.over, scores.baseline, scores.bins),
-    variance: spread[d]?.variance ?? 0,
-    designEffect: spread[d]?.designEffect ?? 1,
-  }))
+  return scores.directions.map((direction, d) => {
+    const rows = rowsOver(direction.over, merged, scores.bins)
+    return {
+      direction,
+      rows,
+      mean: meanOf(direction, totalOf(direction.scores, merged), rows),
+      baselineRows: rowsOver(direction.over, scores.baseline, scores.bins),
+      variance: spread[d]?.variance ?? 0,
+      designEffect: spread[d]?.designEffect ?? 1,
+    }
+  })
 }
 
 // Of rows with a value; those without one have directions of their own.

@@ -7,6 +7,8 @@ export interface Settings {
   /** How many features and outputs share it. */
   features: number
   limits: Limits
+  /** What the clusters are: (sender, day), or spans of windows where the senders are a few servers. */
+  clustering: 'senders' | 'windows'
   /** Windows in a season; blocks are whole seasons. */
   seasonWindows: number
 }
@@ -22,7 +24,7 @@ export type Outcome = 'drift' | 'no_drift' | 'insufficient'
 
 /** What a verdict lacks. */
 export interface Lack {
-  what: 'rows' | 'senders' | 'baseline rows'
+  what: 'rows' | 'senders' | 'unrelated windows' | 'baseline rows'
   /** How many more, or for baseline rows how many in all. */
   count: number
 }
@@ -79,7 +81,7 @@ export interface Measured {
   rule: Block['rule']
 }
 
-type Judging = Pick<Settings, 'alpha' | 'features' | 'limits'>
+type Judging = Pick<Settings, 'alpha' | 'features' | 'limits' | 'clustering'>
 
 /**
  * The verdict on one block by its numbers alone.
@@ -157,16 +159,16 @@ function insufficient(track: Track, settings: Settings, start: number, to: numbe
 }
 
 function measureBlock(track: Track, { from, to, rule }: Block, start: number): Measured {
-  return { measures: track.measure(from, to, start), clusters: track.clusters(from, to), rule }
+  return { measures: track.measure(from, to, start), clusters: track.clusters(from, to, start), rule }
 }
 
 function findLack({ measures, clusters }: Measured, settings: Judging): Lack {
   const heaviest = Math.max(...measures.map(({ direction }) => direction.weight))
   const needed = leastClusters(logThreshold(settings, 'start') - Math.log(heaviest))
-  if (clusters < needed) return { what: 'senders', count: needed - clusters }
+  const what = settings.clustering === 'senders' ? 'senders' : 'unrelated windows'
+  if (clusters < needed) return { what, count: needed - clusters }
   const lacks = measures.map((measure) => lackOf(measure, settings))
-  const worst = (what: Lack['what']) =>
-    lacks.filter((lack) => lack.what === what).toSorted((a, b) => b.count - a.count)[0]
+  const worst = (of: Lack['what']) => lacks.filter((lack) => lack.what === of).toSorted((a, b) => b.count - a.count)[0]
   return worst('baseline rows') ?? worst('rows') ?? { what: 'rows', count: 1 }
 }
 

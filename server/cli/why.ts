@@ -51,11 +51,15 @@ function proven(report: DriftReport): DriftReport {
 }
 
 export function renderReport(report: DriftReport): string {
-  const { endpoint, deployment, version, monitor, verdict, rows, senders, windows, from } = report
+  const { endpoint, deployment, version, monitor, verdict, rows, senders, windows, from, clustering } = report
+  const isServer = clustering === 'windows'
+  const window = isServer ? monitor.block : monitor.window
+  // Nothing in the rows tells early that it is broken, so it stands beside every verdict.
+  const promise = isServer ? `: servers, whose rows ${window} apart are taken to be unrelated` : ''
   const head = [
     `${endpoint}/${deployment}, version ${version}: ${words[verdict]}`,
-    `monitor ${monitor.name}: ${windows} windows of ${monitor.window} since ${from}, season ${monitor.season}, alpha ${monitor.alpha}`,
-    `${rows} rows of ${senders} senders`,
+    `monitor ${monitor.name}: ${windows} windows of ${window} since ${from}, season ${monitor.season}, alpha ${monitor.alpha}`,
+    `${rows} rows of ${senders} senders${promise}`,
   ]
   return `${head.map(plain).join('\n')}\n\n${renderFeatures([...report.features, ...report.outputs])}`
 }

@@ -114,12 +114,20 @@ describe('a drift report', () => {
     expect(report(spec, later, { season: 'day' }).features[0]?.verdict).toBe('drift')
   })
 
-  test('says that senders are missing where fewer than thirty servers report, whose rows are of one public each', () => {
+  test('of a few servers takes windows as clusters, and says how many are missing', () => {
     const rows = sent(draw(4000, 9, { shift: 0.4 })).map((row, i) => ({ ...row, sender: senderOf(i % 12) }))
-    const { verdict, features, serversPerDay } = report(spec, rows, {}, 'server')
-    expect(verdict).toBe('insufficient')
-    expect(serversPerDay).toBe(12)
-    expect(features[0]?.lack).toEqual({ what: 'senders', count: 18 })
+    const found = report(spec, rows, {}, 'server')
+    expect(found).toMatchObject({ verdict: 'insufficient', clustering: 'windows', windows: 8, senders: 12 })
+    expect(found.features[0]?.lack).toEqual({ what: 'unrelated windows', count: 13 })
+  })
+
+  test('of a few servers finds what moved once there are windows enough', () => {
+    const onServer = (shift: number) =>
+      sent(draw(20_000, 13, { shift })).map((row, i) => ({ ...row, sender: senderOf(i % 2) }))
+    const found = report(spec, onServer(0.4), { block: '1h' }, 'server')
+    expect(report(spec, onServer(0), {}, 'server').verdict).toBe('no_drift')
+    expect(verdicts(found.features)).toEqual({ moved: 'drift', kept: 'no_drift', sex: 'no_drift' })
+    expect(recompute(found)).toEqual(found)
   })
 
   test('is the same when it is made again from its own numbers', () => {

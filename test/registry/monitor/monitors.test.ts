@@ -16,6 +16,7 @@ describe('monitors of an endpoint', () => {
         name: 'default',
         signal: 'drift',
         window: '1h',
+        block: '1h',
         season: 'day',
         baseline: 'training',
         alpha: 0.05,

@@ -4,6 +4,7 @@ import { openClusters } from '../../../runtime/drift/clusters.ts'
 import { logEvidence, openTrack, type Track } from '../../../runtime/drift/evidence.ts'
 import { normalQuantile as normalAt } from '../../../runtime/drift/normal.ts'
 import { openScores } from '../../../runtime/drift/scores.ts'
+import { openTimeTrack } from '../../../runtime/drift/time-blocks.ts'
 import { blocks, logThreshold } from '../../../runtime/drift/verdict.ts'
 
 export interface Cell {
@@ -66,6 +67,28 @@ export function simulate(cell: Cell, seed: number): Track {
       clusters.add(`${day}/${sender}`, scores.merge(counts))
     }
     track.push(clusters.sums())
+  }
+  return track
+}
+
+/** One run of a server: rows are alike in time, as an autoregressive process with a memory of so many rows. */
+export function simulateServer(cell: Cell & { memoryRows: number }, seed: number): Track {
+  const random = openRandom(seed)
+  const { feature, cellOf } = drawBaseline(cell, random)
+  const scores = openScores(feature)
+  const track = openTimeTrack(scores)
+  const total = new Array<number>(feature.counts.length).fill(0)
+  const keep = Math.exp(-1 / cell.memoryRows)
+  let state = random.normal()
+  for (let look = 0; look < cell.looks; look++) {
+    const shift = look >= cell.changeAt ? cell.shift : 0
+    for (let row = 0; row < cell.rows; row++) {
+      state = keep * state + Math.sqrt(1 - keep * keep) * random.normal()
+      const value = Math.sqrt(cell.correlation) * state + Math.sqrt(1 - cell.correlation) * random.normal()
+      const place = cellOf(value + shift)
+      total[place] = (total[place] ?? 0) + 1
+    }
+    track.push({ clusters: 1, counts: scores.merge(total), squares: [] })
   }
   return track
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../../runtime/drift/verdict.ts'
-import { type Cell, firstAlarms, nullCell, simulate } from './simulate.ts'
+import { type Cell, firstAlarms, nullCell, simulate, simulateServer } from './simulate.ts'
 
 // Rates of the whole grid: test/proof/drift-simulation.txt. Seeds are fixed, so these are the same everywhere.
 function alarms(cell: Partial<Cell>, runs: number): { one: number; fifty: number } {
@@ -11,14 +11,14 @@ function alarms(cell: Partial<Cell>, runs: number): { one: number; fifty: number
 
 describe('evidence of drift', () => {
   test('alarms in at most 5 % of monitors without drift whose rows are correlated, over 200 looks', () => {
-    const { one, fifty } = alarms({ correlation: 0.2 }, 300)
+    const { one, fifty } = alarms({ correlation: 0.2 }, 150)
     expect(one).toBeLessThanOrEqual(0.05)
     // Of one in fifty features; fifty independent ones alarm 1 - (1 - rate)^50 as often.
     expect(1 - (1 - fifty) ** 50).toBeLessThanOrEqual(0.05)
   })
 
   test('alarms in at most 5 % of monitors whose only sender sends all of a window', () => {
-    expect(alarms({ correlation: 0.5, senders: 1 }, 200).one).toBeLessThanOrEqual(0.05)
+    expect(alarms({ correlation: 0.5, senders: 1 }, 100).one).toBeLessThanOrEqual(0.05)
   })
 
   test('alarms in at most 5 % of monitors whose senders live a day of 24 windows', () => {
@@ -50,8 +50,46 @@ describe('evidence of drift', () => {
   })
 })
 
+describe('evidence of drift on one server, whose rows are alike in time', () => {
+  const server = { ...nullCell, correlation: 0.2, rows: 600, senders: 1, baselineRows: 5832 }
+
+  test('alarms in at most 5 % of monitors while rows a window apart are unrelated, over 200 looks', () => {
+    const first = Array.from({ length: 20 }, (_, run) =>
+      firstAlarms(simulateServer({ ...server, memoryRows: 50 }, run), [1]),
+    )
+    expect(first.flat().filter(Number.isFinite).length).toBeLessThanOrEqual(1)
+  })
+
+  // Evidence, section 6: 25 windows in the middle.
+  test('finds a shift of 0.3 deviations within 30 windows', () => {
+    const cell = { ...server, memoryRows: 50, shift: 0.3, looks: 40 }
+    const first = Array.from({ length: 21 }, (_, run) => firstAlarms(simulateServer(cell, run), [1])[0] ?? 0)
+    const middle = first.toSorted((a, b) => a - b)[10]
+    expect(middle).toBeGreaterThanOrEqual(16)
+    expect(middle).toBeLessThanOrEqual(30)
+  })
+
+  test('is none while rows hang together over many of the windows there are', () => {
+    const track = simulateServer({ ...server, memoryRows: 3600, correlation: 0.9, shift: 1, looks: 24 }, 1)
+    const { verdict, lack } = decide(track, {
+      alpha: 0.05,
+      features: 1,
+      limits: { location: 0.2, missing: 0.05 },
+      seasonWindows: 1,
+      clustering: 'windows',
+    })
+    expect([verdict, lack?.what]).toEqual(['insufficient', 'unrelated windows'])
+  })
+})
+
 describe('the verdict over time', () => {
-  const settings = { alpha: 0.05, features: 1, limits: { location: 0.2, missing: 0.05 }, seasonWindows: 1 }
+  const settings = {
+    alpha: 0.05,
+    features: 1,
+    limits: { location: 0.2, missing: 0.05 },
+    seasonWindows: 1,
+    clustering: 'senders',
+  } as const
   const calm: Cell = { ...nullCell, rows: 500, senders: 500, looks: 20, baselineRows: 5832 }
 
   test('is no_drift where rows are as the baseline', () => {
