@@ -34,6 +34,8 @@ export const limits = {
   queueLength: 100,
   /** Of one caller: the rest of a queue is for others. */
   callerQueueLength: 75,
+  /** Of one request: each is counted, feature by feature, in the thread that runs it. */
+  requestRows: 100_000,
   /** Rows that are run together: 8 to 16 were enough where it was measured. */
   batchRows: 16,
   drainMs: 30 * second,

@@ -3,7 +3,7 @@
  * counts the rows, and switches to a new plan while the old one answers.
  */
 import { bucket, deploymentAt, randomBucket } from './assignment.ts'
-import type { Batch } from './batcher.ts'
+import { type Batch, hasBatchAxis } from './batcher.ts'
 import type { Description } from './contract/description.ts'
 import { ensembleVariant } from './contract/ensemble.ts'
 import type { ExecutionProvider } from './contract/names.ts'
@@ -13,6 +13,7 @@ import { openEnsemble, type ServedEnsemble } from './ensemble.ts'
 import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors.ts'
 import { encodeRecords, recordValues, tensorValues } from './features.ts'
 import type { Lane } from './lane.ts'
+import { limits } from './limits.ts'
 import type { LoadedDeployment } from './loader.ts'
 import { isSameVersion, isStep } from './plan.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
@@ -210,6 +211,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     try {
       const { inputs, outputs: wanted } = request(served.description)
       checkInputs(served.description, inputs)
+      checkRows(served.description, inputs)
       const { outputs, startedAt, batch, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
       const { result, ...values } = read(served.description, inputs, outputs)
@@ -372,6 +374,12 @@ export function openScorer(options: ScorerOptions): Scorer {
       for (const served of all) await served.close()
     },
   }
+}
+
+function checkRows(description: Description, inputs: Tensors): void {
+  const rows = hasBatchAxis(description) ? (Object.values(inputs)[0]?.shape[0] ?? 0) : 0
+  if (rows <= limits.requestRows) return
+  throw new SelvedgeError('BODY_TOO_LARGE', `the request has ${rows} rows, at most ${limits.requestRows}`)
 }
 
 function placeOf(salt: string, unit: string | undefined): number {

@@ -91,6 +91,16 @@ describe('scorer', () => {
     })
   })
 
+  test('refuses more rows in one request than it can count beside others', async () => {
+    await scorer.serve(planOf([blue], [['blue', 0, 1_000_000]]), [loaded(blue, 2)])
+    const rows = (count: number): Tensors => ({ x: createTensor('FP32', [count, 2], new Float32Array(2 * count)) })
+    expect((await infer({}, rows(limits.requestRows))).outputs.y?.shape).toEqual([limits.requestRows, 2])
+    await expect(infer({}, rows(limits.requestRows + 1))).rejects.toMatchObject({
+      code: 'BODY_TOO_LARGE',
+      message: 'the request has 100001 rows, at most 100000',
+    })
+  })
+
   test('sends each unit where the plan assigns it, pinned requests where they ask', async () => {
     await scorer.serve(
       planOf(
