@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
 import type { ProfileSum } from '../../../runtime/contract/control.ts'
+import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
 import { addCounts } from '../../../runtime/profile.ts'
 import type { CheckedReport, HostRecord, Telemetry } from '../store.ts'
 import type { Row, Tables } from './tables.ts'
@@ -79,35 +80,37 @@ async function foldCounts(db: Kysely<Tables>, report: CheckedReport): Promise<bo
     .values({ endpoint, sender, window, first_received_at: receivedAt, ...latest })
     .onConflict((conflict) => conflict.columns(['endpoint', 'sender', 'window']).doUpdateSet(latest))
     .execute()
-  await db
-    .deleteFrom('profiles')
-    .where('endpoint', '=', endpoint)
-    .where('window', '=', window)
-    .where('sender', '=', sender)
-    .execute()
-  for (const profile of report.profiles) {
-    const { deployment, version, variant, provider, device, rows } = profile
+  if (held !== undefined) {
+    await db
+      .deleteFrom('profiles')
+      .where('endpoint', '=', endpoint)
+      .where('window', '=', window)
+      .where('sender', '=', sender)
+      .execute()
+  }
+  if (report.profiles.length > 0) {
     await db
       .insertInto('profiles')
-      .values({
-        endpoint,
-        window,
-        sender,
-        deployment,
-        version,
-        variant,
-        provider,
-        device,
-        spec: profile.spec ?? '',
-        rows,
-        counts: JSON.stringify(profile.counts),
-        outputs: JSON.stringify(profile.outputs),
-        latency: JSON.stringify(profile.latency),
-        errors: JSON.stringify(profile.errors),
-      })
+      .values(report.profiles.map((profile) => ({ endpoint, window, sender, ...toRow(profile) })))
       .execute()
   }
   return true
+}
+
+function toRow({ deployment, version, variant, provider, device, spec = '', rows, ...cells }: ProfileReport) {
+  return {
+    deployment,
+    version,
+    variant,
+    provider,
+    device,
+    spec,
+    rows,
+    counts: JSON.stringify(cells.counts),
+    outputs: JSON.stringify(cells.outputs),
+    latency: JSON.stringify(cells.latency),
+    errors: JSON.stringify(cells.errors),
+  }
 }
 
 // Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told.
