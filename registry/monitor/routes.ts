@@ -105,7 +105,7 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const at = now()
     const from = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
     const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(from).toISOString())
-    return c.json(driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, from, now: at }), 200)
+    return c.json(await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, from, now: at }), 200)
   })
 }
 

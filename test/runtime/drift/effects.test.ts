@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -5,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import { jensenShannon, ksBracket, lInfinity, overflow, psi, wasserstein } from '../../../runtime/drift/effects.ts'
 import { openProfile } from '../../../runtime/profile.ts'
+import { openRandom } from './simulate.ts'
 
 const shared = fileURLToPath(new URL('../../../../shared/', import.meta.url))
 const vectorsFile = `${shared}vectors/drift.json`
@@ -99,6 +101,42 @@ describe('effect sizes of published examples', () => {
       expect(psi(reference, current, { add: 1 })).toBeCloseTo(psi_laplace, 5)
       expect(psi(reference, current, { floor: 1e-4 })).toBeCloseTo(rest['psi_eps_1e-4'], 5)
       expect(lInfinity(reference, current)).toBeCloseTo(l_infinity, 4)
+    }
+  })
+})
+
+// Debian's python3-scipy, where it is there.
+const scipy = (program: string, input: unknown) =>
+  spawnSync('python3', ['-c', `import json, sys\n${program}`], { input: JSON.stringify(input), encoding: 'utf8' })
+const hasScipy = scipy('import scipy.stats, scipy.spatial', null).status === 0
+
+describe.skipIf(!hasScipy)('effect sizes of random samples', () => {
+  test('are those of SciPy', () => {
+    const { normal, uniform } = openRandom(5)
+    const cases = Array.from({ length: 200 }, (_, i) => {
+      const round = i % 2 === 0 ? 4 : 1024
+      const sample = (shift: number) =>
+        Array.from({ length: 5 + Math.floor(uniform() * 200) }, () => Math.round((normal() + shift) * round) / round)
+      const cells = () => Array.from({ length: 8 }, () => 1 + Math.floor(uniform() * 100))
+      return { a: sample(0), b: sample(uniform()), p: cells(), q: cells() }
+    })
+    const program = [
+      'from scipy.stats import ks_2samp, wasserstein_distance',
+      'from scipy.spatial.distance import jensenshannon',
+      'cases = json.load(sys.stdin)',
+      'print(json.dumps([[ks_2samp(c["a"], c["b"], method="asymp").statistic, wasserstein_distance(c["a"], c["b"]),',
+      '  jensenshannon(c["p"], c["q"], base=2)] for c in cases]))',
+    ]
+    const { stdout, stderr } = scipy(program.join('\n'), cases)
+    expect(stderr).toBe('')
+    for (const [i, [d, w, js]] of (JSON.parse(stdout) as number[][]).entries()) {
+      const { a = [], b = [], p = [], q = [] } = cases[i] ?? {}
+      const feature = exact(a, b)
+      const counts = [count(feature, a), count(feature, b)] as const
+      expect(ksBracket(feature, ...counts).low).toBeCloseTo(d ?? 0, 9)
+      expect(ksBracket(feature, ...counts).high).toBeCloseTo(d ?? 0, 9)
+      expect(wasserstein(feature, ...counts)).toBeCloseTo(w ?? 0, 9)
+      expect(jensenShannon(p, q)).toBeCloseTo(js ?? 0, 9)
     }
   })
 })
