@@ -1,7 +1,7 @@
 /** The servers that are measured: each a process of its own, its data in a temporary folder, ended by `close`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -55,8 +55,16 @@ export async function startDocker(): Promise<Running> {
 }
 
 /** Bytes that it has resident now. */
-export function residentBytes({ pid }: Running): number {
+export function residentBytes(pid: number): number {
   return statusBytes(pid, 'VmRSS')
+}
+
+export function childrenOf(pid: number): number[] {
+  return readdirSync('/proc').flatMap((each) => {
+    if (!/^\d+$/.test(each)) return []
+    const stat = readFileSync(`/proc/${each}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid ? [Number(each)] : []
+  })
 }
 
 /** From now on {@link peakBytes} is that of the time since. */

@@ -16,7 +16,7 @@ try {
   const blobs = Array.from({ length: clients }, (_, seed) => noise(blobBytes, seed))
   const digests = blobs.map(digestOf)
   await oci.send('GET', '/v2/', 200)
-  const idleBytes = residentBytes(running)
+  const idleBytes = residentBytes(running.pid)
   resetPeak(running)
   await Promise.all(blobs.map((bytes, i) => oci.pushBlob(`large${i}`, bytes, digests[i] ?? '', way)))
   const sample = peakBytes(running) - idleBytes

@@ -6,13 +6,13 @@
  * most, `refusal` the 99th percentile of how long a refusal takes, `recovery` how long after that load a request takes
  * more than twice as long as without load.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openConnection, requestText, statusOf } from '../node/connection.ts'
 import { type Callers, openCallers } from '../node/open-loop.ts'
 import { answerTo, jsonRequest } from '../node/requests.ts'
 import { startScoring } from '../node/scoring.ts'
+import { childrenOf } from '../node/servers.ts'
 
 const figure = process.argv[2]
 // Milliseconds of work behind a body of 6 kB: what is refused costs little to send.
@@ -107,14 +107,6 @@ async function keepAsking(connections: number) {
       await Promise.all(asking)
     },
   }
-}
-
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc').flatMap((each) => {
-    if (!/^\d+$/.test(each)) return []
-    const stat = readFileSync(`/proc/${each}/stat`, 'utf8')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid ? [Number(each)] : []
-  })
 }
 
 function quantile(values: number[], q: number): number {
