@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -135,4 +135,19 @@ test('F-11 a file with a page of garbage is refused, or answers as before where 
     { numRuns: 50, seed: 3 },
   )
   expect(refused).toBeGreaterThan(40)
+})
+
+test('the log stays near 4 MiB however much is written, and tidying empties it', async () => {
+  await using opened = await openFile()
+  const { store } = opened
+  const log = async () => (await stat(`${opened.file}-wal`)).size
+  const bytes = new Uint8Array(1024 * 1024)
+  for (let i = 0; i < 12; i++) {
+    const manifest = { digest: digestOf(String(i)), mediaType: 'application/x', bytes, blobs: [], children: [] }
+    await store.repositories.addManifest('a', manifest, undefined, '2026-11-24T10:00:00.000Z')
+  }
+  // The log goes into the database at the first commit past the mark.
+  expect(await log()).toBeLessThan(8 * 1024 * 1024)
+  await store.tidy()
+  expect(await log()).toBe(0)
 })
