@@ -66,6 +66,15 @@ export function answeringIn({
   return [...deployments.filter(({ name }) => !isStep(name)), ...ensembles]
 }
 
+/** The plan with some of its deployments alone, and all steps of an ensemble that has one of them. */
+export function planWith(plan: Plan, some: readonly PlanDeployment[]): Plan {
+  const isSome = (name: string) => some.some((each) => each.name === name)
+  const ensembles = plan.ensembles?.filter(({ steps }) => steps.some(({ deployment }) => isSome(deployment))) ?? []
+  const steps = new Set(ensembles.flatMap((each) => each.steps.map(({ deployment }) => deployment)))
+  const deployments = plan.deployments.filter(({ name }) => isSome(name) || steps.has(name))
+  return { ...plan, deployments, ensembles }
+}
+
 /** An expired plan is served on by the host that holds it and reported as stale; it is never adopted. */
 export function isExpired(plan: Plan, now: number): boolean {
   return now >= Date.parse(plan.expiresAt)

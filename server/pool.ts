@@ -11,6 +11,7 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import type { TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import { planWith } from '../runtime/plan.ts'
 import type { Deaths } from './deaths.ts'
 import { errorFields, type Log } from './log.ts'
 import { openScorerProcess, type ScorerProcess } from './scorer-process.ts'
@@ -209,7 +210,7 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
       [...processes].some((scorer) => scorer.holds(plan.endpoint, deployment))
     const fresh = times > 0 ? plan.deployments : plan.deployments.filter((deployment) => !isHeld(deployment))
     if (fresh.length === 0 || (times === 0 && adopted.size === 0)) return
-    await trials.run({ ...plan, deployments: fresh }, load)
+    await trials.run(planWith(plan, fresh), load)
   }
 
   async function serveFirst(wanted: Adopted): Promise<void> {

@@ -5,3 +5,9 @@ import type { Deployment } from '../../runtime/contract/control.ts'
 export function versionsIn(deployment: Deployment): { model: string; version: number }[] {
   return 'steps' in deployment ? deployment.steps : [deployment]
 }
+
+export function renderVersions(deployment: Deployment): string {
+  return versionsIn(deployment)
+    .map(({ model, version }) => `${model}@${version}`)
+    .join(' → ')
+}
