@@ -16,15 +16,22 @@ import { openTimeTrack } from '../../runtime/drift/time-blocks.ts'
 import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
 import type { Counted, SenderCounts } from '../store/store.ts'
 
+export interface FirstWindow {
+  /** ms since 1970. */
+  from: number
+  /** The life of the monitor began before it, and what was counted then is gone. */
+  isCut: boolean
+}
+
 export interface Observed {
   endpoint: string
   monitor: Monitor
   counted: Counted
   spec: ProfileSpec
-  /** Windows in order, from {@link firstWindow} on. */
+  /** Windows in order, from `first` on. */
   rows: readonly SenderCounts[]
-  /** ms since 1970 of the first window, and of the moment of the report. */
-  from: number
+  first: FirstWindow
+  /** ms since 1970. */
   now: number
 }
 
@@ -71,15 +78,14 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
 /**
  * Start of the first window that a report needs: the monitor's life before this one begins there, unless the deployment
  * began later or the counts are gone.
- *
- * @returns ms since 1970
  */
-export function firstWindow(monitor: Monitor, deployedAt: number, keptSince: number, now: number): number {
+export function firstWindow(monitor: Monitor, deployedAt: number, keptSince: number, now: number): FirstWindow {
   const windowMs = durationMs(monitor.window)
   const start = floorTo(deployedAt, windowMs)
   const lives = Math.floor((now - start) / (life * windowMs))
   const wanted = start + Math.max(0, lives - 1) * life * windowMs
-  return wanted >= keptSince ? wanted : floorTo(keptSince, windowMs) + windowMs
+  if (wanted >= keptSince) return { from: wanted, isCut: false }
+  return { from: floorTo(keptSince, windowMs) + windowMs, isCut: true }
 }
 
 /** What a monitor looks at of a spec. */
@@ -96,20 +102,19 @@ export function monitored(spec: ProfileSpec, { features }: Pick<Monitor, 'featur
 type Side = 'counts' | 'outputs'
 
 /** Windows on the clock. */
-interface Grid {
-  from: number
+interface Grid extends FirstWindow {
   windowMs: number
   windows: number
   seasonWindows: number
 }
 
 // A season is of whole windows: the one that runs now would be a shorter day than the others.
-function gridOf({ monitor: { season }, from: first, now }: Observed, window: string): Grid {
+function gridOf({ monitor: { season }, first, now }: Observed, window: string): Grid {
   const windowMs = durationMs(window)
-  const from = floorTo(first, windowMs)
+  const from = floorTo(first.from, windowMs)
   const passed = (now - from) / windowMs
   const windows = Math.max(0, season === 'none' ? Math.ceil(passed) : Math.floor(passed))
-  return { from, windowMs, windows, seasonWindows: Math.max(1, seasonMs[season] / windowMs) }
+  return { from, isCut: first.isCut, windowMs, windows, seasonWindows: Math.max(1, seasonMs[season] / windowMs) }
 }
 
 function reportOf(
@@ -119,12 +124,12 @@ function reportOf(
   grid: Grid,
   rules: Rules,
 ): FeatureDrift {
-  const { from, windowMs, seasonWindows } = grid
+  const { from, isCut, windowMs, seasonWindows } = grid
   const placeOf = (row: SenderCounts) => Math.floor((Date.parse(row.window) - from) / windowMs)
   const own = rows.map((row) => ({ row, place: placeOf(row), cells: row[side][feature.name] ?? [] }))
   const scores = openScores(feature)
   const track = trackOf(own, scores, grid.windows, rules.clustering)
-  const { block, measures, clusters } = decide(track, { ...rules, seasonWindows })
+  const { block, measures, clusters } = decide(track, { ...rules, seasonWindows, isCut })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {
     profile: feature,

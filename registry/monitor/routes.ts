@@ -103,9 +103,9 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const { digest, spec } = found.spec
     const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
     const at = now()
-    const from = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
-    const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(from).toISOString())
-    return c.json(await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, from, now: at }), 200)
+    const first = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
+    const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(first.from).toISOString())
+    return c.json(await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, first, now: at }), 200)
   })
 }
 

@@ -11,6 +11,8 @@ export interface Settings {
   clustering: 'senders' | 'windows'
   /** Windows in a season; blocks are whole seasons. */
   seasonWindows: number
+  /** What was counted first is gone: a start that moves with the clock is no start, and every block is a late one. */
+  isCut: boolean
 }
 
 export interface Limits {
@@ -138,13 +140,14 @@ function findNoDrift(track: Track, settings: Settings, start: number, to: number
 
 /** Blocks of whole seasons that end at a look: all since the start, then the last 1, 2, 3, 4, 6, 8, 12 … of them. */
 export function* blocks(
-  { seasonWindows }: Pick<Settings, 'seasonWindows'>,
+  settings: Pick<Settings, 'seasonWindows' | 'isCut'>,
   start: number,
   to: number,
 ): Generator<Block> {
+  const { seasonWindows } = settings
   const most = Math.floor((to - start) / seasonWindows)
   if (most < 1) return
-  yield { from: to - most * seasonWindows, to, rule: 'start' }
+  yield { from: to - most * seasonWindows, to, rule: ruleOfAll(settings, start) }
   for (let power = 1; power <= most; power *= 2) {
     yield { from: to - power * seasonWindows, to, rule: 'late' }
     const half = 1.5 * power
@@ -154,8 +157,12 @@ export function* blocks(
 
 function insufficient(track: Track, settings: Settings, start: number, to: number): Verdict {
   const seasons = Math.floor(Math.max(0, to - start) / settings.seasonWindows)
-  const block: Block = { from: to - seasons * settings.seasonWindows, to, rule: 'start' }
+  const block: Block = { from: to - seasons * settings.seasonWindows, to, rule: ruleOfAll(settings, start) }
   return { ...judge(measureBlock(track, block, start), settings), block }
+}
+
+function ruleOfAll({ isCut }: Pick<Settings, 'isCut'>, start: number): Block['rule'] {
+  return isCut && start === 0 ? 'late' : 'start'
 }
 
 function measureBlock(track: Track, { from, to, rule }: Block, start: number): Measured {

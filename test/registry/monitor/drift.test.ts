@@ -32,7 +32,7 @@ async function report(
     counted,
     spec,
     rows: countRows(spec, rows, device),
-    from: began,
+    first: { from: began, isCut: false },
     now: last + hour,
   })
 }
@@ -156,15 +156,18 @@ describe('a drift report', () => {
 describe('the first window of a report', () => {
   const monitor = monitorOf()
   test('is that in which the deployment was made', () => {
-    expect(firstWindow(monitor, began + 5 * 60_000, 0, began + 9 * hour)).toBe(began)
+    expect(firstWindow(monitor, began + 5 * 60_000, 0, began + 9 * hour)).toEqual({ from: began, isCut: false })
   })
 
   test('is the start of the life before this one', () => {
-    expect(firstWindow(monitor, began, 0, began + 2500 * hour)).toBe(began + 1000 * hour)
+    expect(firstWindow(monitor, began, 0, began + 2500 * hour)).toEqual({ from: began + 1000 * hour, isCut: false })
   })
 
   test('is not one whose counts are gone in part', () => {
-    expect(firstWindow(monitor, began, began + 90 * 60_000, began + 9 * hour)).toBe(began + 2 * hour)
+    expect(firstWindow(monitor, began, began + 90 * 60_000, began + 9 * hour)).toEqual({
+      from: began + 2 * hour,
+      isCut: true,
+    })
   })
 })
 

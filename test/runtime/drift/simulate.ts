@@ -98,7 +98,7 @@ export function firstAlarms(track: Track, features: readonly number[]): number[]
   const found = features.map(() => Number.POSITIVE_INFINITY)
   for (let to = 1; to <= track.length; to++) {
     let most = Number.NEGATIVE_INFINITY
-    for (const block of blocks({ seasonWindows: 1 }, 0, to)) {
+    for (const block of blocks({ seasonWindows: 1, isCut: false }, 0, to)) {
       const late = block.rule === 'late' ? logThreshold({ alpha: 1, features: 1 }, 'late') : 0
       most = Math.max(most, logEvidence(track.measure(block.from, block.to, 0)) - late)
     }

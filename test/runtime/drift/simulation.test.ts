@@ -76,6 +76,7 @@ describe('evidence of drift on one server, whose rows are alike in time', () => 
       features: 1,
       limits: { location: 0.2, missing: 0.05 },
       seasonWindows: 1,
+      isCut: false,
       clustering: 'windows',
     })
     expect([verdict, lack?.what]).toEqual(['insufficient', 'unrelated windows'])
@@ -88,6 +89,7 @@ describe('the verdict over time', () => {
     features: 1,
     limits: { location: 0.2, missing: 0.05 },
     seasonWindows: 1,
+    isCut: false,
     clustering: 'senders',
   } as const
   const calm: Cell = { ...nullCell, rows: 500, senders: 500, looks: 20, baselineRows: 5832 }
@@ -124,6 +126,13 @@ describe('the verdict over time', () => {
     const { lack } = decide(simulate({ ...calm, baselineRows: 200 }, 6), settings)
     expect(lack?.what).toBe('baseline rows')
     expect(lack?.count).toBeGreaterThan(250)
+  })
+
+  test('takes late evidence where the beginning of the life is gone', () => {
+    const track = simulate({ ...calm, shift: 0.4, changeAt: 10 }, 2)
+    const whole = decide(track, settings)
+    const cut = decide(track, { ...settings, isCut: true })
+    expect([whole.verdict, cut.verdict, cut.block.rule]).toEqual(['drift', 'drift', 'late'])
   })
 
   test('is not given for blocks shorter than a season', () => {
