@@ -7,6 +7,8 @@ export interface QueueOptions {
   priority?: number | undefined
   /** Moment of `performance.now()` after which the task is not started any more. */
   deadline?: number | undefined
+  /** Of a request that was admitted before: a full queue is no reason to refuse it. */
+  isAdmitted?: boolean | undefined
   /** Frees the place of a task that was not started. */
   signal?: AbortSignal | undefined
 }
@@ -70,7 +72,7 @@ export function openQueue(): Queue {
       return waiting.length + (running ? 1 : 0)
     },
     run(task, options = {}) {
-      if (waiting.length < limits.queueLength) return add(task, options)
+      if (options.isAdmitted || waiting.length < limits.queueLength) return add(task, options)
       return Promise.reject(new SelvedgeError('QUEUE_FULL', `${waiting.length} requests wait already`))
     },
     runAlways: (task) => add(task, {}),

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Description, TensorSignature } from '../../runtime/contract/description.ts'
 import type { PlanEnsemble } from '../../runtime/contract/ensemble.ts'
 import { type Plan, type PlanDeployment, plan as planSchema } from '../../runtime/contract/plan.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { LoadedDeployment } from '../../runtime/loader.ts'
 import { encodeModel, type ModelToWrite } from '../../runtime/onnx/writer.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
@@ -225,6 +226,20 @@ describe('an ensemble in a scorer', () => {
     await scorer.serve(planOf(1, loaded, [{ ...chain(), resources: { batchRows: 2, batchDelayMs: 50 } }]), loaded)
     const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => infer({ x: row(i, i) })))
     expect(Math.max(...answers.map(({ batch }) => batch.requests))).toBe(2)
+  })
+
+  test('is not refused in the midst of its steps by a queue that others fill', async () => {
+    const loaded = [...chained(), loadedAs('blue', 3, scaling(2, 1))]
+    await scorer.serve(planOf(1, loaded, [chain()]), loaded)
+    const blue = () => scorer.infer({ inputs: { x0: row(1, 1) } }, scorer.choose({ deployment: 'blue' }))
+    const others = Array.from({ length: limits.queueLength + 10 }, () =>
+      blue().then(
+        () => 'answered',
+        ({ code }) => code,
+      ),
+    )
+    expect((await infer({ x: row(1, 2) })).outputs.y).toEqual(row(10, 20))
+    expect(await Promise.all(others)).toContain('QUEUE_FULL')
   })
 
   test('shares the session of a step with a deployment of the same version', async () => {
