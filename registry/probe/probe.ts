@@ -25,6 +25,8 @@ export interface ProbeOptions extends Omit<ProbeRequest, 'files'> {
   files: readonly ProbeFile[]
   /** From the start of the process to its answer. */
   timeoutMs: number
+  /** Nobody waits for it: whoever pushes, pulls or scores on this machine comes first. */
+  givesWay?: boolean
   /** Ends the process, and with it the probe. */
   signal: AbortSignal
 }
@@ -44,6 +46,7 @@ const memoryBytes = 4 * GiB
 export async function probe({
   files,
   timeoutMs,
+  givesWay = false,
   signal,
   ...about
 }: ProbeOptions): Promise<ProbeReport | { died: string }> {
@@ -61,7 +64,7 @@ export async function probe({
   }, timeoutMs)
   try {
     if (child.pid !== undefined) {
-      giveWay(child.pid)
+      if (givesWay) giveWay(child.pid)
       await limitAddressSpace(child.pid, nodeBytes + memoryBytes + bytes * 3)
     }
     const ended = once(child, 'close')
@@ -80,10 +83,9 @@ export async function probe({
   }
 }
 
-// Whoever pushes, pulls or scores on this machine comes first.
 function giveWay(pid: number): void {
   try {
-    setPriority(pid, constants.priority.PRIORITY_LOW)
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
   } catch (thrown) {
     // It may be over already, which its end tells.
     if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_SYSTEM_ERROR')) throw thrown
@@ -91,7 +93,7 @@ function giveWay(pid: number): void {
 }
 
 async function send(
-  { files, ...about }: Omit<ProbeOptions, 'timeoutMs' | 'signal'>,
+  { files, ...about }: Omit<ProbeOptions, 'timeoutMs' | 'givesWay' | 'signal'>,
   stdin: NodeJS.WritableStream,
 ): Promise<void> {
   async function* input() {

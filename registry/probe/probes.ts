@@ -36,6 +36,7 @@ interface ProbesOptions extends Shelf {
 interface Scorable {
   description: Description
   plan: NonNullable<VersionRecord['plan']>
+  givesWay: boolean
 }
 
 interface Asked {
@@ -60,8 +61,8 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
   const ending = new AbortController()
   const { signal } = ending
 
-  async function judge(version: VersionRecord): Promise<Probe> {
-    const found = signal.aborted ? undefined : await verdictOn(version)
+  async function judge(version: VersionRecord, givesWay: boolean): Promise<Probe> {
+    const found = signal.aborted ? undefined : await verdictOn(version, givesWay)
     // A probe that was ended says nothing of the version: the next start asks again.
     if (found === undefined || signal.aborted) throw new SelvedgeError('NOT_READY', 'the registry is ending')
     const result: Probe = { ...found, ort: ortVersion, at: new Date(now()).toISOString() }
@@ -70,25 +71,28 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
     return result
   }
 
-  async function verdictOn({ model, description, plan }: VersionRecord): Promise<Pick<Probe, 'state' | 'why'>> {
+  async function verdictOn(
+    { model, description, plan }: VersionRecord,
+    givesWay: boolean,
+  ): Promise<Pick<Probe, 'state' | 'why'>> {
     const variants = plan?.variants.filter(isForProbe) ?? []
     if (plan === undefined || description === undefined || variants.length === 0) {
       return { state: 'skipped', why: 'it is made for neither wasm nor cpu, which are probed' }
     }
-    const why = await refusalOf(model, { description, plan }, variants)
+    const why = await refusalOf(model, { description, plan, givesWay }, variants)
     return why === undefined ? { state: 'passed' } : { state: 'failed', why }
   }
 
   async function refusalOf(
     model: string,
-    { description, plan }: Scorable,
+    { description, plan, givesWay }: Scorable,
     variants: readonly PlanVariant[],
   ): Promise<string | undefined> {
     const record = plan.golden === undefined ? undefined : await findBlob(shelf, model, plan.golden)
     const golden = record && (await readDocument(shelf, { path: 'golden.json', record }, goldenSchema))
     for (const { id, providers, files } of variants) {
       const read = files.map((file) => ({ ...file, read: () => readBlob(shelf, file, 0, file.size) }))
-      const found = await run({ description, golden, files: read, timeoutMs, signal })
+      const found = await run({ description, golden, files: read, timeoutMs, givesWay, signal })
       const of = plan.variants.length > 1 ? `variant ${id}: ` : ''
       if ('died' in found) return `${of}${found.died}`
       // The build of the probe lacks operators that others have.
@@ -110,12 +114,12 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
     return each
   }
 
-  async function settle(each: Asked): Promise<void> {
+  async function settle(each: Asked, givesWay: boolean): Promise<void> {
     if (each.isStarted) return
     each.isStarted = true
     const { version, result } = each
     try {
-      result.resolve(await judge(version))
+      result.resolve(await judge(version, givesWay))
     } catch (thrown) {
       if (!signal.aborted) log({ level: 'error', event: 'probe failed', cause: String(thrown) })
       result.reject(thrown)
@@ -126,7 +130,7 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
 
   async function settlePending(): Promise<void> {
     try {
-      for (const version of await store.models.unprobed()) await settle(ask(version))
+      for (const version of await store.models.unprobed()) await settle(ask(version), true)
     } catch (thrown) {
       log({ level: 'error', event: 'probe failed', cause: String(thrown) })
     }
@@ -137,7 +141,7 @@ export function openProbes({ run, log, ...shelf }: ProbesOptions): Probes {
       const isSettled = version.probe.state !== 'pending' && version.probe.state !== 'failed'
       if (isSettled) return version.probe
       const each = ask(version)
-      deployments = deployments.then(() => settle(each))
+      deployments = deployments.then(() => settle(each, false))
       return await each.result.promise
     },
     startPending() {
