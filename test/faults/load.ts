@@ -4,7 +4,7 @@ export function scoreOf(url: string, a: number, b: number): Promise<Response> {
   return fetch(`${url}/v2/models/e/score`, { method: 'POST', body: JSON.stringify({ records: [{ a, b }] }) })
 }
 
-export async function valueOf(answer: Response): Promise<[version: string, value: number | undefined]> {
+export async function readValue(answer: Response): Promise<[version: string, value: number | undefined]> {
   const { model_version, predictions } = (await answer.json()) as {
     model_version: string
     predictions: { value: number }[]

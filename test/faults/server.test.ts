@@ -30,8 +30,6 @@ describe('a scoring server', { timeout: 60_000 }, () => {
     await registry[Symbol.asyncDispose]()
   })
 
-  const score = (a: number, b: number) => scoreOf(server.url, a, b)
-
   const isGood = async (answer: Response) => {
     const text = await answer.text()
     return answer.ok ? undefined : `${answer.status} ${text}`

@@ -2,7 +2,7 @@
 import { linearFiles, pushModel, sendJson } from '../registry/fixture.ts'
 import { startRegistry } from '../server/fixtures/registry.ts'
 import { startServer } from '../server/fixtures/server.ts'
-import { keepAsking, scoreOf, valueOf } from './load.ts'
+import { keepAsking, scoreOf, readValue } from './load.ts'
 
 /** Version n answers a + factor · b. */
 const factors: Record<string, number> = { 1: 2, 3: 3, 4: 4 }
@@ -26,7 +26,7 @@ export async function swapUnderLoad(swaps: number): Promise<Swapped> {
   const seen = new Set<string>()
   const load = keepAsking(server.url, 8, async (answer) => {
     if (!answer.ok) return `${answer.status} ${await answer.text()}`
-    const [version, value] = await valueOf(answer)
+    const [version, value] = await readValue(answer)
     seen.add(version)
     const a = (value ?? 0) - (factors[version] ?? Number.NaN)
     return Number.isInteger(a) && a >= 0 && a < 7 ? undefined : `version ${version} answered ${value}`
@@ -37,7 +37,7 @@ export async function swapUnderLoad(swaps: number): Promise<Swapped> {
     const put = await sendJson(registry.fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', body)
     if (put.status !== 200) throw new Error(await put.text())
     const deadline = Date.now() + 30_000
-    while ((await valueOf(await scoreOf(server.url, 0, 1)))[0] !== String(version)) {
+    while ((await readValue(await scoreOf(server.url, 0, 1)))[0] !== String(version)) {
       if (Date.now() > deadline) throw new Error(`version ${version} did not come within 30 s`)
     }
   }
