@@ -8,7 +8,7 @@ import { bytesOf, pushModel, sendJson } from '../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from '../server/fixtures/registry.ts'
 import { counting } from '../server/fixtures/served.ts'
 import { type RunningServer, startServer } from '../server/fixtures/server.ts'
-import { keepAsking, scoreOf } from './load.ts'
+import { keepAsking } from './load.ts'
 import { swapUnderLoad } from './swaps.ts'
 
 test('F-24: 10 swaps of a version under load lose and mix no request', { timeout: 60_000 }, async () => {

@@ -2,7 +2,7 @@
 import { linearFiles, pushModel, sendJson } from '../registry/fixture.ts'
 import { startRegistry } from '../server/fixtures/registry.ts'
 import { startServer } from '../server/fixtures/server.ts'
-import { keepAsking, scoreOf, readValue } from './load.ts'
+import { keepAsking, readValue, scoreOf } from './load.ts'
 
 /** Version n answers a + factor · b. */
 const factors: Record<string, number> = { 1: 2, 3: 3, 4: 4 }
