@@ -32,6 +32,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/openapi.json', role: 'open' },
   { method: 'GET', path: '/docs', role: 'open' },
   { method: 'GET', path: '/', role: 'reader' },
+  { method: 'GET', path: '/endpoints/:endpoint/drift', role: 'reader' },
   { method: 'GET', path: '/runtime/:ort/:file', role: 'open', ...crossOrigin },
   { method: 'GET', path: '/demo', role: 'open' },
   { method: 'GET', path: '/demo/*', role: 'open' },

@@ -1,16 +1,25 @@
 /** Monitors and drift reports over HTTP. A monitor that cannot work is refused when it is made. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { page } from '../../runtime/contract/control.ts'
-import { driftReport as driftReportSchema, type Monitor, monitor, monitorBody } from '../../runtime/contract/monitor.ts'
+import {
+  type DriftReport,
+  driftReport as driftReportSchema,
+  type Monitor,
+  monitor,
+  monitorBody,
+} from '../../runtime/contract/monitor.ts'
 import { name } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { renderPage } from '../console/page.ts'
 import { findEndpoint } from '../endpoints/routes.ts'
 import { findDeployment, trafficOf } from '../endpoints/rules.ts'
 import type { AppEnv, Services } from '../http/env.ts'
+import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import type { DeploymentState, EndpointState, Served } from '../store/store.ts'
 import { driftReport, firstWindow, monitored } from './drift.ts'
+import { driftPage } from './page.ts'
 
 const endpointPath = '/api/v1/endpoints/{endpoint}'
 const params = z.object({ endpoint: name, monitor: name })
@@ -47,17 +56,19 @@ const remove = createRoute({
   responses: { 204: { description: 'Removed' } },
 })
 
+const driftQuery = z.strictObject({
+  monitor: name.default('default'),
+  /** The one with the most traffic where absent. */
+  deployment: name.optional(),
+})
+
 const drift = createRoute({
   method: 'get',
   path: `${endpointPath}/drift`,
   summary: 'What a monitor says of a deployment, with every number that it rests on',
   request: {
     params: z.object({ endpoint: name }),
-    query: z.strictObject({
-      monitor: name.default('default'),
-      /** The one with the most traffic where absent. */
-      deployment: name.optional(),
-    }),
+    query: driftQuery,
   },
   responses: { 200: jsonAnswer(driftReportSchema) },
 })
@@ -94,19 +105,35 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     throw unknownMonitor(endpoint.name, params.monitor)
   })
   app.openapi(drift, async (c) => {
-    const endpoint = await findEndpoint(services, c.req.valid('param').endpoint)
-    const query = c.req.valid('query')
-    const monitor = await findMonitor(services, endpoint, query.monitor)
-    const deployment = query.deployment === undefined ? busiest(endpoint) : findDeployment(endpoint, query.deployment)
-    const found = (await withBaseline(services, endpoint)).find((each) => each.deployment === deployment)
-    if (found === undefined) throw refuse(endpoint, `deployment ${deployment.name} serves a version without a baseline`)
-    const { digest, spec } = found.spec
-    const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
-    const at = now()
-    const first = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
-    const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(first.from).toISOString())
-    return c.json(await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, first, now: at }), 200)
+    const { endpoint } = c.req.valid('param')
+    return c.json(await readDrift(services, endpoint, c.req.valid('query')), 200)
   })
+  app.get('/endpoints/:endpoint/drift', async (c) => {
+    const asked = driftQuery.safeParse(c.req.query())
+    if (!asked.success) throw invalidRequest('query', asked.error)
+    const report = await readDrift(services, c.req.param('endpoint'), asked.data)
+    return renderPage(c, `Drift of ${report.endpoint}`, driftPage(report))
+  })
+}
+
+/** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN`, `NOT_FOUND`, `DEPLOYMENT_UNKNOWN`, `MONITOR_REFUSED` */
+async function readDrift(
+  services: Services,
+  endpointName: string,
+  query: z.infer<typeof driftQuery>,
+): Promise<DriftReport> {
+  const { store, now } = services
+  const endpoint = await findEndpoint(services, endpointName)
+  const monitor = await findMonitor(services, endpoint, query.monitor)
+  const deployment = query.deployment === undefined ? busiest(endpoint) : findDeployment(endpoint, query.deployment)
+  const found = (await withBaseline(services, endpoint)).find((each) => each.deployment === deployment)
+  if (found === undefined) throw refuse(endpoint, `deployment ${deployment.name} serves a version without a baseline`)
+  const { digest, spec } = found.spec
+  const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
+  const at = now()
+  const first = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
+  const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(first.from).toISOString())
+  return await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, first, now: at })
 }
 
 interface Baselined {
