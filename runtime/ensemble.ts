@@ -1,7 +1,7 @@
 /** An ensemble at work: its steps run one after the other in one process, and requests are batched at its border. */
 import { type Batcher, openBatcher } from './batcher.ts'
 import type { Description } from './contract/description.ts'
-import { ensembleVariant, type PlanEnsemble } from './contract/ensemble.ts'
+import { type EnsembleSignature, ensembleVariant, type PlanEnsemble } from './contract/ensemble.ts'
 import { SelvedgeError } from './errors.ts'
 import { openQueue } from './queue.ts'
 import type { Answering, Served } from './served.ts'
@@ -51,9 +51,9 @@ export function openEnsemble(ensemble: PlanEnsemble, stepOf: (deployment: string
   }
 }
 
-/** What a caller sees of it: raw tensors, since features and classes belong to single versions. */
-export function describeEnsemble({ inputs, outputs }: Pick<PlanEnsemble, 'inputs' | 'outputs'>): Description {
-  return { inputs, outputs, variants: [] }
+/** What a caller sees of it. */
+export function describeEnsemble({ inputs, outputs, features, output }: EnsembleSignature): Description {
+  return { inputs, outputs, ...(features && { features }), ...(output && { output }), variants: [] }
 }
 
 interface Step extends Omit<PlanEnsemble['steps'][number], 'deployment'> {

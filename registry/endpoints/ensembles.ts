@@ -1,9 +1,10 @@
 /** Whether steps fit together, and what an ensemble of them takes and gives. */
 import { hasBatchAxis } from '../../runtime/batcher.ts'
-import type { Description, Dimension, TensorSignature } from '../../runtime/contract/description.ts'
-import type { EnsembleStep } from '../../runtime/contract/ensemble.ts'
+import type { Description, Dimension, Feature, TensorSignature } from '../../runtime/contract/description.ts'
+import type { EnsembleSignature, EnsembleStep } from '../../runtime/contract/ensemble.ts'
 import { describeEnsemble } from '../../runtime/ensemble.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { inputLayouts } from '../../runtime/layout.ts'
 import type { EnsembleDeployment } from '../store/deployment.ts'
 import { openSizes, type Sizes } from './sizes.ts'
 
@@ -13,7 +14,7 @@ export interface DescribedStep {
   description: Description
 }
 
-export type Composed = Pick<EnsembleDeployment, 'steps' | 'inputs' | 'outputs'>
+export type Composed = Pick<EnsembleDeployment, 'steps'> & EnsembleSignature
 
 /**
  * Brings the steps into an order in which they can run. A size has the name that a network gives it, one name wherever
@@ -40,8 +41,8 @@ export function composeEnsemble(steps: readonly DescribedStep[], outputs: readon
     if (other !== undefined && other !== taker) join(other, taker, sizes)
   }
   const inputs = new Map<string, TensorSignature>()
-  for (const taker of takers) {
-    if (makers.has(taker.tensor)) continue
+  const outer = takers.filter(({ tensor }) => !makers.has(tensor))
+  for (const taker of outer) {
     const held = inputs.get(taker.tensor)
     inputs.set(taker.tensor, held === undefined ? signatureOf(taker, sizes) : narrowed(held, signatureOf(taker, sizes)))
   }
@@ -53,7 +54,8 @@ export function composeEnsemble(steps: readonly DescribedStep[], outputs: readon
     }),
   }
   const isBatchable = !hasBatchAxis(describeEnsemble(signature)) || isBatchableThroughout(ordered, sizes)
-  return { steps: ordered.map(({ step }) => step), ...(isBatchable ? signature : withoutSymbols(signature)) }
+  const meant = { ...(isBatchable ? signature : withoutSymbols(signature)), ...outputOf(outputs, makers) }
+  return { steps: ordered.map(({ step }) => step), ...meant, ...featuresOf(outer, meant) }
 }
 
 /** One end of a tensor: an input or output of a step's network. */
@@ -126,6 +128,41 @@ function join(one: End, other: End, sizes: Sizes): void {
 function signatureOf({ tensor, owner, signature }: End, sizes: Sizes): TensorSignature {
   const { datatype, shape } = signature
   return { name: tensor, datatype, ...(shape && { shape: shape.map((each) => sizes.resolve([owner, each])) }) }
+}
+
+/** Of each input, those that the first of its takers has for it; none where two bear one name or a record cannot be laid out. */
+function featuresOf(outer: readonly End[], signature: EnsembleSignature): Pick<EnsembleSignature, 'features'> {
+  const byTensor = new Map<string, Feature[]>()
+  for (const { tensor, owner, signature } of outer) {
+    const own = owner.description.features?.filter(({ input }) => input === signature.name) ?? []
+    if (own.length > 0 && !byTensor.has(tensor))
+      byTensor.set(
+        tensor,
+        own.map((each) => ({ ...each, input: tensor })),
+      )
+  }
+  const features = [...byTensor.values()].flat()
+  const names = new Set(features.map(({ name }) => name))
+  if (features.length === 0 || names.size < features.length) return {}
+  return canBeLaidOut(describeEnsemble({ ...signature, features })) ? { features } : {}
+}
+
+function canBeLaidOut(description: Description): boolean {
+  try {
+    return inputLayouts(description).length === description.inputs.length
+  } catch (thrown) {
+    if (thrown instanceof SelvedgeError) return false
+    throw thrown
+  }
+}
+
+function outputOf(outputs: readonly string[], makers: ReadonlyMap<string, End>): Pick<EnsembleSignature, 'output'> {
+  for (const tensor of outputs) {
+    const maker = makers.get(tensor)
+    const output = maker?.owner.description.output
+    if (output !== undefined && output.tensor === maker?.signature.name) return { output: { ...output, tensor } }
+  }
+  return {}
 }
 
 // What one of its takers knows, all must heed.

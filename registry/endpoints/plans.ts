@@ -172,11 +172,13 @@ function ensemblesOf({ deployments }: EndpointState): Pick<Plan, 'ensembles'> {
   const ensembles = deployments.filter((each) => each.kind === 'ensemble')
   if (ensembles.length === 0) return {}
   return {
-    ensembles: ensembles.map(({ name, version, inputs, outputs, steps, resources }) => ({
+    ensembles: ensembles.map(({ name, version, inputs, outputs, features, output, steps, resources }) => ({
       name,
       version,
       inputs,
       outputs,
+      ...(features && { features }),
+      ...(output && { output }),
       steps: steps.map((step, i) => ({ deployment: stepOf(name, i), inputs: step.inputs, outputs: step.outputs })),
       ...(resources && { resources }),
     })),

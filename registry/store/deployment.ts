@@ -1,6 +1,5 @@
 /** A deployment as the store keeps it: one version, or an ensemble of some. */
-import type { TensorSignature } from '../../runtime/contract/description.ts'
-import type { EnsembleStep } from '../../runtime/contract/ensemble.ts'
+import type { EnsembleSignature, EnsembleStep } from '../../runtime/contract/ensemble.ts'
 import type { Resources } from '../../runtime/contract/resources.ts'
 
 export type DeploymentState = VersionDeployment | EnsembleDeployment
@@ -10,13 +9,11 @@ export interface VersionDeployment extends Deployed {
   model: string
 }
 
-export interface EnsembleDeployment extends Deployed {
+export interface EnsembleDeployment extends Deployed, EnsembleSignature {
   kind: 'ensemble'
   model?: undefined
   /** In an order in which they can run. */
   steps: EnsembleStep[]
-  inputs: TensorSignature[]
-  outputs: TensorSignature[]
 }
 
 interface Deployed {

@@ -1,7 +1,7 @@
 /** What the control plane (`/api/v1` of the registry) takes and gives; OpenAPI, server, CLI and pages use these alone. */
 import { z } from 'zod'
-import { description, tensorSignature } from './description.ts'
-import { ensemble, ensembleStep } from './ensemble.ts'
+import { description } from './description.ts'
+import { ensemble, ensembleSignature, ensembleStep } from './ensemble.ts'
 import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
 import { profileSpec } from './profile-spec.ts'
 import { resources } from './resources.ts'
@@ -94,9 +94,7 @@ const ensembleDeployment = z.object({
   version: z.int().min(1),
   /** In an order in which they can run. */
   steps: z.array(ensembleStep),
-  /** Tensors that no step makes. */
-  inputs: z.array(tensorSignature),
-  outputs: z.array(tensorSignature),
+  ...ensembleSignature.shape,
   resources: resources.optional(),
   createdAt: timestamp,
 })

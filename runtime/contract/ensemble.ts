@@ -1,6 +1,6 @@
 /** Ensembles: deployments of several versions, each a step whose inputs and outputs are named tensors. */
 import { z } from 'zod'
-import { tensorSignature } from './description.ts'
+import { feature, outputMeaning, tensorSignature } from './description.ts'
 import { name } from './names.ts'
 import { resources } from './resources.ts'
 
@@ -30,6 +30,19 @@ export const ensemble = z.strictObject({
   resources: resources.optional(),
 })
 
+/** What a caller sees of an ensemble. */
+export const ensembleSignature = z.object({
+  /** Tensors that no step makes. */
+  inputs: z.array(tensorSignature).min(1).max(1000),
+  outputs: z.array(tensorSignature).min(1).max(1000),
+  /** Of the steps that take the inputs. */
+  features: z.array(feature).min(1).max(10_000).optional(),
+  /** Of the step that makes the first output whose meaning is known. */
+  output: outputMeaning.optional(),
+})
+
+export type EnsembleSignature = z.infer<typeof ensembleSignature>
+
 /** The deployment in a plan that a step runs: the ensemble's name and the step's place from 1. */
 export const stepName = z
   .string()
@@ -41,8 +54,7 @@ export const planEnsemble = z.strictObject({
   name,
   /** Revision of the plan with which its steps came: what it is counted and pinned under. */
   version: z.int().min(1),
-  inputs: z.array(tensorSignature).min(1).max(1000),
-  outputs: z.array(tensorSignature).min(1).max(1000),
+  ...ensembleSignature.shape,
   /** In an order in which they can run. */
   steps: z
     .array(z.strictObject({ deployment: stepName, inputs: tensorMap, outputs: tensorMap }))

@@ -83,15 +83,26 @@ describe('an ensemble from the registry to an answer', { timeout: 60_000 }, () =
           { name: 'answer', datatype: 'FP32', shape: [-1, 1] },
           { name: 'mid', datatype: 'FP32', shape: [-1, 2] },
         ],
+        features: [
+          { name: 'a', kind: 'numeric', input: 'raw', index: 0 },
+          { name: 'b', kind: 'numeric', input: 'raw', index: 1 },
+        ],
+        output: { kind: 'regression', tensor: 'answer' },
       })
   })
 
-  test('refuses what does not fit its border, and records', async () => {
+  test('scores records by the features of its inputs', async () => {
+    const body = '{"records":[{"a":1,"b":10},{"a":2,"b":20}]}'
+    const answer = await fetch(`${server.url}/v2/models/f/score`, { method: 'POST', body })
+    expect(await answer.json()).toMatchObject({ predictions: [{ value: 42 }, { value: 84 }] })
+  })
+
+  test('refuses what does not fit its border', async () => {
     const body = '{"inputs":[{"name":"raw","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]}'
     const wrong = await fetch(`${server.url}/v2/models/f/infer`, { method: 'POST', body })
     expect([wrong.status, wrong.headers.get('selvedge-error')]).toEqual([400, 'SHAPE_MISMATCH'])
-    const records = await fetch(`${server.url}/v2/models/f/score`, { method: 'POST', body: '{"records":[{"a":1}]}' })
-    expect([records.status, records.headers.get('selvedge-error')]).toEqual([422, 'NO_FEATURES'])
+    const records = await fetch(`${server.url}/v2/models/f/score`, { method: 'POST', body: '{"records":[{"mid":1}]}' })
+    expect([records.status, records.headers.get('selvedge-error')]).toEqual([400, 'FEATURE_UNKNOWN'])
   })
 
   test('is counted by the registry under its deployment and version', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { composeEnsemble, type DescribedStep } from '../../../registry/endpoints/ensembles.ts'
-import type { TensorSignature } from '../../../runtime/contract/description.ts'
+import type { Description, Feature, TensorSignature } from '../../../runtime/contract/description.ts'
 import type { EnsembleStep } from '../../../runtime/contract/ensemble.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
 import { verifyPlan } from '../../../runtime/plan.ts'
@@ -20,7 +20,7 @@ function step(
   model: string,
   inputs: Record<string, string>,
   outputs: Record<string, string>,
-  signature: { inputs?: TensorSignature[]; outputs?: TensorSignature[] } = {},
+  signature: Partial<Description> = {},
 ): DescribedStep {
   const description = describing({ inputs: [tensor('x', ['N', 2])], outputs: [tensor('y', ['N', 2])], ...signature })
   return { step: { model, version: 1, inputs, outputs }, description }
@@ -168,6 +168,43 @@ describe('steps of an ensemble', () => {
     ])
   })
 
+  const numeric = (name: string, input: string, index: number): Feature => ({ name, kind: 'numeric', input, index })
+  const two = (a: string, b: string) => ({ features: [numeric(a, 'x', 0), numeric(b, 'x', 1)] })
+
+  test('give the features of their inputs and the meaning of the first output that has one', () => {
+    const meant: DescribedStep = step(
+      'b',
+      { x: 'mid' },
+      { y: 'answer' },
+      { output: { kind: 'regression', tensor: 'y' } },
+    )
+    const { features, output } = composeEnsemble(
+      [step('a', { x: 'raw' }, { y: 'mid' }, two('a', 'b')), meant],
+      ['mid', 'answer'],
+    )
+    expect({ features, output }).toEqual({
+      features: [numeric('a', 'raw', 0), numeric('b', 'raw', 1)],
+      output: { kind: 'regression', tensor: 'answer' },
+    })
+  })
+
+  test('have no features where an input has none, or where two inputs have some of one name', () => {
+    const one = step('a', { x: 'raw' }, { y: 'mid' }, two('a', 'b'))
+    for (const other of [
+      step('c', { x: 'other' }, { y: 'side' }),
+      step('c', { x: 'other' }, { y: 'side' }, two('b', 'c')),
+    ]) {
+      expect(composeEnsemble([one, other], ['mid', 'side'])).not.toHaveProperty('features')
+    }
+    const apart = step('c', { x: 'other' }, { y: 'side' }, two('c', 'd'))
+    expect(composeEnsemble([one, apart], ['mid', 'side']).features?.map(({ name }) => name)).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ])
+  })
+
   test('keep sizes apart that only bear one name', () => {
     const apart = step('b', { x: 'other' }, { y: 'answer' })
     const { inputs } = composeEnsemble([first, apart], ['mid', 'answer'])
@@ -184,6 +221,15 @@ const steps: EnsembleStep[] = [
   { model: 'a', version: 1, inputs: { x: 'mid' }, outputs: { y: 'answer' } },
 ]
 const body = { kind: 'ensemble', steps, outputs: ['answer'] }
+
+/** Of the step that takes the input, and of the one that makes the output. */
+const meaning = {
+  features: [
+    { name: 'a', kind: 'numeric', input: 'raw', index: 0 },
+    { name: 'b', kind: 'numeric', input: 'raw', index: 1 },
+  ],
+  output: { kind: 'regression', tensor: 'answer' },
+}
 
 async function openEnsemble(): Promise<Fixture> {
   const fixture = await openServing()
@@ -215,6 +261,7 @@ describe('an ensemble as a deployment', () => {
       steps,
       inputs: [tensor('raw', ['N', 2])],
       outputs: [tensor('answer', ['N', 1])],
+      ...meaning,
       resources,
     })
     expect(ensembles).toEqual([
@@ -223,6 +270,7 @@ describe('an ensemble as a deployment', () => {
         version: revision,
         inputs: [tensor('raw', ['N', 2])],
         outputs: [tensor('answer', ['N', 1])],
+        ...meaning,
         steps: [
           { deployment: 'green/1', inputs: { x: 'raw' }, outputs: { y: 'mid' } },
           { deployment: 'green/2', inputs: { x: 'mid' }, outputs: { y: 'answer' } },
