@@ -5,7 +5,7 @@ import { jensenShannon, ksBracket, lInfinity, overflow, psi, psiConvention, wass
 import { meanOf, type Told, totalOf } from './evidence.ts'
 import { numberCells } from './order.ts'
 import { openScores, rowsOver, type Scores } from './scores.ts'
-import { judge, limitOf, logThreshold, radiusOf } from './verdict.ts'
+import { findLack, judge, limitOf, logThreshold, radiusOf } from './verdict.ts'
 
 /** What cannot be made again from the other numbers. */
 export interface Facts {
@@ -27,12 +27,13 @@ export type Rules = Pick<MonitorBody, 'alpha' | 'limits'> & {
 export function reportFeature({ profile, block, counts, clusters, spread }: Facts, rules: Rules): FeatureDrift {
   const scores = openScores(profile)
   const measures = measuresOf(scores, counts, spread)
-  const { verdict, lack, logEvidence } = judge({ measures, clusters, rule: block.rule }, rules)
+  const measured = { measures, clusters, rule: block.rule }
+  const { verdict, logEvidence } = judge(measured, rules)
   const effects = effectsOf(profile, counts)
   return {
     name: profile.name,
     verdict,
-    ...(lack && { lack }),
+    ...(verdict === 'insufficient' && { lack: findLack(measured, rules) }),
     block,
     profile,
     counts: [...counts],

@@ -54,8 +54,12 @@ export function openScores(feature: ProfileFeature): Scores {
       throw new SelvedgeError('EDGES_DIFFER', `"${feature.name}": got ${cells.length} cells, want ${places.length}`)
     }
     const merged = new Array<number>(size).fill(0)
-    for (const [cell, place] of places.entries()) merged[place] = (merged[place] ?? 0) + (cells[cell] ?? 0)
-    merged[bins + 2] = sum(outside.map((cell) => cells[cell] ?? 0))
+    for (let cell = 0; cell < places.length; cell++) {
+      const place = places[cell] ?? 0
+      merged[place] = (merged[place] ?? 0) + (cells[cell] ?? 0)
+    }
+    merged[bins + 2] = 0
+    for (const cell of outside) merged[bins + 2] = (merged[bins + 2] ?? 0) + (cells[cell] ?? 0)
     return merged
   }
   const baseline = merge(feature.counts)

@@ -92,7 +92,7 @@ type Judging = Pick<Settings, 'alpha' | 'features' | 'limits' | 'clustering'>
  * the bracket is wider than 0.1 however many rows come, and a shift of 0.3 could never pass a limit of 0.2. That the
  * mean is not 0 is what the alarm says.
  */
-export function judge(measured: Measured, settings: Judging): Omit<Verdict, 'block'> {
+export function judge(measured: Measured, settings: Judging): Omit<Verdict, 'block' | 'lack'> {
   const { measures, clusters, rule } = measured
   const found = { measures, clusters, logEvidence: logEvidence(measures) }
   const limitsOf = measures.map((told) => ({ told, limit: limitOf(told.direction, settings.limits) }))
@@ -100,7 +100,7 @@ export function judge(measured: Measured, settings: Judging): Omit<Verdict, 'blo
   if (isAlarm && limitsOf.some(({ told, limit }) => Math.abs(told.mean) > limit)) return { verdict: 'drift', ...found }
   const isWithin = limitsOf.every(({ told, limit }) => Math.abs(told.mean) + radiusOf(told, settings) < limit)
   if (isWithin && rule === 'late') return { verdict: 'no_drift', ...found }
-  return { verdict: 'insufficient', ...found, lack: findLack(measured, settings) }
+  return { verdict: 'insufficient', ...found }
 }
 
 /** ln E at which a block is an alarm. */
@@ -158,7 +158,9 @@ export function* blocks(
 function insufficient(track: Track, settings: Settings, start: number, to: number): Verdict {
   const seasons = Math.floor(Math.max(0, to - start) / settings.seasonWindows)
   const block: Block = { from: to - seasons * settings.seasonWindows, to, rule: ruleOfAll(settings, start) }
-  return { ...judge(measureBlock(track, block, start), settings), block }
+  const measured = measureBlock(track, block, start)
+  const found = judge(measured, settings)
+  return { ...found, block, ...(found.verdict === 'insufficient' && { lack: findLack(measured, settings) }) }
 }
 
 function ruleOfAll({ isCut }: Pick<Settings, 'isCut'>, start: number): Block['rule'] {
@@ -169,7 +171,8 @@ function measureBlock(track: Track, { from, to, rule }: Block, start: number): M
   return { measures: track.measure(from, to, start), clusters: track.clusters(from, to, start), rule }
 }
 
-function findLack({ measures, clusters }: Measured, settings: Judging): Lack {
+/** What a block lacks whose verdict is `insufficient`. */
+export function findLack({ measures, clusters }: Measured, settings: Judging): Lack {
   const heaviest = Math.max(...measures.map(({ direction }) => direction.weight))
   const needed = leastClusters(logThreshold(settings, 'start') - Math.log(heaviest))
   const what = settings.clustering === 'senders' ? 'senders' : 'unrelated windows'
