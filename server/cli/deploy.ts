@@ -6,7 +6,7 @@ import { ensemble } from '../../runtime/contract/ensemble.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Client } from './client.ts'
 import { openContext } from './context.ts'
-import { renderVersions } from './deployment.ts'
+import { renderServed } from './deployment.ts'
 import { type ModelReference, parseDeploymentReference, parseModelReference } from './names.ts'
 import { addResourceOptions, mergeResources, type ResourceOptions } from './resources.ts'
 import { findVersion } from './version/find.ts'
@@ -43,10 +43,7 @@ export function addDeploy(program: Command): void {
           percent > 0
             ? ''
             : `Move traffic to it: selvedge traffic ${target.endpoint} ${target.deployment}=<percent> …\n`
-        const what = renderVersions(deployment)
-        const fixed = Object.entries(resources).map(([name, value]) => `${name} ${value}`)
-        const within = fixed.length === 0 ? '' : ` within ${fixed.join(', ')}`
-        return `${where} serves ${what}${within} and takes ${percent} % of the traffic.\n${next}`
+        return `${where} serves ${renderServed(deployment)} and takes ${percent} % of the traffic.\n${next}`
       })
     },
   )

@@ -6,8 +6,9 @@ export function versionsIn(deployment: Deployment): { model: string; version: nu
   return 'steps' in deployment ? deployment.steps : [deployment]
 }
 
-export function renderVersions(deployment: Deployment): string {
-  return versionsIn(deployment)
-    .map(({ model, version }) => `${model}@${version}`)
-    .join(' → ')
+/** Its versions, and the resources that are fixed. */
+export function renderServed(deployment: Deployment): string {
+  const versions = versionsIn(deployment).map(({ model, version }) => `${model}@${version}`)
+  const fixed = Object.entries(deployment.resources ?? {}).map(([name, value]) => `${name} ${value}`)
+  return `${versions.join(' → ')}${fixed.length === 0 ? '' : ` within ${fixed.join(', ')}`}`
 }

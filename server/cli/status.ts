@@ -6,7 +6,7 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { request, type Server } from './answers.ts'
 import type { Client } from './client.ts'
 import { type Context, openContext } from './context.ts'
-import { renderVersions } from './deployment.ts'
+import { renderServed } from './deployment.ts'
 import { renderModels } from './models.ts'
 import { parseName } from './names.ts'
 import { renderAge, renderTable } from './table.ts'
@@ -95,7 +95,7 @@ function renderDeployments(endpoints: readonly Pick<Status['endpoints'][number],
       const own = profiles.filter((profile) => profile.deployment === deployment.name)
       return [
         `${name}/${deployment.name}`,
-        renderVersions(deployment),
+        renderServed(deployment),
         `${traffic.split[deployment.name] ?? 0} %`,
         String(own.reduce((sum, { rows }) => sum + rows, 0)),
         String(own.reduce((sum, { errors }) => sum + total(errors), 0)),

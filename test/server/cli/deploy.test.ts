@@ -49,7 +49,7 @@ describe('selvedge deploy', { timeout: 30_000 }, () => {
     const { code, stdout } = await deploy('--model', 'a@2', ...flags.split(' '))
     expect(code).toBe(0)
     expect(stdout).toContain(
-      'e/green serves a@2 within scorers 1, threads 2, memoryMiB 512, batchRows 32, batchDelayMs 2.5 and takes 0 %',
+      'e/green serves a@2 within batchRows 32, batchDelayMs 2.5, threads 2, memoryMiB 512, scorers 1 and takes 0 %',
     )
     expect(await resources()).toEqual({ scorers: 1, threads: 2, memoryMiB: 512, batchRows: 32, batchDelayMs: 2.5 })
   })
@@ -72,7 +72,7 @@ describe('selvedge deploy', { timeout: 30_000 }, () => {
     const answer = await registry.fixture.request('/api/v1/endpoints/e/deployments/green')
     expect(await answer.json()).toMatchObject({ kind: 'ensemble', steps: ensemble.steps, resources: { threads: 2 } })
     const { stdout: status } = await runCommand(['status', 'e'], { env: { SELVEDGE_REGISTRY: registry.url } })
-    expect(status).toMatch(/e\/green +twice@1 → a@1/)
+    expect(status).toMatch(/e\/green +twice@1 → a@1 within threads 2/)
   })
 
   test.each([
