@@ -151,7 +151,7 @@ describe('the scoring listener', () => {
     expect(performance.now() - began).toBeLessThan(limits.headersTimeoutMs + 5000)
   }, 30_000)
 
-  test('SC-16: callers that do not read their answers lose them, and others are answered meanwhile', async () => {
+  test('SC-16, F-19: callers that do not read their answers lose them, and others are answered meanwhile', async () => {
     await listener.close()
     const exchange = openNodeExchange(200)
     listener = await openListener(createApp({ scoring, exchange, mostBodyBytes: 1024 * 1024 * 1024 }), {
