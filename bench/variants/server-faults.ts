@@ -15,7 +15,7 @@ import { startScoring } from '../node/scoring.ts'
 import { childrenOf } from '../node/servers.ts'
 
 const figure = process.argv[2]
-// Milliseconds of work behind a body of 6 kB: what is refused costs little to send.
+// Some 15 milliseconds of work behind a body of 6 kB: what is refused costs little to send.
 const name = figure === 'gap' ? 'small' : 'slow'
 const running = await startScoring(name, availableParallelism())
 const url = `${running.url}/v2/models/e/infer`

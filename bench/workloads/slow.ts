@@ -4,9 +4,9 @@ import { makeWeights } from './numbers.ts'
 
 export const slowShape = [1, 512]
 
-const layers = 128
+const layers = 1024
 
-/** ONNX bytes; 34 million multiplications a run, with one matrix of 1 MiB. */
+/** ONNX bytes; 270 million multiplications a run, with one matrix of 1 MiB. */
 export function makeSlow(): Uint8Array {
   const nodes = Array.from({ length: layers }, (_, i): NodeToWrite[] => [
     { operator: 'MatMul', inputs: [i === 0 ? 'x' : `h${i}`, 'w'], outputs: [`s${i}`] },
