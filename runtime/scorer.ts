@@ -1,30 +1,16 @@
-/**
- * Scorer: the deployments that a host serves for one endpoint. It assigns a unit to a deployment, runs its session,
- * counts the rows, and switches to a new plan while the old one answers.
- */
+/** Scorer: what a host does for one endpoint. It assigns a unit to a deployment, runs its session and counts the rows. */
 import { bucket, deploymentAt, randomBucket } from './assignment.ts'
 import { type Batch, hasBatchAxis } from './batcher.ts'
 import type { Description } from './contract/description.ts'
-import { ensembleVariant } from './contract/ensemble.ts'
 import type { ExecutionProvider } from './contract/names.ts'
-import type { Plan, PlanDeployment } from './contract/plan.ts'
+import type { Plan } from './contract/plan.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
-import { openEnsemble, type ServedEnsemble } from './ensemble.ts'
+import { type Deployments, type Entry, openDeployments, sourceOf } from './deployments.ts'
 import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors.ts'
 import { encodeRecords, recordValues, tensorValues } from './features.ts'
-import type { Lane } from './lane.ts'
 import { limits } from './limits.ts'
-import type { LoadedDeployment } from './loader.ts'
-import { isSameVersion, isStep } from './plan.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
-import {
-  type Answerer,
-  type Answering,
-  openServed,
-  type Served,
-  type ServedEvent,
-  type ServedOptions,
-} from './served.ts'
+import type { ServedEvent, ServedOptions } from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
@@ -90,21 +76,9 @@ export interface ScoreRequest extends Request {
   records: readonly Readonly<Record<string, unknown>>[]
 }
 
-export interface Scorer {
-  readonly plan: Plan | undefined
+export interface Scorer extends Pick<Deployments, 'plan' | 'lanes' | 'holds' | 'serve' | 'close'> {
   readonly tally: Tally
   readonly units: Units
-  /** Who answers now, by deployment. */
-  readonly lanes: ReadonlyMap<string, Lane>
-  holds(deployment: PlanDeployment): boolean
-  /**
-   * Switches to a plan. Deployments not yet held are opened, checked against their golden samples and run once before
-   * anything changes; when one fails the plan before goes on.
-   *
-   * @param loaded - every deployment of the plan for which {@link Scorer.holds} is false
-   * @throws {@link SelvedgeError} `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`, `OPERATOR_UNKNOWN`, `GOLDEN_MISMATCH`
-   */
-  serve(plan: Plan, loaded: readonly LoadedDeployment[]): Promise<void>
   /**
    * The deployment of a unit, or the one that is pinned: whose description the request must fit.
    *
@@ -117,7 +91,6 @@ export interface Scorer {
   score(request: ScoreRequest, to: Chosen): Promise<Answer & { predictions: Prediction[] }>
   /** Counts what befell the whole host as an error of each deployment that it serves. */
   count(code: ErrorCode): void
-  close(): Promise<void>
 }
 
 interface ChosenEntry extends Chosen {
@@ -137,27 +110,15 @@ interface Read<Result> extends Values {
   result: Result
 }
 
-/** A deployment of the plan: what answers under a name. */
-interface Entry<Answers extends Answering = Answering> {
-  name: string
-  version: number
-  served: Answers
-  spec: Source['spec']
-}
-
 export function openScorer(options: ScorerOptions): Scorer {
   const tally = openTally(options.device)
   const units = openUnits()
-  let plan: Plan | undefined
-  /** By deployment, steps of ensembles among them. */
-  let versions = new Map<string, Entry<Served>>()
-  let ensembles = new Map<string, Entry<ServedEnsemble>>()
-  /** Those that take requests. */
-  let entries = new Map<string, Entry>()
-
-  function held(deployment: PlanDeployment): Entry<Served> | undefined {
-    return [...versions.values()].find((each) => isSameVersion(each.served.deployment, deployment))
-  }
+  // What befalls a session is counted like an error of the provider that it befell.
+  const deployments = openDeployments(options, (source, event) => {
+    if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
+    if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
+    options.event?.({ ...event, ...source })
+  })
 
   function choose({ unit, deployment, version }: Target): ChosenEntry {
     const isPinned = deployment !== undefined || version !== undefined
@@ -167,7 +128,7 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   function versioned(version: number | undefined): Entry | undefined {
     if (version === undefined) return undefined
-    const found = [...entries.values()].find((each) => each.version === version)
+    const found = [...deployments.entries.values()].find((each) => each.version === version)
     if (found !== undefined) return found
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
@@ -180,12 +141,12 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   function current(): Plan {
-    if (plan !== undefined) return plan
+    if (deployments.plan !== undefined) return deployments.plan
     throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
   }
 
   function named(deployment: string): Entry {
-    const found = entries.get(deployment)
+    const found = deployments.entries.get(deployment)
     if (found !== undefined) return found
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} has no deployment ${deployment}`, {
       deployment,
@@ -193,6 +154,7 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   function isSampled(unit: string | undefined): boolean {
+    const { plan } = deployments
     const rate = plan?.telemetry.sampleRate ?? 0
     if (rate >= 1) return true
     return placeOf(`${plan?.salt}:sample`, unit) < rate * 1_000_000
@@ -249,87 +211,17 @@ export function openScorer(options: ScorerOptions): Scorer {
     })
   }
 
-  /** What befalls a session is counted like an error of the provider that it befell. */
-  function befell(deployment: PlanDeployment, opening: Plan, event: ServedEvent): void {
-    for (const source of sourcesOf(deployment, opening, event)) {
-      if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
-      if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
-      options.event?.({ ...event, ...source })
-    }
-  }
-
-  // A plan may give a version another name than the one that it was opened under.
-  function sourcesOf(deployment: PlanDeployment, opening: Plan, { variant, provider }: ServedEvent): Source[] {
-    const serving = [...versions.values()].filter(({ served }) => isSameVersion(served.deployment, deployment))
-    const names = serving.length === 0 ? [deployment.name] : serving.map(({ name }) => name)
-    const { ensembles: known = [] } = (serving.length > 0 && plan) || opening
-    return names.map((name) => {
-      const ensemble = known.find(({ steps }) => steps.some((step) => step.deployment === name))
-      if (ensemble === undefined) return { deployment: name, version: deployment.version, variant, provider }
-      return { deployment: ensemble.name, version: ensemble.version, variant: ensembleVariant, provider }
-    })
-  }
-
-  async function open(
-    deployment: PlanDeployment,
-    opening: Plan,
-    loaded: readonly LoadedDeployment[],
-  ): Promise<Entry<Served>> {
-    const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
-    if (found === undefined) throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
-    const event = (what: ServedEvent) => befell(deployment, opening, what)
-    const served = await openServed(found, { ...options, event })
-    const { spec } = found
-    return {
-      name: deployment.name,
-      version: deployment.version,
-      served,
-      spec: spec && deployment.spec !== undefined ? { digest: deployment.spec, document: spec } : undefined,
-    }
-  }
-
   return {
     get plan() {
-      return plan
+      return deployments.plan
+    },
+    get lanes() {
+      return deployments.lanes
     },
     tally,
     units,
-    get lanes() {
-      return new Map(Array.from(versions, ([name, { served }]) => [name, served.lane]))
-    },
-    holds: (deployment) => held(deployment) !== undefined,
-
-    async serve(next, loaded) {
-      const fresh: Entry<Served>[] = []
-      const after = new Map<string, Entry<Served>>()
-      let composed: typeof ensembles
-      try {
-        for (const deployment of next.deployments) {
-          let entry = held(deployment) ?? fresh.find((each) => isSameVersion(each.served.deployment, deployment))
-          if (entry === undefined) {
-            entry = await open(deployment, next, loaded)
-            fresh.push(entry)
-          }
-          after.set(deployment.name, { ...entry, name: deployment.name })
-        }
-        composed = compose(next, after)
-      } catch (error) {
-        await Promise.all(fresh.map(({ served }) => served.close()))
-        throw error
-      }
-      const kept = new Set(Array.from(after.values(), ({ served }) => served))
-      const gone = new Set(Array.from(versions.values(), ({ served }) => served).filter((each) => !kept.has(each)))
-      const leaving = [...ensembles.values()]
-      plan = next
-      versions = after
-      ensembles = composed
-      const all = new Map<string, Entry>([...after, ...composed])
-      entries = new Map([...all].filter(([name]) => !isStep(name)))
-      // Their runs need their steps.
-      for (const { served } of leaving) await served.close()
-      for (const served of gone) await served.close()
-    },
-
+    holds: deployments.holds,
+    serve: deployments.serve,
     choose,
 
     infer: ({ inputs, outputs, ...request }, chosen) =>
@@ -360,19 +252,10 @@ export function openScorer(options: ScorerOptions): Scorer {
       ),
 
     count(code) {
-      for (const entry of entries.values()) tally.failed(sourceOf(entry, entry.served.lane), code)
+      for (const entry of deployments.entries.values()) tally.failed(sourceOf(entry, entry.served.lane), code)
     },
 
-    async close() {
-      const all = new Set(Array.from(versions.values(), ({ served }) => served))
-      const leaving = [...ensembles.values()]
-      versions = new Map()
-      ensembles = new Map()
-      entries = new Map()
-      plan = undefined
-      for (const { served } of leaving) await served.close()
-      for (const served of all) await served.close()
-    },
+    close: deployments.close,
   }
 }
 
@@ -384,25 +267,4 @@ function checkRows(description: Description, inputs: Tensors): void {
 
 function placeOf(salt: string, unit: string | undefined): number {
   return unit === undefined ? randomBucket() : bucket(salt, unit)
-}
-
-function compose(
-  { ensembles = [] }: Plan,
-  versions: ReadonlyMap<string, Entry<Served>>,
-): Map<string, Entry<ServedEnsemble>> {
-  const stepOf = (deployment: string) => {
-    const found = versions.get(deployment)
-    if (found !== undefined) return found.served
-    throw new SelvedgeError('PLAN_INVALID', `the plan has no deployment ${deployment}, a step of an ensemble`)
-  }
-  return new Map(
-    ensembles.map((each) => {
-      const { name, version } = each
-      return [name, { name, version, served: openEnsemble(each, stepOf), spec: undefined }]
-    }),
-  )
-}
-
-function sourceOf({ name, version, spec }: Entry, { variant, provider }: Answerer): Source {
-  return { deployment: name, version, variant: variant.id, provider, spec }
 }
