@@ -2,7 +2,7 @@
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import type { Deaths } from './deaths.ts'
-import type { RequestMeta } from './protocol.ts'
+import type { RequestMeta } from './scoring.ts'
 
 export interface AdmissionOptions {
   deaths: Deaths

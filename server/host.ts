@@ -139,7 +139,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     if (found === undefined) return undefined
     const { plan } = found.follower
     return {
-      isReady: scorers.isReady(name),
+      // Scorers serve a plan a moment before it is known here.
+      isReady: plan !== undefined && scorers.isReady(name),
       revision: plan?.revision,
       deployments: plan === undefined ? [] : described(plan, found.descriptions),
     }

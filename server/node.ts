@@ -1,15 +1,15 @@
 /** What a Node process imports: `connect` gives an endpoint's models, scored in a child process beside it. */
 import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
 import { splitPercent } from '../runtime/connection.ts'
-import { type ErrorCode, errorTable, SelvedgeError } from '../runtime/errors.ts'
+import { SelvedgeError } from '../runtime/errors.ts'
 import { decodeInferResponse, encodeInferRequest } from '../runtime/oip/infer.ts'
+import { refusalOf } from '../runtime/oip/refusal.ts'
 import { answeringIn, isExpired } from '../runtime/plan.ts'
 import type { Prediction } from '../runtime/predictions.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { openHost } from './host.ts'
 import { log } from './log.ts'
-import type { RequestMeta } from './protocol.ts'
-import type { ScoredAnswer } from './scoring.ts'
+import type { RequestMeta, ScoredAnswer } from './scoring.ts'
 
 export type { Connection, ConnectOptions, Scored } from '../runtime/connection.ts'
 export { SelvedgeError } from '../runtime/errors.ts'
@@ -64,7 +64,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
     checkOpen()
     const called = performance.now()
     const answer = await host.scorers.ask(type, { ...meta, endpoint }, body)
-    if (answer.status !== 200) throw refusal(answer)
+    if (answer.status !== 200) throw refusalOf({ ...answer, headers: new Headers(answer.headers) })
     return { answer, by: answeredBy(answer, meta.unit, called) }
   }
 
@@ -126,12 +126,6 @@ function answeredBy({ by }: ScoredAnswer, unit: string | undefined, called: numb
   if (by === undefined) throw new SelvedgeError('INTERNAL', 'an answer does not say who gave it')
   const { queueMs, computeMs, batch: _, ...answer } = by
   return { ...answer, unit, timings: { queueMs, computeMs, totalMs: performance.now() - called } }
-}
-
-function refusal({ headers, body }: ScoredAnswer): SelvedgeError {
-  const code = headers['selvedge-error'] ?? 'INTERNAL'
-  const { error } = JSON.parse(new TextDecoder().decode(body)) as { error: string }
-  return new SelvedgeError(Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'INTERNAL', error)
 }
 
 // The pixels of an image come as bytes, which JSON would write as an object. `this` holds the value from before toJSON,

@@ -16,7 +16,7 @@ import type { Plan } from '../runtime/contract/plan.ts'
 import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
 import { type ErrorMessage, SelvedgeError } from '../runtime/errors.ts'
 import type { LoadedDeployment } from '../runtime/loader.ts'
-import type { Providers, ScoredAnswer } from './scoring.ts'
+import type { Providers, RequestMeta, ScoredAnswer } from './scoring.ts'
 
 /** The meta of each type of frame. */
 export interface FrameMeta {
@@ -46,23 +46,6 @@ export interface FrameMeta {
   flushed: boolean
   /** Answers `count`. */
   counted: ReportedCounts
-}
-
-/** What of an HTTP request a scorer needs beside its body. */
-export interface RequestMeta {
-  endpoint: string
-  version?: number | undefined
-  unit?: string | undefined
-  deployment?: string | undefined
-  /** `Inference-Header-Content-Length`. */
-  headerLength?: number | undefined
-  encoding?: 'gzip' | 'deflate' | undefined
-  /** Who asks: requests are limited by caller, too. */
-  caller?: string | undefined
-  /** How long its caller waits, in ms. */
-  timeoutMs?: number | undefined
-  /** In which its caller takes the answer. */
-  accepts?: 'gzip' | 'deflate' | undefined
 }
 
 /** A LoadedDeployment whose files are in the body, in this order: the network, then its external data. */

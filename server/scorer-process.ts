@@ -13,8 +13,8 @@ import { withParentDeath } from '../runtime/providers/guard.ts'
 import { type CallOptions, openCalls } from './calls.ts'
 import type { Log } from './log.ts'
 import { openMemoryLimit } from './memory.ts'
-import type { Frame, FrameMeta, FrameType, ReportedCounts, RequestMeta } from './protocol.ts'
-import type { Providers, ScoredAnswer } from './scoring.ts'
+import type { Frame, FrameMeta, FrameType, ReportedCounts } from './protocol.ts'
+import type { Providers, RequestMeta, ScoredAnswer } from './scoring.ts'
 import { openWire, type Wire } from './wire.ts'
 
 export interface ScorerProcessOptions {

@@ -4,7 +4,6 @@ import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Resources } from '../runtime/contract/resources.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { HttpAnswer } from './http-answer.ts'
-import type { RequestMeta } from './protocol.ts'
 
 export interface Scoring {
   /** Names of the endpoints that are followed, sorted. */
@@ -52,6 +51,23 @@ export type ScoredAnswer = HttpAnswer & { by?: Answer | undefined; codec?: Codec
 export interface Codec {
   decodeMs: number
   encodeMs: number
+}
+
+/** What of an HTTP request a scorer needs beside its body. */
+export interface RequestMeta {
+  endpoint: string
+  version?: number | undefined
+  unit?: string | undefined
+  deployment?: string | undefined
+  /** `Inference-Header-Content-Length`. */
+  headerLength?: number | undefined
+  encoding?: 'gzip' | 'deflate' | undefined
+  /** Who asks: requests are limited by caller, too. */
+  caller?: string | undefined
+  /** How long its caller waits, in ms. */
+  timeoutMs?: number | undefined
+  /** In which its caller takes the answer. */
+  accepts?: 'gzip' | 'deflate' | undefined
 }
 
 export interface EndpointState {

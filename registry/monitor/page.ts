@@ -15,7 +15,7 @@ export function driftPage(report: DriftReport): Html {
   const all = [...report.features, ...report.outputs].toSorted((a, b) => ranks[a.verdict] - ranks[b.verdict])
   return html`<h1>Drift of ${endpoint}: ${words[verdict]}</h1>
 <p class="dim">As of ${time(at)} · deployment ${deployment}, version ${version} · monitor ${monitor.name}, alpha ${monitor.alpha}, season ${monitor.season}</p>
-<p>${formatCount(rows)} rows of ${formatCount(senders)} ${senders === 1 ? 'sender' : 'senders'} in ${formatCount(windows)} windows of ${window} since ${time(from)}.${clustering === 'windows' ? ` They are of a few servers: the verdicts rest on the promise that rows ${window} apart are unrelated.` : ''}</p>
+<p>${formatCount(rows)} rows of ${formatCount(senders)} ${senders === 1 ? 'sender' : 'senders'} in ${formatCount(windows)} ${windows === 1 ? 'window' : 'windows'} of ${window} since ${time(from)}.${clustering === 'windows' ? ` They are of a few servers: the verdicts rest on the promise that rows ${window} apart are unrelated.` : ''}</p>
 ${verdictTable(all)}
 <p class="dim">Evidence stands in powers of ten; there is an alarm from what it needs on, and drift where the mean is past its limit, too. <code>selvedge why ${endpoint} --monitor ${monitor.name}</code> makes each verdict again from the counts.</p>
 <h2>Rows against the baseline</h2>

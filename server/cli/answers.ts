@@ -1,7 +1,8 @@
 /** HTTP answers as values or errors: the three error bodies of Selvedge read back into the one error class. */
 import { z } from 'zod'
 import { problem } from '../../runtime/contract/control.ts'
-import { type ErrorCode, errorTable, SelvedgeError } from '../../runtime/errors.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { asCode, codeOfStatus } from '../../runtime/oip/refusal.ts'
 
 export interface Server {
   /** For messages: `registry` or `scoring server`. */
@@ -112,33 +113,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function asCode(text: string): ErrorCode | undefined {
-  return Object.hasOwn(errorTable, text) ? (text as ErrorCode) : undefined
-}
-
-const statusCodes: Readonly<Record<number, ErrorCode>> = {
-  400: 'INVALID_REQUEST',
-  401: 'UNAUTHENTICATED',
-  403: 'FORBIDDEN',
-  404: 'NOT_FOUND',
-  405: 'METHOD_NOT_ALLOWED',
-  412: 'PRECONDITION_FAILED',
-  413: 'BODY_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
-  421: 'HOST_NOT_ALLOWED',
-  422: 'RUN_FAILED',
-  428: 'PRECONDITION_REQUIRED',
-  429: 'TOO_MANY_REQUESTS',
-  502: 'NOT_READY',
-  503: 'NOT_READY',
-  504: 'DEADLINE_EXCEEDED',
-  507: 'STORAGE_FULL',
-}
-
-function codeOfStatus(status: number): ErrorCode {
-  return statusCodes[status] ?? 'INTERNAL'
 }
 
 function unreachable(server: Server, why: string, cause?: unknown): SelvedgeError {

@@ -58,7 +58,7 @@ export function renderReport(report: DriftReport): string {
   const promise = isServer ? `: servers, whose rows ${window} apart are taken to be unrelated` : ''
   const head = [
     `${endpoint}/${deployment}, version ${version}: ${words[verdict]}`,
-    `monitor ${monitor.name}: ${windows} windows of ${window} since ${from}, season ${monitor.season}, alpha ${monitor.alpha}`,
+    `monitor ${monitor.name}: ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window} since ${from}, season ${monitor.season}, alpha ${monitor.alpha}`,
     `${rows} rows of ${senders} senders${promise}`,
   ]
   return `${head.map(plain).join('\n')}\n\n${renderFeatures([...report.features, ...report.outputs])}`

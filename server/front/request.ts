@@ -1,7 +1,7 @@
 /** What of a scoring request its path and headers say, checked before the body is read. */
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { RequestMeta } from '../protocol.ts'
+import type { RequestMeta } from '../scoring.ts'
 import type { Exchange } from './exchange.ts'
 
 /**

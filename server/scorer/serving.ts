@@ -9,8 +9,8 @@ import { openScorer, type Scorer } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { errorAnswer } from '../http-answer.ts'
 import { errorFields, type Log } from '../log.ts'
-import type { Frame, FrameMeta, FrameType, LoadedMeta, ReportedCounts, RequestMeta } from '../protocol.ts'
-import type { ScoredAnswer } from '../scoring.ts'
+import type { Frame, FrameMeta, FrameType, LoadedMeta, ReportedCounts } from '../protocol.ts'
+import type { RequestMeta, ScoredAnswer } from '../scoring.ts'
 import { answerInfer, answerScore } from './answer.ts'
 
 export interface ServingOptions {

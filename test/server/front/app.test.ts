@@ -9,8 +9,7 @@ import { type AppOptions, createApp } from '../../../server/front/app.ts'
 import { openCallers } from '../../../server/front/callers.ts'
 import { webExchange } from '../../../server/front/exchange.ts'
 import { jsonAnswer } from '../../../server/http-answer.ts'
-import type { RequestMeta } from '../../../server/protocol.ts'
-import type { EndpointState, Scoring } from '../../../server/scoring.ts'
+import type { EndpointState, RequestMeta, Scoring } from '../../../server/scoring.ts'
 import { version } from '../../../server/version.ts'
 
 const description: Description = {
