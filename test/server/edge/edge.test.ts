@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { golden as goldenSchema } from '../../../runtime/contract/golden.ts'
 import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
-import { SelvedgeError } from '../../../runtime/errors.ts'
+import type { SelvedgeError } from '../../../runtime/errors.ts'
 import { goldenInputs } from '../../../runtime/golden.ts'
 import { openOipClient } from '../../../runtime/oip/client.ts'
 import { encodeInferRequest } from '../../../runtime/oip/infer.ts'
@@ -17,6 +17,7 @@ import { openNodeExchange } from '../../../server/front/node-exchange.ts'
 import { type Connection, connect } from '../../../server/node.ts'
 import { type Files, pushModel, sendJson } from '../../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from '../fixtures/registry.ts'
+import { idleScoring } from '../front/fixture.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 const samples = fileURLToPath(new URL('../../../dist/demo/', import.meta.url))
@@ -200,19 +201,7 @@ describe('pages of any origin', () => {
   let node: Listener
 
   beforeAll(async () => {
-    const scoring = {
-      endpoints: [],
-      endpoint: () => undefined,
-      isReady: true,
-      guard: 'none',
-      scorerCount: 1,
-      restarts: 0,
-      memory: [],
-      waiting: () => 0,
-      admit: () => undefined,
-      ask: () => Promise.reject(new SelvedgeError('NOT_READY', 'nothing is served')),
-    }
-    node = await openListener(createApp({ scoring, exchange: openNodeExchange(), mostBodyBytes: 1024 }), {
+    node = await openListener(createApp({ scoring: idleScoring, exchange: openNodeExchange(), mostBodyBytes: 1024 }), {
       host: '127.0.0.1',
       port: 0,
     })

@@ -6,6 +6,7 @@ import { type Listener, openListener } from '../../../server/front/listener.ts'
 import { openNodeExchange } from '../../../server/front/node-exchange.ts'
 import type { Scoring } from '../../../server/scoring.ts'
 import { ambiguousRequests, sendText } from '../../fixtures/wire.ts'
+import { idleScoring } from './fixture.ts'
 
 const decoder = new TextDecoder()
 
@@ -16,15 +17,9 @@ describe('the scoring listener', () => {
   let answered: PromiseWithResolvers<void>
 
   const scoring: Scoring = {
+    ...idleScoring,
     endpoints: ['echo'],
     endpoint: (name) => (name === 'echo' ? { isReady: true, revision: 1, deployments: [] } : undefined),
-    isReady: true,
-    guard: 'none',
-    scorerCount: 1,
-    restarts: 0,
-    memory: [],
-    waiting: () => 0,
-    admit: () => undefined,
     async ask(_type, meta, body, signal) {
       bodies.push(body)
       if (signal !== undefined) signals.push(signal)
