@@ -275,8 +275,9 @@ export async function openPool(options: PoolOptions, deaths: Deaths): Promise<Po
       trials.close()
       tellChange()
       await last()
-      for (const scorer of processes) scorer.kill('the host closes')
-      await Promise.all(slots)
+      const leaving = [...processes]
+      for (const scorer of leaving) scorer.kill('the host closes')
+      await Promise.all([...slots, ...leaving.map(({ gone }) => gone)])
       await rm(cwd, { recursive: true, force: true })
     },
   }

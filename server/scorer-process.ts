@@ -51,6 +51,8 @@ export interface ScorerProcess {
   /** Those and why the others are not there; undefined until it is ready. */
   readonly providers: Providers | undefined
   readonly ended: Promise<Death>
+  /** Behind {@link ScorerProcess.ended}: the system has taken it away. */
+  readonly gone: Promise<void>
   /** The plan in force for an endpoint. */
   plan(endpoint: string): Plan | undefined
   holds(endpoint: string, deployment: PlanDeployment): boolean
@@ -193,6 +195,10 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
   }
 
   const wire: Wire = openWire(lineOf(child), receive, () => kill('its line closed'))
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', () => resolve())
+  })
   child.once('error', (error) => finish(`it could not be started: ${error.message}`))
   child.once('exit', (code, signal) => finish(signal === null ? `it ended with code ${code}` : `${signal}`))
 
@@ -209,6 +215,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
       return providers
     },
     ended: ended.promise,
+    gone,
     plan: (endpoint) => plans.get(endpoint),
     holds: (endpoint, deployment) =>
       plans.get(endpoint)?.deployments.some((held) => isSameVersion(held, deployment)) ?? false,
