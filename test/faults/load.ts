@@ -24,7 +24,7 @@ export function keepAsking(
   const asking = Array.from({ length: connections }, async () => {
     while (!stopped) {
       asked++
-      const found = await scoreOf(url, asked % 7, 1).then(check, (thrown) => `no answer: ${thrown}`)
+      const found = await scoreOf(url, asked % 7, 1).then(check, (thrown) => `no answer: ${thrown.cause?.code}`)
       if (found !== undefined) wrong.push(found)
     }
   })

@@ -51,18 +51,15 @@ describe('a scoring server', { timeout: 60_000 }, () => {
   test('F-06: SIGTERM under load answers what it took, takes nothing new and ends with 0', async () => {
     server = await startServer(registry, '--scorers', '2')
     await server.untilReady('e')
-    let ending = false
     const load = keepAsking(server.url, 16, async (answer) => await isGood(answer))
     await expect.poll(() => load.asked()).toBeGreaterThan(200)
-    ending = true
     server.end()
     expect(await server.ended).toBe(0)
     const wrong = await load.stop()
-    expect(ending).toBe(true)
-    // A connection that is refused was never taken; an answer that was begun is whole.
-    expect(wrong.filter((each) => !each.startsWith('no answer: TypeError: fetch failed'))).toEqual([])
-    const { rows } = (await registry.rows().then((counted) => ({ rows: counted.blue }))) as { rows: number }
-    expect(rows).toBe(load.asked() - wrong.length)
+    // Some find the door closed, or go out just as it closes: what was run was answered.
+    const atTheDoor = /^no answer: (ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET)$/
+    expect(wrong.filter((each) => !atTheDoor.test(each))).toEqual([])
+    expect((await registry.rows()).blue).toBe(load.asked() - wrong.length)
   })
 
   test('SC-13, F-20: past its capacity it refuses at once, and answers as before when the load is gone', async () => {

@@ -99,6 +99,12 @@ export function linearFiles(weights: readonly [number, number] = [1, 2]): Files 
   }
 }
 
+/** The file of a blob. */
+export function placeOf({ dataDir }: Pick<Fixture, 'dataDir'>, digest: string): string {
+  const hex = digest.slice('sha256:'.length)
+  return join(dataDir, 'blobs', 'sha256', hex.slice(0, 2), hex.slice(2, 4), hex)
+}
+
 export async function pushBlob(fixture: Fixture, repository: string, bytes: Uint8Array<ArrayBuffer>, token?: string) {
   const answer = await fixture.request(`/v2/${repository}/blobs/uploads/?digest=${digestOf(bytes)}`, {
     method: 'POST',

@@ -207,14 +207,7 @@ async function hostsOf(
   versions: readonly number[],
   heardSince: string,
 ): Promise<Holders['hosts']> {
-  return await db
-    .selectFrom('reports')
-    .innerJoin('profiles', (join) =>
-      join
-        .onRef('profiles.endpoint', '=', 'reports.endpoint')
-        .onRef('profiles.sender', '=', 'reports.sender')
-        .onRef('profiles.window', '=', 'reports.window'),
-    )
+  return await heard(db, heardSince)
     .innerJoin('served', (join) =>
       join
         .onRef('served.endpoint', '=', 'profiles.endpoint')
@@ -228,7 +221,6 @@ async function hostsOf(
     ])
     .where('served.model', '=', model)
     .where('served.version', 'in', versions)
-    .where('reports.received_at', '>=', heardSince)
     .groupBy(['reports.endpoint', 'served.version'])
     .orderBy('reports.endpoint')
     .orderBy('served.version')
@@ -241,14 +233,7 @@ async function ensembleHostsOf(
   versions: readonly number[],
   heardSince: string,
 ): Promise<Holders['hosts']> {
-  const rows = await db
-    .selectFrom('reports')
-    .innerJoin('profiles', (join) =>
-      join
-        .onRef('profiles.endpoint', '=', 'reports.endpoint')
-        .onRef('profiles.sender', '=', 'reports.sender')
-        .onRef('profiles.window', '=', 'reports.window'),
-    )
+  const rows = await heard(db, heardSince)
     .innerJoin('ensembles', (join) =>
       join
         .onRef('ensembles.endpoint', '=', 'profiles.endpoint')
@@ -260,7 +245,6 @@ async function ensembleHostsOf(
       'ensembles.steps',
       select.fn.count<number>('reports.sender').distinct().as('count'),
     ])
-    .where('reports.received_at', '>=', heardSince)
     .groupBy(['reports.endpoint', 'ensembles.deployment', 'ensembles.version'])
     .orderBy('reports.endpoint')
     .execute()
@@ -276,4 +260,17 @@ function numbersIn(
   versions: readonly number[],
 ): number[] {
   return versions.filter((version) => some.some((each) => each.model === model && each.version === version))
+}
+
+/** What hosts reported since then. */
+function heard(db: Kysely<Tables>, since: string) {
+  return db
+    .selectFrom('reports')
+    .innerJoin('profiles', (join) =>
+      join
+        .onRef('profiles.endpoint', '=', 'reports.endpoint')
+        .onRef('profiles.sender', '=', 'reports.sender')
+        .onRef('profiles.window', '=', 'reports.window'),
+    )
+    .where('reports.received_at', '>=', since)
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { copyData } from '../../../registry/backup/copy.ts'
 import { openRegistry } from '../../../registry/registry.ts'
-import { bytesOf, digestOf, type Fixture, linearFiles, openServing, pushBlob, pushModel } from '../fixture.ts'
+import { bytesOf, digestOf, type Fixture, linearFiles, openServing, placeOf, pushBlob, pushModel } from '../fixture.ts'
 
 let folder: string
 let fixture: Fixture
@@ -32,11 +32,6 @@ async function withRegistry<T>(
   } finally {
     await registry.close()
   }
-}
-
-function placeOf(dataDir: string, digest: string): string {
-  const hex = digest.slice('sha256:'.length)
-  return join(dataDir, 'blobs', 'sha256', hex.slice(0, 2), hex.slice(2, 4), hex)
 }
 
 describe('a backup', () => {
@@ -81,7 +76,7 @@ describe('a backup', () => {
   test('names the blobs whose bytes are damaged, and copies the others', async () => {
     const bytes = bytesOf('soon damaged')
     await pushBlob(fixture, 'a', bytes)
-    truncateSync(placeOf(fixture.dataDir, digestOf(bytes)), 3)
+    truncateSync(placeOf(fixture, digestOf(bytes)), 3)
     const copied = await copyData(fixture.dataDir, join(folder, 'backup'))
     expect(copied.damaged).toEqual([digestOf(bytes)])
     expect(copied.blobs).toBeGreaterThan(3)

@@ -16,22 +16,17 @@ import { listen } from '../../../registry/listener.ts'
 import {
   bytesOf,
   digestOf,
-  type Fixture,
   linearDescription,
   linearFiles,
   modelManifest,
   openFixture,
+  placeOf,
   pushBlob,
   pushModel,
   putManifest,
 } from '../fixture.ts'
 
 const hello = bytesOf('hello, blob')
-
-function placeOf(fixture: Fixture, digest: string): string {
-  const hex = digest.slice('sha256:'.length)
-  return join(fixture.dataDir, 'blobs', 'sha256', hex.slice(0, 2), hex.slice(2, 4), hex)
-}
 
 describe('a blob whose file was changed behind the registry’s back', () => {
   test('BL-01 with one byte flipped is a clean error and stays one, until it is pushed again', async () => {

@@ -12,6 +12,7 @@ import {
   linearModel,
   modelManifest,
   openFixture,
+  placeOf,
   pushBlob,
   pushModel,
   putManifest,
@@ -19,11 +20,6 @@ import {
 } from '../fixture.ts'
 
 const hello = bytesOf('hello, blob')
-
-function placeOf(fixture: Fixture, digest: string): string {
-  const hex = digest.slice('sha256:'.length)
-  return join(fixture.dataDir, 'blobs', 'sha256', hex.slice(0, 2), hex.slice(2, 4), hex)
-}
 
 async function collect(fixture: Fixture, dryRun = false): Promise<unknown> {
   const answer = await sendJson(fixture, 'POST', '/api/v1/gc', { dryRun })

@@ -9,6 +9,7 @@ import { bytesOf, digestOf, type Fixture, linearFiles, openFixture, pushModel, s
 import { countRows, type SentRow, senderOf } from './senders.ts'
 
 export const at = Date.parse('2026-11-24T10:00:30Z')
+
 /** Model `m@1` with a baseline of 5,000 rows behind endpoint `e`, made at 10:00. */
 export async function openMonitored(clock: { now: number } = { now: at }): Promise<Fixture & { spec: ProfileSpec }> {
   const rows = draw(5000, 1)
@@ -22,6 +23,16 @@ export async function openMonitored(clock: { now: number } = { now: at }): Promi
   await pushModel(fixture, 'm', '1', { ...linearFiles(), 'profile.json': bytesOf(spec) })
   await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'm', version: 1 })
   return Object.assign(fixture, { spec })
+}
+
+/** The same with monitor `mine` and eight minutes of rows of which `a` moved by 0.4 standard deviations, `b` did not. */
+export async function openDrifted(): Promise<Fixture & { spec: ProfileSpec }> {
+  const clock = { now: at }
+  const fixture = await openMonitored(clock)
+  await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/monitors/mine', quick)
+  clock.now = at + 8 * 60_000
+  await post(fixture, reportsOf(fixture.spec, draw(4000, 2, 0.4)))
+  return fixture
 }
 
 export function draw(count: number, seed: number, shift = 0) {

@@ -1,14 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { sendJson } from '../fixture.ts'
-import { at, draw, openMonitored, post, quick, reportsOf } from './fixture.ts'
+import { openDrifted, openMonitored } from './fixture.ts'
 
 describe('the drift page', () => {
   test('says the verdicts with what they rest on, those that drift first, and asks nothing of the network', async () => {
-    const clock = { now: at }
-    await using fixture = await openMonitored(clock)
-    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/monitors/mine', quick)
-    clock.now = at + 8 * 60_000
-    await post(fixture, reportsOf(fixture.spec, draw(4000, 2, 0.4)))
+    await using fixture = await openDrifted()
     const answer = await fixture.request('/endpoints/e/drift?monitor=mine')
     expect(answer.status).toBe(200)
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")

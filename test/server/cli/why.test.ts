@@ -3,17 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { listen } from '../../../registry/listener.ts'
 import type { DriftReport } from '../../../runtime/contract/monitor.ts'
 import { serve } from '../../fixtures/http.ts'
-import { sendJson } from '../../registry/fixture.ts'
-import { at, draw, drift, openMonitored, post, quick, reportsOf } from '../../registry/monitor/fixture.ts'
+import { drift, openDrifted } from '../../registry/monitor/fixture.ts'
 import { runCommand } from './command.ts'
 
 describe('why an endpoint drifts', () => {
   test('is told as the registry tells it, made again from its numbers, in JSON and in words', async () => {
-    const clock = { now: at }
-    await using fixture = await openMonitored(clock)
-    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/monitors/mine', quick)
-    clock.now = at + 8 * 60_000
-    await post(fixture, reportsOf(fixture.spec, draw(4000, 2, 0.4)))
+    await using fixture = await openDrifted()
     const listener = await listen(fixture.registry, '127.0.0.1', 0)
     try {
       const env = { SELVEDGE_REGISTRY: listener.url }
@@ -32,11 +27,7 @@ describe('why an endpoint drifts', () => {
   })
 
   test('is refused where the verdict does not follow from the numbers', async () => {
-    const clock = { now: at }
-    await using fixture = await openMonitored(clock)
-    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/monitors/mine', quick)
-    clock.now = at + 8 * 60_000
-    await post(fixture, reportsOf(fixture.spec, draw(4000, 2, 0.4)))
+    await using fixture = await openDrifted()
     const told = await drift(fixture, '?monitor=mine')
     const wrong: DriftReport = {
       ...told,
