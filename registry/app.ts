@@ -9,6 +9,7 @@ import { consoleRoutes } from './console/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
 import { planRoutes } from './endpoints/plan-routes.ts'
 import { endpointRoutes } from './endpoints/routes.ts'
+import { eventRoutes } from './events/routes.ts'
 import { garbageRoutes } from './garbage/routes.ts'
 import { jsonBody } from './http/body.ts'
 import { crossOrigin } from './http/cross-origin.ts'
@@ -71,6 +72,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   planRoutes(app, services)
   telemetryRoutes(app, services)
   monitorRoutes(app, services)
+  eventRoutes(app, services)
   tokenRoutes(app, services)
   garbageRoutes(app, services)
   consoleRoutes(app, services, assets)

@@ -8,6 +8,7 @@ import { openClaims } from './blobs/claims.ts'
 import { openFolderBlobs } from './blobs/folder.ts'
 import { openPlanKey } from './endpoints/key.ts'
 import { openPlans } from './endpoints/plans.ts'
+import { openFeed } from './events/feed.ts'
 import type { Services } from './http/env.ts'
 import { type Lock, openLock } from './lock.ts'
 import { openCounters } from './metrics/counters.ts'
@@ -48,7 +49,7 @@ export interface Registry {
   key: string
   /** Tokens in force by role. */
   tokens(): Promise<Partial<Record<Role, number>>>
-  /** Answers whoever waits for a plan; no one waits from now on. */
+  /** Answers whoever waits for a plan and ends streams of events; no one waits from now on. */
   drain(): void
   /** After {@link drain}: settles once all that was acknowledged is on disk and the data folder is free. */
   close(): Promise<void>
@@ -86,6 +87,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   const probes = openProbes({ store, blobs, run: options.probe ?? probe, now, log })
   probes.startPending()
   const intake = openIntake(store, now, counters)
+  const feed = openFeed()
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
   const services: Services = {
     store,
@@ -96,6 +98,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     intake,
     counters,
     probes,
+    feed,
     changed(endpoint) {
       intake.changed(endpoint)
       plans.changed(endpoint)
@@ -111,9 +114,13 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     app: createApp({ services, assets, hostNames }),
     key: key.pin,
     tokens: () => store.tokens.tally(),
-    drain: () => plans.close(),
+    drain() {
+      plans.close()
+      feed.close()
+    },
     async close() {
       plans.close()
+      feed.close()
       await probes.close()
       await upkeep.close()
       await intake.close()

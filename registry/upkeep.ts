@@ -1,4 +1,4 @@
-/** What is dropped for its age, at the start and every hour: uploads, counts that nobody may change, garbage. */
+/** What is dropped for its age, at the start and every hour: uploads, counts that nobody may change, events, garbage. */
 import { limits } from '../runtime/limits.ts'
 import { type Collectable, collectGarbage, collectUploads } from './garbage/collect.ts'
 
@@ -16,6 +16,8 @@ const everyMs = 3600_000
 // A report of that age is refused, so that one that was dropped never counts anew.
 const reportLifeMs = limits.telemetryPastMs + 24 * 3600_000
 
+const eventLifeMs = 90 * 24 * 3600_000
+
 export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
   const closing = new AbortController()
   const { store, now } = options
@@ -23,6 +25,7 @@ export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
     attempt(options, async () => {
       await collectUploads(options, false)
       await store.telemetry.drop(new Date(now() - reportLifeMs).toISOString())
+      await store.events.drop(new Date(now() - eventLifeMs).toISOString())
       await store.tidy()
     })
   const collect = () =>

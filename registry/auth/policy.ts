@@ -82,6 +82,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'PUT', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator', ...json },
   { method: 'DELETE', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/drift', role: 'reader' },
+  { method: 'GET', path: '/api/v1/events', role: 'reader', ...scoped },
   {
     method: 'POST',
     path: '/api/v1/telemetry',

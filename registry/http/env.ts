@@ -5,6 +5,7 @@ import type { Blobs } from '../blobs/blobs.ts'
 import type { Claims } from '../blobs/claims.ts'
 import type { PlanKey } from '../endpoints/key.ts'
 import type { Plans } from '../endpoints/plans.ts'
+import type { Feed } from '../events/feed.ts'
 import type { Counters } from '../metrics/counters.ts'
 import type { Probes } from '../probe/probes.ts'
 import type { Store } from '../store/store.ts'
@@ -28,6 +29,7 @@ export interface Services {
   intake: Intake
   counters: Counters
   probes: Probes
+  feed: Feed
   /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
   changed(endpoint: string): void
   /** Where the caller of this address reaches the registry, ending in a slash. */

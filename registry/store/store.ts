@@ -10,6 +10,7 @@ import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
 import type { DeploymentState } from './deployment.ts'
+import type { Events } from './events.ts'
 
 export type { DeploymentState } from './deployment.ts'
 
@@ -19,6 +20,7 @@ export interface Store {
   readonly endpoints: Endpoints
   readonly telemetry: Telemetry
   readonly monitors: Monitors
+  readonly events: Events
   readonly tokens: Tokens
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */

@@ -1,6 +1,7 @@
 /** Aliases in SQLite: where each points, and every move that it ever made. */
 import type { Kysely } from 'kysely'
 import type { Alias, AliasMove } from '../../../runtime/contract/control.ts'
+import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
 
 export interface Move {
@@ -102,6 +103,13 @@ export async function selectAliases(db: Kysely<Tables>, repository: string): Pro
 async function noteMove(db: Kysely<Tables>, repository: string, move: Move): Promise<void> {
   const { alias, manifest = null, version = null, at, by = null, why = null } = move
   await db.insertInto('alias_moves').values({ repository, alias, manifest, version, at, by, why }).execute()
+  await appendEvent(db, {
+    type: 'alias.moved',
+    at,
+    about: { model: repository },
+    subject: alias,
+    data: { alias, ...(version !== null && { version }), ...(why !== null && { why }) },
+  })
 }
 
 function toMove({ id, alias, version, at, by, why }: Row<'alias_moves'>): AliasMove {

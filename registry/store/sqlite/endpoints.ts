@@ -2,8 +2,10 @@
 import type { Kysely } from 'kysely'
 import { ensembleVariant } from '../../../runtime/contract/ensemble.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
+import { endpointEvents } from '../../events/of-endpoint.ts'
 import { versionsOf } from '../deployment.ts'
 import type { EndpointState, Endpoints } from '../store.ts'
+import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
 
 export function openEndpoints(db: Kysely<Tables>): Endpoints {
@@ -40,6 +42,7 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
         const state = { ...after, revision: nextRevision(before.revision, now), issuedAt: now }
         await tx.updateTable('endpoints').set(toRow(state)).where('name', '=', name).execute()
         await recordServed(tx, state, now)
+        for (const event of endpointEvents(before, state)) await appendEvent(tx, event)
         return state
       })
     },

@@ -164,6 +164,16 @@ const migrations: readonly string[] = [
     PRIMARY KEY (endpoint, deployment, version)
   ) STRICT, WITHOUT ROWID;
   `,
+  // AUTOINCREMENT: a cursor that was given out is never passed again, whatever was dropped.
+  `
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, at TEXT NOT NULL, endpoint TEXT, model TEXT, subject TEXT,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_by_endpoint ON events (endpoint, id);
+  CREATE INDEX events_by_type ON events (type, id);
+  CREATE INDEX events_by_time ON events (at);
+  `,
 ]
 
 /**

@@ -4,6 +4,7 @@ import type { Model } from '../../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, NewVersion, VersionRecord } from '../store.ts'
 import { moveAlias, selectAliases, selectMove, selectMoves } from './aliases.ts'
+import { appendEvent } from './events.ts'
 import { filterCondition } from './filter.ts'
 import { insertManifest } from './manifests.ts'
 import { removeModel, removeVersion } from './removal.ts'
@@ -125,6 +126,7 @@ async function registerVersion(
   if (registered) {
     await insertManifest(db, model, manifest, now)
     await insertVersion(db, version, number, now)
+    await tellVersion(db, version, number, now)
   }
   if ('alias' in target) {
     await moveAlias(db, model, {
@@ -203,6 +205,13 @@ async function insertVersion(
       probe: facts.probe === undefined ? null : JSON.stringify(facts.probe),
     })
     .execute()
+}
+
+async function tellVersion(db: Kysely<Tables>, { model, manifest }: NewVersion, version: number, at: string) {
+  const about = { model }
+  if (version === 1) await appendEvent(db, { type: 'model.registered', at, about, data: { model } })
+  const data = { model, version, manifest: manifest.digest }
+  await appendEvent(db, { type: 'version.registered', at, about, subject: String(version), data })
 }
 
 async function newestOf(db: Kysely<Tables>, model: string, manifest: string): Promise<number | undefined> {

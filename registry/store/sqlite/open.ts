@@ -5,6 +5,7 @@ import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, Repositories, Store, StoreSize, Telemetry } from '../store.ts'
 import { type Ballast, openBallast } from './ballast.ts'
 import { openEndpoints } from './endpoints.ts'
+import { openEvents } from './events.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
 import { openMonitors } from './monitors.ts'
@@ -39,6 +40,7 @@ export function openSqliteStore(file: string): Store {
     endpoints: openEndpoints(db),
     telemetry: freeingTelemetry(openTelemetry(db), ballast),
     monitors: openMonitors(db),
+    events: openEvents(db),
     tokens: openTokens(db),
     size: () => readSize(db),
     async tidy() {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { type DeploymentState, versionsOf } from '../deployment.ts'
 import type { Holders, Removal } from '../store.ts'
 import { dropAliases, selectAliases } from './aliases.ts'
+import { appendEvent } from './events.ts'
 import type { Tables } from './tables.ts'
 
 const nobody: Holders = { deployments: [], aliases: [], hosts: [], manifests: [] }
@@ -131,6 +132,10 @@ async function markDeleted(db: Kysely<Tables>, model: string, versions: number[]
     .where('model', '=', model)
     .where('version', 'in', versions)
     .execute()
+  for (const version of versions) {
+    const subject = String(version)
+    await appendEvent(db, { type: 'version.deleted', at: now, about: { model }, subject, data: { model, version } })
+  }
 }
 
 // The manifest goes with the last version that it made, unless a tag or an index still names it.

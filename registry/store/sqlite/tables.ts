@@ -94,6 +94,15 @@ export interface Tables {
   exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
   monitors: { endpoint: string; number: number; name: string; body: string }
+  events: {
+    id: Generated<number>
+    type: string
+    at: string
+    endpoint: string | null
+    model: string | null
+    subject: string | null
+    data: string
+  }
   tokens: {
     id: string
     name: string | null
