@@ -12,6 +12,7 @@ import { openFeed } from './events/feed.ts'
 import type { Services } from './http/env.ts'
 import { type Lock, openLock } from './lock.ts'
 import { openCounters } from './metrics/counters.ts'
+import { openLooks } from './monitor/looks.ts'
 import { probe, type RunProbe } from './probe/probe.ts'
 import { openProbes } from './probe/probes.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
@@ -67,7 +68,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 }
 
 async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registry> {
-  const { dataDir, now = Date.now, log = () => undefined, publicUrl } = options
+  const { dataDir, now = Date.now, log = () => undefined, publicUrl, telemetryIntervalMs = 60_000 } = options
   const key = await openPlanKey(dataDir)
   const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
@@ -79,7 +80,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     store,
     key,
     runtime: { ort: ortVersion, files: Object.fromEntries([...runtime].map(([name, { digest }]) => [name, digest])) },
-    telemetryIntervalMs: options.telemetryIntervalMs ?? 60_000,
+    telemetryIntervalMs,
     lifeMs: options.planLifeMs ?? 24 * 3600_000,
     now,
   })
@@ -88,6 +89,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   probes.startPending()
   const intake = openIntake(store, now, counters)
   const feed = openFeed()
+  const looks = openLooks({ store, lateMs: telemetryIntervalMs, now, log })
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
   const services: Services = {
     store,
@@ -123,6 +125,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
       feed.close()
       await probes.close()
       await upkeep.close()
+      await looks.close()
       await intake.close()
       await blobs.close()
       await store.close()

@@ -2,24 +2,36 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { page } from '../../runtime/contract/control.ts'
 import {
+  alarm,
   type DriftReport,
   driftReport as driftReportSchema,
   type Monitor,
   monitor,
   monitorBody,
+  monitorLook,
 } from '../../runtime/contract/monitor.ts'
-import { name } from '../../runtime/contract/names.ts'
+import { name, timestamp } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
 import { renderPage } from '../console/page.ts'
 import { findEndpoint } from '../endpoints/routes.ts'
-import { findDeployment, trafficOf } from '../endpoints/rules.ts'
+import { findDeployment } from '../endpoints/rules.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
-import type { DeploymentState, EndpointState, Served } from '../store/store.ts'
-import { driftReport, firstWindow, monitored } from './drift.ts'
+import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
+import type { DeploymentState, EndpointState } from '../store/store.ts'
+import { monitored } from './drift.ts'
 import { driftPage } from './page.ts'
+import {
+  type Baselined,
+  busiest,
+  findMonitor,
+  monitorsOf,
+  refuseMonitor,
+  reportAt,
+  unknownMonitor,
+  withBaseline,
+} from './reports.ts'
 
 const endpointPath = '/api/v1/endpoints/{endpoint}'
 const params = z.object({ endpoint: name, monitor: name })
@@ -60,12 +72,30 @@ const driftQuery = z.strictObject({
   monitor: name.default('default'),
   /** The one with the most traffic where absent. */
   deployment: name.optional(),
+  /** Default: as of now. */
+  at: timestamp.optional(),
+})
+
+const looks = createRoute({
+  method: 'get',
+  path: `${endpointPath}/monitors/{monitor}/looks`,
+  summary: 'What a monitor saw of a deployment window by window, the newest first',
+  request: { params, query: pageQuery.extend({ deployment: name.optional() }) },
+  responses: { 200: jsonAnswer(page(monitorLook)) },
+})
+
+const alarms = createRoute({
+  method: 'get',
+  path: `${endpointPath}/alarms`,
+  summary: 'State of each monitor and of each feature and output that it looks at, and since when',
+  request: { params: z.object({ endpoint: name }) },
+  responses: { 200: jsonAnswer(page(alarm)) },
 })
 
 const drift = createRoute({
   method: 'get',
   path: `${endpointPath}/drift`,
-  summary: 'What a monitor says of a deployment, with every number that it rests on',
+  summary: 'What a monitor says of a deployment, or said at a moment, with every number that it rests on',
   request: {
     params: z.object({ endpoint: name }),
     query: driftQuery,
@@ -73,28 +103,23 @@ const drift = createRoute({
   responses: { 200: jsonAnswer(driftReportSchema) },
 })
 
-const theDefault: Monitor = { name: 'default', ...monitorBody.parse({}) }
-
 export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   const { store, now } = services
 
   app.openapi(list, async (c) => {
     const endpoint = await findEndpoint(services, c.req.valid('param').endpoint)
-    const made = await store.monitors.monitors(endpoint.name)
-    const isMade = made.some(({ name }) => name === theDefault.name)
-    const isThere = !isMade && (await withBaseline(services, endpoint)).length > 0
-    return c.json({ items: isThere ? [theDefault, ...made] : made }, 200)
+    return c.json({ items: await monitorsOf(store, endpoint, await withBaseline(store, endpoint)) }, 200)
   })
   app.openapi(get, async (c) => {
     const params = c.req.valid('param')
     const endpoint = await findEndpoint(services, params.endpoint)
-    return c.json(await findMonitor(services, endpoint, params.monitor), 200)
+    return c.json(await findMonitor(store, endpoint, params.monitor), 200)
   })
   app.openapi(put, async (c) => {
     const params = c.req.valid('param')
     const endpoint = await findEndpoint(services, params.endpoint)
     const body = c.req.valid('json')
-    demandWorkable(endpoint, body.features, await withBaseline(services, endpoint))
+    demandWorkable(endpoint, body.features, await withBaseline(store, endpoint))
     const made: Monitor = { name: params.monitor, ...body, createdAt: new Date(now()).toISOString() }
     return c.json(made, (await store.monitors.put(endpoint.name, made)) ? 201 : 200)
   })
@@ -103,6 +128,25 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const endpoint = await findEndpoint(services, params.endpoint)
     if (await store.monitors.remove(endpoint.name, params.monitor)) return c.body(null, 204)
     throw unknownMonitor(endpoint.name, params.monitor)
+  })
+  app.openapi(looks, async (c) => {
+    const params = c.req.valid('param')
+    const { cursor, limit, deployment: named } = c.req.valid('query')
+    const endpoint = await findEndpoint(services, params.endpoint)
+    const monitor = await findMonitor(store, endpoint, params.monitor)
+    const deployment = named === undefined ? busiest(endpoint) : findDeployment(endpoint, named)
+    const looked = { endpoint: endpoint.name, monitor: monitor.name, deployment: deployment.name }
+    const query = ['looks', looked]
+    const found = await store.looks.looks(looked, { before: positionOf(query, cursor, z.string()), limit: limit + 1 })
+    const items = found.map((look) => monitorLook.parse({ ...look, ...(look.summary as object) }))
+    return c.json(
+      pageOf(items, limit, query, (last) => last.at),
+      200,
+    )
+  })
+  app.openapi(alarms, async (c) => {
+    const { name } = await findEndpoint(services, c.req.valid('param').endpoint)
+    return c.json({ items: await store.looks.states(name) }, 200)
   })
   app.openapi(drift, async (c) => {
     const { endpoint } = c.req.valid('param')
@@ -120,46 +164,32 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
 async function readDrift(
   services: Services,
   endpointName: string,
-  query: z.infer<typeof driftQuery>,
+  { deployment: named, at, ...query }: z.infer<typeof driftQuery>,
 ): Promise<DriftReport> {
   const { store, now } = services
   const endpoint = await findEndpoint(services, endpointName)
-  const monitor = await findMonitor(services, endpoint, query.monitor)
-  const deployment = query.deployment === undefined ? busiest(endpoint) : findDeployment(endpoint, query.deployment)
-  const found = (await withBaseline(services, endpoint)).find((each) => each.deployment === deployment)
-  if (found === undefined) throw refuse(endpoint, `deployment ${deployment.name} serves a version without a baseline`)
-  const { digest, spec } = found.spec
-  const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
-  const at = now()
-  const first = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
-  const rows = await store.telemetry.senderCounts(endpoint.name, counted, new Date(first.from).toISOString())
-  return await driftReport({ endpoint: endpoint.name, monitor, counted, spec, rows, first, now: at })
+  const monitor = await findMonitor(store, endpoint, query.monitor)
+  const deployment = named === undefined ? busiest(endpoint) : findDeployment(endpoint, named)
+  if (at !== undefined) return await readLook(services, { endpoint, monitor, deployment }, at)
+  const found = (await withBaseline(store, endpoint)).find((each) => each.deployment === deployment)
+  if (found !== undefined) return await reportAt(store, endpoint.name, monitor, found, now())
+  throw refuseMonitor(endpoint, `deployment ${deployment.name} serves a version without a baseline`)
 }
 
-interface Baselined {
+interface Asked {
+  endpoint: EndpointState
+  monitor: Monitor
   deployment: DeploymentState
-  spec: NonNullable<Served['spec']>
 }
 
-/** Deployments whose version has a baseline. */
-async function withBaseline({ store }: Services, { name, deployments }: EndpointState): Promise<Baselined[]> {
-  const served = await store.endpoints.served(name)
-  return deployments.flatMap((deployment) => {
-    const { model, version } = deployment
-    const found = served.find(
-      (each) => each.deployment === deployment.name && each.model === model && each.version === version,
-    )
-    return found?.spec === undefined ? [] : [{ deployment, spec: found.spec }]
-  })
-}
-
-/** @throws {@link SelvedgeError} `NOT_FOUND` */
-async function findMonitor(services: Services, endpoint: EndpointState, name: string): Promise<Monitor> {
-  const made = await services.store.monitors.monitor(endpoint.name, name)
-  if (made !== undefined) return made
-  const isThere = name === theDefault.name && (await withBaseline(services, endpoint)).length > 0
-  if (isThere) return theDefault
-  throw unknownMonitor(endpoint.name, name)
+/** What was said then: the last look that was not after the moment. */
+async function readLook({ store }: Services, asked: Asked, at: string): Promise<DriftReport> {
+  const looked = { endpoint: asked.endpoint.name, monitor: asked.monitor.name, deployment: asked.deployment.name }
+  const last = await store.looks.last(looked, new Date(at).toISOString())
+  const report = last && (await store.looks.report(looked, last.at))
+  if (report !== undefined) return driftReportSchema.parse(report)
+  const { monitor, endpoint } = looked
+  throw new SelvedgeError('NOT_FOUND', `no report of monitor ${monitor} of ${endpoint} is kept from ${at} or before`)
 }
 
 function demandWorkable(
@@ -167,24 +197,9 @@ function demandWorkable(
   features: readonly string[] | undefined,
   deployed: readonly Baselined[],
 ): void {
-  if (deployed.length === 0) throw refuse(endpoint, 'no deployment serves a version with a baseline')
+  if (deployed.length === 0) throw refuseMonitor(endpoint, 'no deployment serves a version with a baseline')
   for (const feature of features ?? []) {
     if (deployed.some(({ spec }) => monitored(spec.spec, { features: [feature] }).features.length > 0)) continue
-    throw refuse(endpoint, `no deployed version counts a feature "${feature}"`)
+    throw refuseMonitor(endpoint, `no deployed version counts a feature "${feature}"`)
   }
-}
-
-function busiest(endpoint: EndpointState): DeploymentState {
-  const { split } = trafficOf(endpoint)
-  const [first] = endpoint.deployments.toSorted((a, b) => (split[b.name] ?? 0) - (split[a.name] ?? 0))
-  if (first === undefined) throw refuse(endpoint, 'it has no deployment')
-  return first
-}
-
-function refuse({ name }: EndpointState, why: string): SelvedgeError {
-  return new SelvedgeError('MONITOR_REFUSED', `endpoint ${name} cannot be monitored so: ${why}`, { endpoint: name })
-}
-
-function unknownMonitor(endpoint: string, monitor: string): SelvedgeError {
-  return new SelvedgeError('NOT_FOUND', `endpoint ${endpoint} has no monitor ${monitor}`, { endpoint, monitor })
 }

@@ -11,6 +11,7 @@ import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
+import type { Looks } from './looks.ts'
 
 export type { DeploymentState } from './deployment.ts'
 
@@ -21,6 +22,7 @@ export interface Store {
   readonly telemetry: Telemetry
   readonly monitors: Monitors
   readonly events: Events
+  readonly looks: Looks
   readonly tokens: Tokens
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */

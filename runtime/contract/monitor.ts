@@ -137,6 +137,35 @@ export const driftReport = z.object({
 
 export type DriftReport = z.infer<typeof driftReport>
 
+const shortVerdict = featureDrift.pick({ name: true, verdict: true, logEvidence: true, logThreshold: true })
+
+/** A look of the registry at the end of a window; its whole report is kept for a while, too. */
+export const monitorLook = z.object({
+  endpoint: name,
+  monitor: name,
+  deployment: name,
+  version: z.int().min(1),
+  /** End of the last window that it knows. */
+  at: timestamp,
+  verdict: outcome,
+  rows: count,
+  senders: count,
+  features: z.array(shortVerdict),
+  outputs: z.array(shortVerdict),
+})
+
+/** An alarm latches at `drift` and clears by `no_drift`. */
+export const alarm = z.object({
+  endpoint: name,
+  monitor: name,
+  deployment: name,
+  version: z.int().min(1),
+  /** `features/<name>`, `outputs/<name>`; empty for the monitor as a whole, which is in alarm while any part is. */
+  part: z.string(),
+  state: z.enum(['alarm', 'calm']),
+  since: timestamp,
+})
+
 function hasWholeSeasons(window: string, season: keyof typeof seasonMs): boolean {
   const [short, long] = [durationMs(window), seasonMs[season]].sort((a, b) => a - b)
   return short === 0 || (long ?? 0) % (short ?? 1) === 0

@@ -174,6 +174,22 @@ const migrations: readonly string[] = [
   CREATE INDEX events_by_type ON events (type, id);
   CREATE INDEX events_by_time ON events (at);
   `,
+  // Of monitors, in the life of an endpoint.
+  `
+  CREATE TABLE looks (
+    endpoint TEXT NOT NULL REFERENCES endpoints, number INTEGER NOT NULL, monitor TEXT NOT NULL, deployment TEXT NOT NULL,
+    at TEXT NOT NULL, version INTEGER NOT NULL, verdict TEXT NOT NULL, summary TEXT NOT NULL, report BLOB,
+    PRIMARY KEY (endpoint, number, monitor, deployment, at)
+  ) STRICT;
+  CREATE TABLE alarms (
+    endpoint TEXT NOT NULL REFERENCES endpoints, number INTEGER NOT NULL, monitor TEXT NOT NULL, deployment TEXT NOT NULL,
+    part TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, since TEXT NOT NULL,
+    PRIMARY KEY (endpoint, number, monitor, deployment, part)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE profiles ADD COLUMN units TEXT;
+  `,
 ]
 
 /**

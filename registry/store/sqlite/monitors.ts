@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely'
 import type { Monitor } from '../../../runtime/contract/monitor.ts'
 import type { Monitors } from '../store.ts'
+import { dropLooks } from './looks.ts'
 import type { Row, Tables } from './tables.ts'
 
 export function openMonitors(db: Kysely<Tables>): Monitors {
@@ -31,15 +32,19 @@ export function openMonitors(db: Kysely<Tables>): Monitors {
       })
     },
     async remove(endpoint, name) {
-      const { numDeletedRows } = await db
-        .deleteFrom('monitors')
-        .where('endpoint', '=', endpoint)
-        .where('name', '=', name)
-        .where('number', '=', (select) =>
-          select.selectFrom('endpoints').select('endpoints.number').where('endpoints.name', '=', endpoint),
-        )
-        .executeTakeFirst()
-      return numDeletedRows > 0n
+      return await db.transaction().execute(async (tx) => {
+        const gone = await tx
+          .deleteFrom('monitors')
+          .where('endpoint', '=', endpoint)
+          .where('name', '=', name)
+          .where('number', '=', (select) =>
+            select.selectFrom('endpoints').select('endpoints.number').where('endpoints.name', '=', endpoint),
+          )
+          .returning('number')
+          .executeTakeFirst()
+        if (gone !== undefined) await dropLooks(tx, endpoint, gone.number, name)
+        return gone !== undefined
+      })
     },
   }
 }

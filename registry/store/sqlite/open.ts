@@ -6,6 +6,7 @@ import type { Models, Repositories, Store, StoreSize, Telemetry } from '../store
 import { type Ballast, openBallast } from './ballast.ts'
 import { openEndpoints } from './endpoints.ts'
 import { openEvents } from './events.ts'
+import { openLooks } from './looks.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
 import { openMonitors } from './monitors.ts'
@@ -41,6 +42,7 @@ export function openSqliteStore(file: string): Store {
     telemetry: freeingTelemetry(openTelemetry(db), ballast),
     monitors: openMonitors(db),
     events: openEvents(db),
+    looks: openLooks(db),
     tokens: openTokens(db),
     size: () => readSize(db),
     async tidy() {

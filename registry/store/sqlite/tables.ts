@@ -93,6 +93,27 @@ export interface Tables {
   }
   exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
+  looks: {
+    endpoint: string
+    number: number
+    monitor: string
+    deployment: string
+    at: string
+    version: number
+    verdict: string
+    summary: string
+    report: Uint8Array | null
+  }
+  alarms: {
+    endpoint: string
+    number: number
+    monitor: string
+    deployment: string
+    part: string
+    version: number
+    state: string
+    since: string
+  }
   monitors: { endpoint: string; number: number; name: string; body: string }
   events: {
     id: Generated<number>

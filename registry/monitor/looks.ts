@@ -1,0 +1,118 @@
+/** Looking: every monitor once a window, at the end of it, whoever asks or not. */
+import { type DriftReport, durationMs, type FeatureDrift, type Monitor } from '../../runtime/contract/monitor.ts'
+import type { EndpointState, Store } from '../store/store.ts'
+import { follow, partsOf } from './alarms.ts'
+import { type Baselined, monitorsOf, reportAt, withBaseline } from './reports.ts'
+
+export interface Looks {
+  /** Settles once no look is under way; none begins from now on. */
+  close(): Promise<void>
+}
+
+interface LooksOptions {
+  store: Store
+  /** What hosts counted at the end of a window comes so much later. */
+  lateMs: number
+  now(): number
+  log(entry: Record<string, unknown>): void
+}
+
+const minuteMs = 60_000
+
+/** Looks at what is due since the last start, and from then on at each full minute: windows end there. */
+export function openLooks(options: LooksOptions): Looks {
+  const closing = new AbortController()
+  const { signal } = closing
+  const { now, lateMs } = options
+  /** Windows' ends that were looked at, so that the store is not asked each minute. */
+  const done = new Map<string, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function look(): Promise<void> {
+    await lookAtAll(options, done, signal)
+    if (signal.aborted) return
+    timer = setTimeout(start, minuteMs - ((now() - lateMs) % minuteMs))
+    timer.unref()
+  }
+
+  let running = look()
+  function start(): void {
+    running = look()
+  }
+
+  return {
+    async close() {
+      closing.abort()
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+async function lookAtAll(options: LooksOptions, done: Map<string, number>, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const endpoint of allEndpoints(options.store)) {
+      const deployed = await withBaseline(options.store, endpoint)
+      for (const monitor of await monitorsOf(options.store, endpoint, deployed)) {
+        for (const each of deployed) {
+          if (signal.aborted) return
+          await lookOnce(options, done, endpoint, monitor, each)
+        }
+      }
+    }
+  } catch (thrown) {
+    options.log({ level: 'error', event: 'monitors not looked at', cause: String(thrown) })
+  }
+}
+
+async function* allEndpoints({ endpoints }: Store): AsyncGenerator<EndpointState> {
+  const limit = 100
+  for (let after: string | undefined; ; ) {
+    const states = await endpoints.endpoints({ after, limit })
+    yield* states
+    if (states.length < limit) return
+    after = states.at(-1)?.name
+  }
+}
+
+// A look that fails is tried again in a minute; the others go on.
+async function lookOnce(
+  { store, lateMs, now, log }: LooksOptions,
+  done: Map<string, number>,
+  { name: endpoint }: EndpointState,
+  monitor: Monitor,
+  each: Baselined,
+): Promise<void> {
+  const windowMs = durationMs(monitor.window)
+  const past = now() - lateMs
+  const at = past - (past % windowMs)
+  const { name: deployment, version, createdAt } = each.deployment
+  const looked = { endpoint, monitor: monitor.name, deployment }
+  const key = JSON.stringify([looked, createdAt, version, monitor.createdAt])
+  if (at <= Date.parse(createdAt) || (done.get(key) ?? 0) >= at) return
+  try {
+    const last = await store.looks.last(looked)
+    if (last === undefined || Date.parse(last.at) < at) {
+      const report = await reportAt(store, endpoint, monitor, each, at)
+      if (report.rows > 0) await record(store, report)
+    }
+    done.set(key, at)
+  } catch (thrown) {
+    log({ level: 'error', event: 'monitor not looked at', ...looked, cause: String(thrown) })
+  }
+}
+
+async function record(store: Store, report: DriftReport): Promise<void> {
+  const { endpoint, deployment, version, at, verdict } = report
+  const { name: monitor, signal } = report.monitor
+  const look = { endpoint, monitor, deployment, version, at }
+  await store.looks.record({ ...look, verdict, summary: summaryOf(report), report }, (before) =>
+    follow(before, { ...look, signal, parts: partsOf(report) }),
+  )
+}
+
+function summaryOf({ features, outputs, rows, senders }: DriftReport) {
+  const short = (all: readonly FeatureDrift[]) =>
+    all.map(({ name, verdict, logEvidence, logThreshold }) => ({ name, verdict, logEvidence, logThreshold }))
+  return { rows, senders, features: short(features), outputs: short(outputs) }
+}
