@@ -10,10 +10,14 @@ export interface Counts {
 }
 
 export interface Profile {
-  /** Counts one row; a feature that `values` does not hold counts as null, a name that the spec does not hold is passed over. */
-  countRow(values: Readonly<Record<string, unknown>>): void
-  /** Counts what the row's answer was; the row itself is counted by {@link Profile.countRow} alone. */
-  countOutput(values: Readonly<Record<string, unknown>>): void
+  /**
+   * Counts one row; a feature that `values` does not hold counts as null, a name that the spec does not hold is passed over.
+   *
+   * @returns the cell of each feature, in the order of the spec; the next row overwrites it
+   */
+  countRow(values: Readonly<Record<string, unknown>>): ArrayLike<number>
+  /** Counts what the row's answer was, as {@link Profile.countRow} does; the row itself is counted by that alone. */
+  countOutput(values: Readonly<Record<string, unknown>>): ArrayLike<number>
   /** A copy of the counts so far. */
   counts(): Counts
 }
@@ -22,14 +26,18 @@ export interface Profile {
 export function openProfile(spec: ProfileSpec): Profile {
   const features = spec.features.map(openCounter)
   const outputs = spec.outputs.map(openCounter)
+  const cells = new Int32Array(features.length)
+  const outputCells = new Int32Array(outputs.length)
   let rows = 0
   return {
     countRow(values) {
       rows++
-      for (const counter of features) counter.count(values)
+      for (let i = 0; i < features.length; i++) cells[i] = features[i]?.count(values) ?? 0
+      return cells
     },
     countOutput(values) {
-      for (const counter of outputs) counter.count(values)
+      for (let i = 0; i < outputs.length; i++) outputCells[i] = outputs[i]?.count(values) ?? 0
+      return outputCells
     },
     counts: () => ({ rows, counts: countsByName(features), outputs: countsByName(outputs) }),
   }
@@ -67,7 +75,8 @@ export function cellCount(feature: ProfileFeature): number {
 interface Counter {
   name: string
   cells: number[]
-  count(values: Readonly<Record<string, unknown>>): void
+  /** @returns the cell */
+  count(values: Readonly<Record<string, unknown>>): number
 }
 
 function openCounter(feature: ProfileFeature): Counter {
@@ -80,6 +89,7 @@ function openCounter(feature: ProfileFeature): Counter {
     count(values) {
       const cell = cellOf(Object.hasOwn(values, name) ? values[name] : undefined)
       cells[cell] = (cells[cell] ?? 0) + 1
+      return cell
     },
   }
 }

@@ -3,6 +3,7 @@ import { encodeBase64Url } from './bytes.ts'
 import type { Plan } from './contract/plan.ts'
 import type { TelemetryReport } from './contract/telemetry.ts'
 import { SelvedgeError } from './errors.ts'
+import { limits } from './limits.ts'
 import type { Tally, WindowCounts } from './tally.ts'
 import type { UnitEvent, Units } from './units.ts'
 
@@ -30,7 +31,13 @@ export interface Reporter extends Flusher {
 }
 
 // A third of a report's 60 KiB: the rest is for counts.
-const eventBytesPerReport = 20 * 1024
+const mostEventBytes = 20 * 1024
+/** So that events go on where counts are large. */
+const leastEventBytes = 8 * 1024
+/** Names of the sender and the endpoint, and what stands around the parts. */
+const restBytes = 1024
+
+const encoder = new TextEncoder()
 
 export function openReporter(options: ReporterOptions): Reporter {
   const { flush } = openFlusher(options)
@@ -54,10 +61,11 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
     if (current === undefined) return true
     // A report is the whole of its (sender, window), so events travel with the counts of a window.
     const send = async (counts: WindowCounts) => {
-      const events = fitting(units.oldest(200))
+      const { fits, room } = withinLimit(counts)
+      const events = fitting(units.oldest(200), room)
       const { endpoint, revision, salt } = current
       try {
-        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...counts, ...(await hashed(salt, events)) })
+        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...(await hashed(salt, events)) })
         tally.acknowledge(counts)
       } catch (error) {
         if (!(error instanceof SelvedgeError && error.code === 'TELEMETRY_REFUSED')) throw error
@@ -89,20 +97,32 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
   return { flush }
 }
 
-function fitting(events: readonly UnitEvent[]): readonly UnitEvent[] {
+// Pairs are what a report can do without: its rows are then as those of a page.
+function withinLimit(counts: WindowCounts): { fits: WindowCounts; room: number } {
+  const most = limits.telemetryBytes - restBytes
+  const whole = bytesOf(counts)
+  if (whole <= most - leastEventBytes) return { fits: counts, room: most - whole }
+  const fits = { ...counts, profiles: counts.profiles.map(({ units: _, ...profile }) => profile) }
+  return { fits, room: Math.max(leastEventBytes, most - bytesOf(fits)) }
+}
+
+function fitting(events: readonly UnitEvent[], room: number): readonly UnitEvent[] {
   let bytes = 0
   const most = events.findIndex((event) => {
-    bytes += JSON.stringify(event).length
-    return bytes > eventBytesPerReport
+    bytes += bytesOf(event)
+    return bytes > Math.min(room, mostEventBytes)
   })
   return most < 0 ? events : events.slice(0, Math.max(most, 1))
+}
+
+function bytesOf(value: unknown): number {
+  return encoder.encode(JSON.stringify(value)).length
 }
 
 async function hashed(
   salt: string,
   events: readonly UnitEvent[],
 ): Promise<Pick<TelemetryReport, 'exposures' | 'outcomes'>> {
-  const encoder = new TextEncoder()
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   const key = await crypto.subtle.importKey('raw', encoder.encode(salt), hmac, false, ['sign'])
   const exposures: TelemetryReport['exposures'] = []

@@ -106,6 +106,11 @@ interface Values {
   answered(): readonly Row['outputs'][]
 }
 
+interface Counting extends Pick<Request, 'released'> {
+  unit: string | undefined
+  latencyMs: number
+}
+
 interface Read<Result> extends Values {
   result: Result
 }
@@ -179,7 +184,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       const { result, ...values } = read(served.description, inputs, outputs)
       if (isExposure && unit !== undefined) units.exposed(unit, entry.name)
       const source = sourceOf(entry, lane)
-      if (isSampled(unit)) count(source, values, ended - arrived, released)
+      if (isSampled(unit)) count(source, values, { unit, latencyMs: ended - arrived, released })
       else released?.()
       const { deployment, version, variant, provider } = source
       const by = { deployment, version, variant, provider, why: lane.why }
@@ -192,18 +197,18 @@ export function openScorer(options: ScorerOptions): Scorer {
     }
   }
 
-  function count(source: Source, { asked, answered }: Values, latencyMs: number, released?: () => void): void {
+  function count(source: Source, { asked, answered }: Values, { unit, latencyMs, released }: Counting): void {
     // The outputs are the caller's once it has them.
     const outputs = answered()
     const rows = () => (asked?.() ?? [{}]).map((features, row): Row => ({ features, outputs: outputs[row] ?? {} }))
     if (asked === undefined || released === undefined) {
-      tally.answered(source, rows(), latencyMs)
+      tally.answered(source, rows(), latencyMs, unit)
       released?.()
       return
     }
     tally.later(() => {
       try {
-        tally.answered(source, rows(), latencyMs)
+        tally.answered(source, rows(), latencyMs, unit)
       } catch (error) {
         tally.failed(source, encodeError(error).code)
       }

@@ -4,6 +4,7 @@ import type { ExecutionProvider } from './contract/names.ts'
 import type { ProfileSpec } from './contract/profile-spec.ts'
 import { latencyEdgesMs, type ProfileReport } from './contract/telemetry.ts'
 import type { ErrorCode } from './errors.ts'
+import { openUnitDay, type Pairs, type UnitDay } from './pairs.ts'
 import { openProfile, type Profile } from './profile.ts'
 
 /** Whose rows are counted together. */
@@ -33,7 +34,8 @@ export interface Tally {
   readonly sender: string
   /** Windows dropped because too many waited to be sent, or because the registry refused them. */
   readonly dropped: number
-  answered(source: Source, rows: readonly Row[], latencyMs: number): void
+  /** @param unit - whose rows they are, where the caller told */
+  answered(source: Source, rows: readonly Row[], latencyMs: number, unit?: string): void
   failed(source: Source, code: ErrorCode): void
   /** Lets what runs now go first, such as sending the answer; `count` runs soon, and before anything is read here. */
   later(count: () => void): void
@@ -59,13 +61,21 @@ interface Window {
 interface Cell {
   source: Source
   profile: Profile | undefined
+  units: { day: UnitDay; pairs: Pairs } | undefined
   rows: number
   latency: number[]
   errors: Record<string, number>
 }
 
+/** Rows of one source on one UTC day, whose units other rows may have; no units where the spec is too large. */
+interface Today {
+  day: string
+  units: UnitDay | undefined
+}
+
 export function openTally(device: ProfileReport['device'], now: () => number = Date.now): Tally {
   const windows = new Map<string, Window>()
+  const todays = new Map<string, Today>()
   const changesSent = new WeakMap<WindowCounts, number>()
   let waiting: (() => void)[] = []
   let dropped = 0
@@ -93,13 +103,26 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       dropOldest()
     }
     window.changes++
-    const key = JSON.stringify([source.deployment, source.version, source.variant, source.provider])
+    const { deployment, version, variant, provider, spec } = source
+    const key = JSON.stringify([deployment, version, variant, provider, spec?.digest])
     let cell = window.cells.get(key)
     if (cell === undefined) {
-      cell = openCell(source)
+      cell = openCell(source, todayOf(key, source))
       window.cells.set(key, cell)
     }
     return cell
+  }
+
+  // A page is one unit: its rows of a day are one cluster without a word of it.
+  function todayOf(key: string, { spec }: Source): UnitDay | undefined {
+    if (spec === undefined || (device !== 'server' && device !== 'edge')) return undefined
+    const day = latest.slice(0, 10)
+    const held = todays.get(key)
+    if (held?.day === day) return held.units
+    for (const [other, today] of todays) if (today.day !== day) todays.delete(other)
+    const units = openUnitDay(spec.document)
+    todays.set(key, { day, units })
+    return units
   }
 
   function dropOldest(): void {
@@ -122,12 +145,15 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     get dropped() {
       return dropped
     },
-    answered(source, rows, latencyMs) {
+    answered(source, rows, latencyMs, unit) {
       const cell = changedCell(source)
+      const { profile, units } = cell
       cell.rows += rows.length
       for (const row of rows) {
-        cell.profile?.countRow(row.features)
-        cell.profile?.countOutput(row.outputs)
+        if (profile === undefined) break
+        const features = profile.countRow(row.features)
+        const outputs = profile.countOutput(row.outputs)
+        units?.day.add(units.pairs, unit, features, outputs)
       }
       const place = latencyCell(latencyMs)
       cell.latency[place] = (cell.latency[place] ?? 0) + 1
@@ -165,17 +191,21 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
   }
 }
 
-function openCell(source: Source): Cell {
+function openCell(source: Source, day: UnitDay | undefined): Cell {
   return {
     source,
     profile: source.spec && openProfile(source.spec.document),
+    units: day && { day, pairs: day.open() },
     rows: 0,
     latency: new Array(latencyEdgesMs.length + 1).fill(0),
     errors: {},
   }
 }
 
-function report({ source, profile, rows, latency, errors }: Cell, device: ProfileReport['device']): ProfileReport {
+function report(
+  { source, profile, units, rows, latency, errors }: Cell,
+  device: ProfileReport['device'],
+): ProfileReport {
   const counted = profile?.counts()
   return {
     deployment: source.deployment,
@@ -187,6 +217,8 @@ function report({ source, profile, rows, latency, errors }: Cell, device: Profil
     rows,
     counts: counted?.counts ?? {},
     outputs: counted?.outputs ?? {},
+    // Where no caller told a unit, the rows are as those of a page.
+    ...(units && units.pairs.rows > 0 && { units: units.day.read(units.pairs) }),
     latency: [...latency],
     errors: { ...errors },
   }

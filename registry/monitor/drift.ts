@@ -11,7 +11,7 @@ import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile
 import { openClusters } from '../../runtime/drift/clusters.ts'
 import { openTrack, type Track } from '../../runtime/drift/evidence.ts'
 import { type Facts, type Rules, reportFeature, rulesOf, verdictOfAll } from '../../runtime/drift/report.ts'
-import { openScores, type Scores } from '../../runtime/drift/scores.ts'
+import { openScores, ownSquares, type Scores } from '../../runtime/drift/scores.ts'
 import { openTimeTrack } from '../../runtime/drift/time-blocks.ts'
 import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
 import type { Counted, SenderCounts } from '../store/store.ts'
@@ -37,6 +37,8 @@ export interface Observed {
 
 /** Fewer servers than these a day are no sample of senders: each has a public of its own (evidence, sections 5.5 and 6). */
 const leastServers = 30
+/** Share of a server's rows that came with a unit, so that the rest does not decide. */
+const leastTold = 0.9
 
 /**
  * Others get their turn after each feature, which takes about 25 ms for a week of 50 senders' hours.
@@ -46,7 +48,7 @@ const leastServers = 30
 export async function driftReport(observed: Observed): Promise<DriftReport> {
   const { endpoint, monitor, counted, spec, rows, now } = observed
   const { features, outputs } = monitored(spec, monitor)
-  const clustering = areFewServers(rows) ? 'windows' : 'senders'
+  const clustering = clusteringOf(rows)
   const grid = gridOf(observed, clustering === 'windows' ? monitor.block : monitor.window)
   const rules = rulesOf(monitor, features.length + outputs.length, clustering)
   const placed = rows.map((row) => ({ row, place: Math.floor((Date.parse(row.window) - grid.from) / grid.windowMs) }))
@@ -128,7 +130,7 @@ function reportOf(
   const { from, isCut, windowMs, seasonWindows } = grid
   const cellsOf = ({ row }: Placed) => row[side][feature.name] ?? []
   const scores = openScores(feature)
-  const track = trackOf(rows, cellsOf, scores, grid.windows, rules.clustering)
+  const track = trackOf(rows, side, feature.name, scores, grid.windows, rules.clustering)
   const { block, measures, clusters } = decide(track, { ...rules, seasonWindows, isCut })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {
@@ -150,21 +152,35 @@ type CellsOf = (placed: Placed) => readonly number[]
 
 function trackOf(
   rows: readonly Placed[],
-  cellsOf: CellsOf,
+  side: Side,
+  name: string,
   scores: Scores,
   windows: number,
   clustering: Rules['clustering'],
 ): Track {
   const track = clustering === 'windows' ? openTimeTrack(scores) : openTrack(scores)
   const clusters = openClusters(scores.size)
+  const hosts = unitHosts(rows)
   let day = ''
   let next = 0
   for (let place = 0; place < windows; place++) {
     for (let placed = rows[next]; placed !== undefined && placed.place <= place; placed = rows[++next]) {
-      const own = placed.row.window.slice(0, 10)
+      const { sender, window, units, [side]: counted } = placed.row
+      const own = window.slice(0, 10)
       if (own !== day) clusters.close()
       day = own
-      clusters.add(placed.row.sender, scores.merge(cellsOf(placed)))
+      const cells = counted[name] ?? []
+      const counts = scores.merge(cells)
+      if (units === undefined) clusters.add(sender, counts)
+      else {
+        clusters.addPaired({
+          clusters: units.clusters,
+          counts,
+          own: ownSquares(scores, cells, counts),
+          pairs: units[side][name] ?? [],
+          hosts: hosts.get(day) ?? 1,
+        })
+      }
     }
     track.push(clusters.sums())
   }
@@ -181,14 +197,35 @@ function cellsIn(rows: readonly Placed[], cellsOf: CellsOf, { counts }: ProfileF
   return total
 }
 
-function areFewServers(rows: readonly SenderCounts[]): boolean {
-  const days = new Map<string, Set<string>>()
-  for (const { window, sender, device } of rows) {
+/**
+ * What is known of rows that may be alike. Servers that told nearly all of their units have many clusters each; a few that
+ * did not have time alone.
+ */
+function clusteringOf(rows: readonly SenderCounts[]): Rules['clustering'] {
+  const servers = new Map<string, { day: string; rows: number; told: number }>()
+  for (const { window, sender, device, rows: own, units } of rows) {
     if (device !== 'server' && device !== 'edge') continue
     const day = window.slice(0, 10)
-    days.set(day, (days.get(day) ?? new Set()).add(sender))
+    const held = servers.get(`${day} ${sender}`) ?? { day, rows: 0, told: 0 }
+    servers.set(`${day} ${sender}`, { day, rows: held.rows + own, told: held.told + (units?.rows ?? 0) })
   }
-  return days.size > 0 && Math.max(...[...days.values()].map((senders) => senders.size)) < leastServers
+  const silent = new Map<string, number>()
+  for (const { day, rows, told } of servers.values()) {
+    if (told < leastTold * rows) silent.set(day, (silent.get(day) ?? 0) + 1)
+  }
+  if (silent.size > 0 && Math.max(...silent.values()) < leastServers) return 'windows'
+  return rows.some(({ units }) => units !== undefined) ? 'units' : 'senders'
+}
+
+/** How many hosts told units, by day. */
+function unitHosts(rows: readonly Placed[]): ReadonlyMap<string, number> {
+  const days = new Map<string, Set<string>>()
+  for (const { row } of rows) {
+    if (row.units === undefined) continue
+    const day = row.window.slice(0, 10)
+    days.set(day, (days.get(day) ?? new Set()).add(row.sender))
+  }
+  return new Map(Array.from(days, ([day, senders]) => [day, senders.size]))
 }
 
 function floorTo(ms: number, step: number): number {

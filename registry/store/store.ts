@@ -7,7 +7,7 @@ import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } f
 import type { Monitor } from '../../runtime/contract/monitor.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { PairCounts, TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
@@ -322,6 +322,8 @@ export interface SenderCounts {
   rows: number
   counts: Record<string, number[]>
   outputs: Record<string, number[]>
+  /** Of a host that scores for many units. */
+  units?: PairCounts | undefined
 }
 
 export interface Telemetry {

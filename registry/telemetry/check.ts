@@ -1,7 +1,9 @@
 /** Whether a report speaks of what its endpoint served, in the cells of the right spec, within the clock's window. */
 
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { ProfileReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { PairCounts, ProfileReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import { triangle } from '../../runtime/drift/clusters.ts'
+import { openScores } from '../../runtime/drift/scores.ts'
 import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { cellCount } from '../../runtime/profile.ts'
@@ -84,8 +86,10 @@ function checkProfile(profile: ProfileReport, served: readonly Served[]): Profil
   if (!source.variants.includes(variant)) throw refuse('not_served', `${what} has no variant ${variant}`)
   checkSizes(profile, what)
   const spec = source.spec?.spec
+  const { units, ...rest } = profile
   return {
-    ...profile,
+    ...rest,
+    ...(units && spec && { units: keepPairs(units, spec, profile, what) }),
     counts: keepCells(profile.counts, spec, 'features', what),
     outputs: keepCells(profile.outputs, spec, 'outputs', what),
     errors: keepErrors(profile.errors),
@@ -115,6 +119,34 @@ function cellsOf(cells: Readonly<Record<string, number[]>>, feature: ProfileFeat
   if (found === undefined) return new Array<number>(want).fill(0)
   if (found.length === want) return found
   throw refuse('wrong_cells', `${what}, "${feature.name}": got ${found.length} cells, want ${want}`)
+}
+
+function keepPairs(units: PairCounts, spec: ProfileSpec, { rows }: ProfileReport, what: string): PairCounts {
+  if (units.rows > rows || units.clusters > rows) {
+    throw refuse(
+      'wrong_cells',
+      `${what}: ${units.rows} rows with a unit and ${units.clusters} new units, of ${rows} rows`,
+    )
+  }
+  const keep = (side: 'counts' | 'outputs', features: readonly ProfileFeature[]) =>
+    Object.fromEntries(features.map((feature) => [feature.name, pairsOf(units[side], feature, what)]))
+  return { ...units, counts: keep('counts', spec.features), outputs: keep('outputs', spec.outputs) }
+}
+
+function pairsOf(pairs: Readonly<Record<string, number[]>>, feature: ProfileFeature, what: string): number[] {
+  const found = Object.hasOwn(pairs, feature.name) ? (pairs[feature.name] ?? []) : []
+  const want = pairCells(feature)
+  if (found.length === 0 || found.length === want) return found
+  throw refuse('wrong_cells', `${what}, "${feature.name}": got ${found.length} sums of pairs, want ${want}`)
+}
+
+// What every endpoint serves is remembered, and a report comes a minute from each host.
+const knownPairCells = new WeakMap<ProfileFeature, number>()
+
+function pairCells(feature: ProfileFeature): number {
+  const known = knownPairCells.get(feature) ?? triangle(openScores(feature).size)
+  knownPairCells.set(feature, known)
+  return known
 }
 
 // Codes that nobody knows are one code, or a host could make up names without end.

@@ -143,7 +143,7 @@ export type Host = z.infer<typeof host>
 
 /** Exact sums of the reports of one (deployment, version, variant, provider, device) over a span of windows. */
 export const profileSum = z.object({
-  ...profileReport.shape,
+  ...profileReport.omit({ units: true }).shape,
   senders: count,
   /** What the counts were counted against, where it is known. */
   baseline: profileSpec.optional(),

@@ -81,14 +81,16 @@ export const featureDrift = z.object({
   name: featureName,
   verdict: outcome,
   /** What it lacks, of an `insufficient`: so many more rows, senders or windows, or baseline rows in all. */
-  lack: z.object({ what: z.enum(['rows', 'senders', 'unrelated windows', 'baseline rows']), count }).optional(),
+  lack: z
+    .object({ what: z.enum(['rows', 'senders', 'units', 'unrelated windows', 'baseline rows']), count })
+    .optional(),
   /** `start`: all since the monitor's life began. `late`: the last windows, whose evidence has to be a thousandfold. */
   block: z.object({ from: timestamp, to: timestamp, rule: z.enum(['start', 'late']) }),
   /** Edges or values, and the baseline's counts. */
   profile: profileFeature,
   /** Of the block's rows, cell by cell as in `profile`. */
   counts: z.array(count),
-  /** Pairs of a sender and a day in the block, or spans of unrelated windows. */
+  /** Pairs of a sender or unit and a day in the block, or spans of unrelated windows. */
   clusters: count,
   logEvidence: z.number(),
   logThreshold: z.number(),
@@ -126,10 +128,10 @@ export const driftReport = z.object({
   /** Different ones. */
   senders: count,
   /**
-   * Whose rows may be alike: a sender's of one day; or, where the senders are a few servers, those of a window, which holds
-   * while rows a window apart are unrelated.
+   * Whose rows may be alike: a sender's of one day; those of one unit on one day, where servers told them apart; or, where
+   * they are a few that did not, those of a window, which holds while rows a window apart are unrelated.
    */
-  clustering: z.enum(['senders', 'windows']),
+  clustering: z.enum(['senders', 'units', 'windows']),
   verdict: outcome,
   features: z.array(featureDrift),
   outputs: z.array(featureDrift),

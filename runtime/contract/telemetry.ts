@@ -17,6 +17,25 @@ export const sender = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
 
 const cellsByFeature = z.record(z.string().min(1).max(160), z.array(count).max(11_000))
 
+const triangleByFeature = z.record(z.string().min(1).max(160), z.array(count).max(1000))
+
+/**
+ * Of a host that scores for many units: pairs of its rows that one unit sent on one UTC day, of which at least the later is
+ * of this window (`runtime/pairs.ts`). Its rows without a unit are taken to be one unit's. A report that is lost takes its own
+ * rows with it, and the pairs of which one is the later.
+ */
+const pairCounts = z.strictObject({
+  /** Those that came with a unit. */
+  rows: count,
+  /** (unit, UTC day) whose first row came in this window. */
+  clusters: count,
+  /** Σ x·yᵀ over pairs in both orders: the lower triangle, row by row, of places as `openScores` has them; empty for zeros. */
+  counts: triangleByFeature,
+  outputs: triangleByFeature,
+})
+
+export type PairCounts = z.infer<typeof pairCounts>
+
 export const profileReport = z.strictObject({
   deployment: name,
   version: z.int().min(1),
@@ -29,6 +48,7 @@ export const profileReport = z.strictObject({
   /** Layout: see ProfileSpec. */
   counts: cellsByFeature,
   outputs: cellsByFeature,
+  units: pairCounts.optional(),
   /** Cells of {@link latencyEdgesMs}. */
   latency: z.array(count).length(33),
   errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),

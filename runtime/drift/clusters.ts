@@ -1,10 +1,11 @@
 /**
  * Cluster sums: what the evidence needs to know of rows that are alike because one sender sent them on one day
- * (evidence, section 1). Integers, so that they are the same in any order and grouping of a day's reports.
+ * (evidence, section 1), or of one unit where their host tells. Integers, so that they are the same in any order and grouping
+ * of a day's reports.
  */
 
 export interface ClusterSums {
-  /** Of (sender, UTC day). */
+  /** Of (sender, UTC day), or of (unit, UTC day). */
   clusters: number
   /** Σ x, by place of the merged vector. */
   counts: readonly number[]
@@ -12,10 +13,32 @@ export interface ClusterSums {
   squares: readonly number[]
 }
 
+/** The same, not rounded: bigint past 2^53. Sums of these are the same in any order and grouping. */
+export interface ExactSums extends Omit<ClusterSums, 'squares'> {
+  squares: readonly (number | bigint)[]
+}
+
+/** Rows whose host told itself which of them belong together (`runtime/pairs.ts`). */
+export interface PairedCounts {
+  /** (unit, UTC day) that were not there before. */
+  clusters: number
+  counts: readonly number[]
+  /** Σ x·xᵀ over rows: each with itself. */
+  own: readonly number[]
+  /** Σ x·yᵀ over pairs of rows of one cluster; empty where there is none. */
+  pairs: readonly number[]
+  /** How many hosts share the rows of a unit, each as likely to get the next one. */
+  hosts: number
+}
+
 export interface Clusters {
   /** A sender counted `counts` more on that day; in whatever order, a day's sums end up the same. */
   add(cluster: string, counts: readonly number[]): void
+  addPaired(counted: PairedCounts): void
+  /** What was added elsewhere. */
+  addSums(sums: ExactSums): void
   sums(): ClusterSums
+  exact(): ExactSums
   /** Forgets whose counts are whose, once no more of these clusters come. */
   close(): void
 }
@@ -24,16 +47,25 @@ export interface Clusters {
 export function openClusters(size: number): Clusters {
   const held = new Map<string, number[]>()
   const counts = new Array<number>(size).fill(0)
-  const low = new Float64Array((size * (size + 1)) / 2)
+  const low = new Float64Array(triangle(size))
   const high = new Map<number, bigint>()
   let clusters = 0
 
   // Squares of counts pass 2^53 with a thousand senders of three million rows a day each.
   function addProduct(at: number, a: number, b: number): void {
     const product = a * b
-    const sum = (low[at] ?? 0) + product
-    if (sum <= Number.MAX_SAFE_INTEGER && product <= Number.MAX_SAFE_INTEGER) low[at] = sum
-    else high.set(at, (high.get(at) ?? 0n) + BigInt(a) * BigInt(b))
+    if (product <= Number.MAX_SAFE_INTEGER) addExact(at, product)
+    else addExact(at, BigInt(a) * BigInt(b))
+  }
+
+  function addExact(at: number, more: number | bigint): void {
+    const sum = typeof more === 'bigint' ? Number.NaN : (low[at] ?? 0) + more
+    if (sum <= Number.MAX_SAFE_INTEGER) low[at] = sum
+    else high.set(at, (high.get(at) ?? 0n) + BigInt(more))
+  }
+
+  function addCounts(more: readonly number[]): void {
+    for (let i = 0; i < size; i++) counts[i] = (counts[i] ?? 0) + (more[i] ?? 0)
   }
 
   return {
@@ -59,20 +91,55 @@ export function openClusters(size: number): Clusters {
           if (other !== 0) addProduct(at, past, other)
         }
       }
-      for (let i = 0; i < size; i++) {
-        before[i] = (before[i] ?? 0) + (more[i] ?? 0)
-        counts[i] = (counts[i] ?? 0) + (more[i] ?? 0)
+      for (let i = 0; i < size; i++) before[i] = (before[i] ?? 0) + (more[i] ?? 0)
+      addCounts(more)
+    },
+    addPaired(counted) {
+      clusters += counted.clusters
+      addCounts(counted.counts)
+      // Of the pairs of a unit's rows a host sees those that both came to it: 1 in `hosts`.
+      for (let at = 0; at < low.length; at++) {
+        addExact(at, counted.own[at] ?? 0)
+        if (counted.pairs[at]) addProduct(at, counted.pairs[at] ?? 0, counted.hosts)
       }
     },
+    addSums(sums) {
+      clusters += sums.clusters
+      addCounts(sums.counts)
+      for (const [at, square] of sums.squares.entries()) addExact(at, square)
+    },
     sums() {
+      const { squares, ...exact } = this.exact()
+      return { ...exact, squares: squares.map(Number) }
+    },
+    exact() {
       const squares = Array.from(low, (value, at) => {
         const rest = high.get(at)
-        return rest === undefined ? value : Number(rest + BigInt(value))
+        return rest === undefined ? value : rest + BigInt(value)
       })
       return { clusters, counts: [...counts], squares }
     },
     close: () => held.clear(),
   }
+}
+
+/** What was added between two sums of the same clusters. */
+export function difference(after: ExactSums, before: ExactSums): ExactSums {
+  return {
+    clusters: after.clusters - before.clusters,
+    counts: after.counts.map((count, i) => count - (before.counts[i] ?? 0)),
+    squares: after.squares.map((square, at) => {
+      const earlier = before.squares[at] ?? 0
+      return typeof square === 'number' && typeof earlier === 'number'
+        ? square - earlier
+        : BigInt(square) - BigInt(earlier)
+    }),
+  }
+}
+
+/** Entries of a lower triangle with its diagonal. */
+export function triangle(size: number): number {
+  return (size * (size + 1)) / 2
 }
 
 /** uᵀ·M·u. */

@@ -1,6 +1,7 @@
 /** What is asked of a feature's counts: merged bins, and directions whose means show how far rows moved (evidence, section 1). */
 import type { CategoricalProfile, NumericProfile, ProfileFeature } from '../contract/profile-spec.ts'
 import { SelvedgeError } from '../errors.ts'
+import { triangle } from './clusters.ts'
 import { normalQuantile } from './normal.ts'
 import { numberCells, spansOf } from './order.ts'
 
@@ -31,6 +32,10 @@ export interface Scores {
   /** The baseline, merged. */
   baseline: readonly number[]
   directions: readonly Direction[]
+  /** Place of each cell. */
+  placeOf: readonly number[]
+  /** Cells whose rows are in the last place, too. */
+  outside: readonly number[]
   /** Adds up a report's cells to a merged vector. */
   merge(cells: readonly number[]): number[]
 }
@@ -38,6 +43,8 @@ export interface Scores {
 const mostBins = 10
 /** Least share of a bin or level that is a direction by itself. */
 const leastShare = 0.05
+/** Rows that a rare share is taken to have more than the baseline saw of it. */
+const rareRows = 3
 /** Weight of the three directions of rows without an ordinary value, together. */
 const extrasWeight = 0.03
 const extraNames = ['missing', 'invalid', 'outside'] as const
@@ -72,7 +79,18 @@ export function openScores(feature: ProfileFeature): Scores {
     ...extras.map((each) => ({ ...each, weight: (1 - share) / extras.length })),
   ]
   const named = [...names, ...extraNames]
-  return { name: feature.name, kind: feature.kind, size, bins, places: named, baseline, directions, merge }
+  return {
+    name: feature.name,
+    kind: feature.kind,
+    size,
+    bins,
+    places: named,
+    baseline,
+    directions,
+    placeOf: places,
+    outside,
+    merge,
+  }
 }
 
 /** Rows of a merged vector by which a direction's mean is taken. */
@@ -81,6 +99,22 @@ export function rowsOver(over: Direction['over'], merged: ArrayLike<number>, bin
   const end = over === 'values' ? bins : bins + 2
   for (let i = 0; i < end; i++) rows += merged[i] ?? 0
   return rows
+}
+
+/** Σ x·xᵀ over rows, x a row's merged vector: the lower triangle, row by row. */
+export function ownSquares(
+  { size, outside, placeOf }: Scores,
+  cells: readonly number[],
+  merged: readonly number[],
+): number[] {
+  const squares = new Array<number>(triangle(size)).fill(0)
+  for (let i = 0; i < size; i++) squares[triangle(i + 1) - 1] = merged[i] ?? 0
+  const last = triangle(size - 1)
+  for (const cell of outside) {
+    const at = last + (placeOf[cell] ?? 0)
+    squares[at] = (squares[at] ?? 0) + (cells[cell] ?? 0)
+  }
+  return squares
 }
 
 interface Places {
@@ -182,8 +216,7 @@ function shareDirection(name: string, counts: readonly number[], isIn: (place: n
   const total = sum(counts)
   const rows = sum(counts.filter((_, i) => isIn(i)))
   if (rows === total) return undefined
-  // What the baseline never had has half a row, or nothing could be measured by it.
-  const share = rows === 0 ? 0.5 / (total + 1) : rows / total
+  const share = rows < leastShare * total ? rareShare(rows, total) : rows / total
   const deviation = Math.sqrt(share * (1 - share))
   return {
     name,
@@ -194,11 +227,18 @@ function shareDirection(name: string, counts: readonly number[], isIn: (place: n
   }
 }
 
+// What the baseline hardly had may be common enough that its noise is no normal one: of rows that come five to a baseline,
+// one baseline in 150 holds none, and all rows after it would be drift.
+function rareShare(rows: number, total: number): number {
+  return (rows + rareRows) / (total + rareRows)
+}
+
 function extraDirections(baseline: readonly number[], bins: number): Direction[] {
   const rows = rowsOver('rows', baseline, bins)
   return extraNames.map((name, i) => {
     const place = bins + i
-    const share = ((baseline[place] ?? 0) + 0.5) / (rows + 1)
+    const count = baseline[place] ?? 0
+    const share = count < leastShare * rows ? rareShare(count, rows) : count / rows
     const deviation = Math.sqrt(share * (1 - share))
     // Rows outside are counted in their bins, too: their place adds what their bin did not.
     const scores = baseline.map((_, at) => {

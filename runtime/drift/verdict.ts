@@ -7,8 +7,8 @@ export interface Settings {
   /** How many features and outputs share it. */
   features: number
   limits: Limits
-  /** What the clusters are: (sender, day), or spans of windows where the senders are a few servers. */
-  clustering: 'senders' | 'windows'
+  /** What the clusters are: (sender, day), (unit, day), or spans of windows where the senders are a few servers. */
+  clustering: 'senders' | 'units' | 'windows'
   /** Windows in a season; blocks are whole seasons. */
   seasonWindows: number
   /** What was counted first is gone: a start that moves with the clock is no start, and every block is a late one. */
@@ -26,7 +26,7 @@ export type Outcome = 'drift' | 'no_drift' | 'insufficient'
 
 /** What a verdict lacks. */
 export interface Lack {
-  what: 'rows' | 'senders' | 'unrelated windows' | 'baseline rows'
+  what: 'rows' | 'senders' | 'units' | 'unrelated windows' | 'baseline rows'
   /** How many more, or for baseline rows how many in all. */
   count: number
 }
@@ -175,7 +175,7 @@ function measureBlock(track: Track, { from, to, rule }: Block, start: number): M
 export function findLack({ measures, clusters }: Measured, settings: Judging): Lack {
   const heaviest = Math.max(...measures.map(({ direction }) => direction.weight))
   const needed = leastClusters(logThreshold(settings, 'start') - Math.log(heaviest))
-  const what = settings.clustering === 'senders' ? 'senders' : 'unrelated windows'
+  const what = settings.clustering === 'windows' ? 'unrelated windows' : settings.clustering
   if (clusters < needed) return { what, count: needed - clusters }
   const lacks = measures.map((measure) => lackOf(measure, settings))
   const worst = (of: Lack['what']) => lacks.filter((lack) => lack.what === of).toSorted((a, b) => b.count - a.count)[0]

@@ -74,6 +74,38 @@ describe('reporter', () => {
     for (const report of sent) expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)
   })
 
+  test('pairs of units go out where they fit beside the counts, and leave where they would pass 60 KiB', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, units, reporter } = open(async (report) => void sent.push(report))
+    const features = Array.from({ length: 50 }, (_, i) => ({
+      name: `feature ${i}`,
+      kind: 'numeric' as const,
+      edges: Array.from({ length: 64 }, (_, edge) => edge),
+      points: [],
+      counts: [0, ...Array.from({ length: 63 }, () => 100), 0, 0, 0, 0, 0],
+    }))
+    const spec = { digest: `sha256:${'0'.repeat(64)}`, document: { features, outputs: [] } }
+    const count = (deployment: string) => {
+      for (let i = 0; i < 5000; i++) {
+        const values = Object.fromEntries(features.map(({ name }, at) => [name, (i * (at + 1)) % 63]))
+        tally.answered({ ...source, deployment, spec }, [{ features: values, outputs: {} }], 1, `unit ${i % 500}`)
+      }
+    }
+    for (let i = 0; i < 200; i++) units.outcome(`unit ${i}`, { accepted: true, why: 'x'.repeat(256) })
+    for (const deployment of ['blue', 'green', 'red']) {
+      count(deployment)
+      await reporter.flush()
+    }
+    const last = (deployments: number) => sent.findLast(({ profiles }) => profiles.length === deployments)
+    expect(last(1)?.profiles.map(({ units }) => units?.rows)).toEqual([5000])
+    expect(last(3)?.profiles.map(({ units }) => units)).toEqual([undefined, undefined, undefined])
+    expect(sent.flatMap(({ outcomes }) => outcomes)).toHaveLength(200)
+    for (const report of sent) {
+      expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)
+      telemetryReport.parse(report)
+    }
+  })
+
   test('names a unit by the first 16 bytes of its HMAC alone, and an exposure once a day', async () => {
     const sent: TelemetryReport[] = []
     const { units, reporter } = open(async (report) => void sent.push(report))

@@ -35,6 +35,28 @@ describe('tally', () => {
     for (const profile of counts?.profiles ?? []) profileReport.parse(profile)
   })
 
+  test('of a server tells which rows one unit sent on one day, in whichever window; that of a page does not', () => {
+    let now = Date.parse('2026-11-24T23:58:00Z')
+    const [server, page] = [openTally('server', () => now), openTally('desktop', () => now)]
+    for (let minute = 0; minute < 3; minute++, now += 60_000) {
+      for (const tally of [server, page]) {
+        tally.answered(blue, [row(15)], 1, 'ada')
+        tally.answered(blue, [row(15)], 1)
+      }
+    }
+    const told = server.pending().map(({ profiles }) => profiles[0]?.units)
+    expect(told).toMatchObject([
+      { rows: 1, clusters: 2 },
+      { rows: 1, clusters: 0 },
+      { rows: 1, clusters: 2 },
+    ])
+    expect(told[0]?.counts.age).toEqual([])
+    // Of both of them: the row before and this one, in both orders.
+    expect(told[1]?.counts.age?.filter((sum) => sum > 0)).toEqual([4])
+    expect(told[2]?.counts.age).toEqual([])
+    expect(page.pending().map(({ profiles }) => profiles[0]?.units)).toEqual([undefined, undefined, undefined])
+  })
+
   test('reports a window again, whole, after every change, and not at all without one', () => {
     const tally = openTally('server')
     tally.answered(blue, [row(5)], 1)

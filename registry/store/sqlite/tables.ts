@@ -90,6 +90,7 @@ export interface Tables {
     outputs: string
     latency: string
     errors: string
+    units: string | null
   }
   exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }

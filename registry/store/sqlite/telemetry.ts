@@ -31,7 +31,7 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
     async senderCounts(endpoint, { deployment, version, spec }, since) {
       const rows = await db
         .selectFrom('profiles')
-        .select(['window', 'sender', 'device', 'rows', 'counts', 'outputs'])
+        .select(['window', 'sender', 'device', 'rows', 'counts', 'outputs', 'units'])
         .where('endpoint', '=', endpoint)
         .where('window', '>=', since)
         .where('deployment', '=', deployment)
@@ -39,7 +39,12 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
         .where('spec', '=', spec)
         .orderBy('window')
         .execute()
-      return rows.map((row) => ({ ...row, counts: JSON.parse(row.counts), outputs: JSON.parse(row.outputs) }))
+      return rows.map(({ counts, outputs, units, ...row }) => ({
+        ...row,
+        counts: JSON.parse(counts),
+        outputs: JSON.parse(outputs),
+        ...(units !== null && { units: JSON.parse(units) }),
+      }))
     },
     async hosts(endpoint, since, limit) {
       return await selectHosts(db, endpoint, since, limit)
@@ -110,6 +115,7 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
     outputs: JSON.stringify(cells.outputs),
     latency: JSON.stringify(cells.latency),
     errors: JSON.stringify(cells.errors),
+    units: cells.units === undefined ? null : JSON.stringify(cells.units),
   }
 }
 

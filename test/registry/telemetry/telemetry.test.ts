@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ProfileReport, TelemetryReport } from '../../../runtime/contract/telemetry.ts'
+import type { PairCounts, ProfileReport, TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import { limits } from '../../../runtime/limits.ts'
 import { digestOf, type Fixture, linearSpec, openServing, sendJson } from '../fixture.ts'
 
@@ -43,6 +43,10 @@ const openCounting = () => openServing({ now: () => at })
 
 function post(fixture: Fixture, body: unknown): Promise<Response> {
   return sendJson(fixture, 'POST', '/api/v1/telemetry', body)
+}
+
+function pairs(changes: Partial<PairCounts>): PairCounts {
+  return { rows: 3, clusters: 3, counts: {}, outputs: {}, ...changes }
 }
 
 async function sums(fixture: Fixture, query = ''): Promise<unknown> {
@@ -153,6 +157,11 @@ describe('a report that does not fit', () => {
     ['of an unknown variant', report({ profiles: [profile({ variant: 'int8' })] })],
     ['against another spec', report({ profiles: [profile({ spec: digestOf('other') })] })],
     ['with a cell too few', report({ profiles: [profile({ counts: { a: [1, 2, 0, 0, 0], b: [3, 0, 0, 0, 0] } })] })],
+    [
+      'with sums of pairs of another size',
+      report({ profiles: [profile({ units: pairs({ counts: { a: [1, 2] } }) })] }),
+    ],
+    ['with more rows of units than rows', report({ profiles: [profile({ units: pairs({ rows: 4 }) })] })],
     ['with one key twice', report({ profiles: [profile(), profile()] })],
     ['with counts beyond reason', report({ profiles: [profile({ rows: Number.MAX_SAFE_INTEGER })] })],
     ['TE-06 from before the window of the clock', report({ window: '2026-11-17T10:00:00Z' })],
