@@ -130,8 +130,15 @@ async function hashed(
   for (const event of events) {
     const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(event.unit)))
     const unit = encodeBase64Url(mac.subarray(0, 16))
-    if (event.kind === 'exposure') exposures.push({ unit, deployment: event.deployment, at: event.at })
-    else outcomes.push({ unit, at: event.at, values: event.values })
+    const { at } = event
+    if (event.kind === 'outcome') outcomes.push({ unit, at, values: event.values })
+    else
+      exposures.push({
+        unit,
+        deployment: event.deployment,
+        at,
+        ...(event.prediction && { prediction: event.prediction }),
+      })
   }
   return { exposures, outcomes }
 }

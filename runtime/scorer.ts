@@ -14,7 +14,7 @@ import type { ServedEvent, ServedOptions } from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
-import { openUnits, type Units } from './units.ts'
+import { type Exposure, openUnits, type Units } from './units.ts'
 
 export interface ScorerOptions extends Omit<ServedOptions, 'event'> {
   device: ProfileReport['device']
@@ -108,6 +108,7 @@ interface Values {
 
 interface Counting extends Pick<Request, 'released'> {
   unit: string | undefined
+  exposure: Exposure | undefined
   latencyMs: number
 }
 
@@ -182,9 +183,9 @@ export function openScorer(options: ScorerOptions): Scorer {
       const { outputs, startedAt, batch, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
       const { result, ...values } = read(served.description, inputs, outputs)
-      if (isExposure && unit !== undefined) units.exposed(unit, entry.name)
+      const exposure = isExposure && unit !== undefined ? units.exposed(unit, entry.name) : undefined
       const source = sourceOf(entry, lane)
-      if (isSampled(unit)) count(source, values, { unit, latencyMs: ended - arrived, released })
+      if (isSampled(unit)) count(source, values, { unit, exposure, latencyMs: ended - arrived, released })
       else released?.()
       const { deployment, version, variant, provider } = source
       const by = { deployment, version, variant, provider, why: lane.why }
@@ -197,18 +198,24 @@ export function openScorer(options: ScorerOptions): Scorer {
     }
   }
 
-  function count(source: Source, { asked, answered }: Values, { unit, latencyMs, released }: Counting): void {
+  function count(source: Source, { asked, answered }: Values, counting: Counting): void {
+    const { unit, exposure, latencyMs, released } = counting
     // The outputs are the caller's once it has them.
     const outputs = answered()
     const rows = () => (asked?.() ?? [{}]).map((features, row): Row => ({ features, outputs: outputs[row] ?? {} }))
+    const tell = () => {
+      const cells = tally.answered(source, rows(), latencyMs, unit)
+      const { version, spec } = source
+      if (exposure && cells && spec) exposure.prediction = { version, spec: spec.digest, cells }
+    }
     if (asked === undefined || released === undefined) {
-      tally.answered(source, rows(), latencyMs, unit)
+      tell()
       released?.()
       return
     }
     tally.later(() => {
       try {
-        tally.answered(source, rows(), latencyMs, unit)
+        tell()
       } catch (error) {
         tally.failed(source, encodeError(error).code)
       }

@@ -34,8 +34,11 @@ export interface Tally {
   readonly sender: string
   /** Windows dropped because too many waited to be sent, or because the registry refused them. */
   readonly dropped: number
-  /** @param unit - whose rows they are, where the caller told */
-  answered(source: Source, rows: readonly Row[], latencyMs: number, unit?: string): void
+  /**
+   * @param unit - whose rows they are, where the caller told
+   * @returns cells of the outputs of the only row, where there is one and a spec
+   */
+  answered(source: Source, rows: readonly Row[], latencyMs: number, unit?: string): number[] | undefined
   failed(source: Source, code: ErrorCode): void
   /** Lets what runs now go first, such as sending the answer; `count` runs soon, and before anything is read here. */
   later(count: () => void): void
@@ -149,14 +152,17 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       const cell = changedCell(source)
       const { profile, units } = cell
       cell.rows += rows.length
+      let cells: number[] | undefined
       for (const row of rows) {
         if (profile === undefined) break
         const features = profile.countRow(row.features)
         const outputs = profile.countOutput(row.outputs)
         units?.day.add(units.pairs, unit, features, outputs)
+        if (rows.length === 1) cells = Array.from(outputs)
       }
       const place = latencyCell(latencyMs)
       cell.latency[place] = (cell.latency[place] ?? 0) + 1
+      return cells
     },
     failed(source, code) {
       const { errors } = changedCell(source)

@@ -1,15 +1,24 @@
 /** Exposures and outcomes that wait to be reported: bounded, the oldest dropped first and counted. */
-import type { TelemetryReport } from './contract/telemetry.ts'
+import type { CellPrediction, TelemetryReport } from './contract/telemetry.ts'
 
 /** `unit` is the caller's own name for it here; only its HMAC leaves the host (`reporter.ts`). */
 export type UnitEvent =
-  | { kind: 'exposure'; unit: string; at: string; deployment: string }
+  | Exposure
   | { kind: 'outcome'; unit: string; at: string; values: TelemetryReport['outcomes'][number]['values'] }
+
+export interface Exposure {
+  kind: 'exposure'
+  unit: string
+  at: string
+  deployment: string
+  /** Set once the answer was counted, which may be after it was given. */
+  prediction?: CellPrediction
+}
 
 export interface Units {
   readonly dropped: number
-  /** Once a unit, deployment and UTC day. */
-  exposed(unit: string, deployment: string): void
+  /** Once a unit, deployment and UTC day; undefined where it was before. */
+  exposed(unit: string, deployment: string): Exposure | undefined
   outcome(unit: string, values: TelemetryReport['outcomes'][number]['values']): void
   /** The oldest events, at most `limit`; they stay until {@link forget}. */
   oldest(limit: number): UnitEvent[]
@@ -42,9 +51,11 @@ export function openUnits(now: () => number = Date.now): Units {
         exposedToday = new Set()
       }
       const key = `${deployment} ${unit}`
-      if (exposedToday.has(key)) return
+      if (exposedToday.has(key)) return undefined
       exposedToday.add(key)
-      add({ kind: 'exposure', unit, at, deployment })
+      const exposure: Exposure = { kind: 'exposure', unit, at, deployment }
+      add(exposure)
+      return exposure
     },
     outcome(unit, values) {
       add({ kind: 'outcome', unit, at: new Date(now()).toISOString(), values })

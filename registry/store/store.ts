@@ -11,6 +11,7 @@ import type { PairCounts, TelemetryReport } from '../../runtime/contract/telemet
 import type { Attribute, Filter } from '../filter/grammar.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
+import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
 
 export type { DeploymentState } from './deployment.ts'
@@ -23,6 +24,7 @@ export interface Store {
   readonly monitors: Monitors
   readonly events: Events
   readonly looks: Looks
+  readonly outcomes: Outcomes
   readonly tokens: Tokens
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */

@@ -52,7 +52,9 @@ export function checkReport(report: TelemetryReport, served: readonly Served[], 
     ...report,
     window,
     profiles,
-    exposures: report.exposures.filter(({ at }) => isWithin(at, now)).map((each) => ({ ...each, at: utc(each.at) })),
+    exposures: report.exposures
+      .filter(({ at }) => isWithin(at, now))
+      .map((each) => ({ ...keepPrediction(each, served), at: utc(each.at) })),
     outcomes: report.outcomes.filter(({ at }) => isWithin(at, now)).map((each) => ({ ...each, at: utc(each.at) })),
     receivedAt: new Date(now).toISOString(),
   }
@@ -73,6 +75,23 @@ function isWithin(at: string, now: number): boolean {
 // One spelling of a moment, since text is what is compared and counted once.
 function utc(at: string): string {
   return new Date(at).toISOString()
+}
+
+// A prediction in cells that nothing was counted in says nothing; the exposure stands.
+function keepPrediction<Told extends TelemetryReport['exposures'][number]>(
+  { prediction, ...exposure }: Told,
+  served: readonly Served[],
+) {
+  const isServed = served.some(
+    ({ deployment, version, spec }) =>
+      deployment === exposure.deployment &&
+      version === prediction?.version &&
+      spec !== undefined &&
+      spec.digest === prediction.spec &&
+      spec.spec.outputs.length === prediction.cells.length &&
+      spec.spec.outputs.every((output, i) => (prediction.cells[i] ?? 0) < cellCount(output)),
+  )
+  return { ...exposure, ...(isServed && { prediction }) }
 }
 
 function checkProfile(profile: ProfileReport, served: readonly Served[]): ProfileReport {

@@ -59,6 +59,16 @@ export type ProfileReport = z.infer<typeof profileReport>
 /** First 16 bytes of HMAC-SHA-256(plan.salt, unit), base64url. */
 const unitHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
 
+/** What the unit was answered: the cell of each output, in the order of the ProfileSpec, never a number. */
+const prediction = z.strictObject({
+  version: z.int().min(1),
+  spec: digest,
+  cells: z.array(z.int().min(0).max(11_000)).max(16),
+})
+
+/** Absent in an exposure whose request had more rows than one, or none that was counted. */
+export type CellPrediction = z.infer<typeof prediction>
+
 export const telemetryReport = z.strictObject({
   sender,
   /** Rises by at least one with each report of a sender. */
@@ -68,7 +78,9 @@ export const telemetryReport = z.strictObject({
   endpoint: name,
   revision: z.int().min(1),
   profiles: z.array(profileReport).max(64),
-  exposures: z.array(z.strictObject({ unit: unitHash, deployment: name, at: timestamp })).max(2000),
+  exposures: z
+    .array(z.strictObject({ unit: unitHash, deployment: name, at: timestamp, prediction: prediction.optional() }))
+    .max(2000),
   outcomes: z
     .array(
       z.strictObject({

@@ -125,6 +125,17 @@ describe('reporter', () => {
     telemetryReport.parse(sent[0])
   })
 
+  test('says with an exposure what the unit was answered, where that was counted', async () => {
+    const sent: TelemetryReport[] = []
+    const { units, reporter } = open(async (report) => void sent.push(report))
+    const prediction = { version: 1, spec: `sha256:${'5'.repeat(64)}`, cells: [1, 17] }
+    Object.assign(units.exposed('ada', 'blue') ?? {}, { prediction })
+    units.exposed('bob', 'blue')
+    await reporter.flush()
+    expect(sent[0]?.exposures.map((exposure) => exposure.prediction)).toEqual([prediction, undefined])
+    telemetryReport.parse(sent[0])
+  })
+
   test('sends a thousand exposures in reports under 60 KiB, each once', async () => {
     const sent: TelemetryReport[] = []
     const { units, reporter } = open(async (report) => void sent.push(report))

@@ -270,6 +270,17 @@ describe('scorer', () => {
       expect(scorer.tally.pending()).toMatchObject([{ profiles: [once] }])
     })
 
+    test('and tells with the exposure of a unit in which cells its one row was answered', async () => {
+      const two = { x: createTensor('FP32', [2, 2], Float32Array.of(1, 2, 3, 4)) }
+      await scorer.infer(give, scorer.choose({ unit: 'ada' }))
+      await scorer.infer({ inputs: two, released: give.released }, scorer.choose({ unit: 'bob' }))
+      scorer.tally.pending()
+      const prediction = { version: 1, spec: withSpec.spec, cells: [1] }
+      const [ada, bob] = scorer.units.oldest(10)
+      expect(ada).toMatchObject({ unit: 'ada', prediction })
+      expect(bob).not.toHaveProperty('prediction')
+    })
+
     test('of records as of tensors', async () => {
       await scorer.score({ records: [{ a: 1, b: 2 }], released: give.released }, scorer.choose({}))
       expect(scorer.tally.pending()).toMatchObject([{ profiles: [once] }])

@@ -190,6 +190,10 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE profiles ADD COLUMN units TEXT;
   `,
+  `
+  ALTER TABLE exposures ADD COLUMN prediction TEXT;
+  CREATE INDEX outcomes_by_time ON outcomes (endpoint, at);
+  `,
 ]
 
 /**

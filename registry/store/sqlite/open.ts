@@ -10,6 +10,7 @@ import { openLooks } from './looks.ts'
 import { migrate } from './migrations.ts'
 import { openModels } from './models.ts'
 import { openMonitors } from './monitors.ts'
+import { openOutcomes } from './outcomes.ts'
 import { openRepositories } from './repositories.ts'
 import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
@@ -43,6 +44,7 @@ export function openSqliteStore(file: string): Store {
     monitors: openMonitors(db),
     events: openEvents(db),
     looks: openLooks(db),
+    outcomes: openOutcomes(db),
     tokens: openTokens(db),
     size: () => readSize(db),
     async tidy() {

@@ -92,7 +92,14 @@ export interface Tables {
     errors: string
     units: string | null
   }
-  exposures: { endpoint: string; unit: string; day: string; deployment: string; at: string }
+  exposures: {
+    endpoint: string
+    unit: string
+    day: string
+    deployment: string
+    at: string
+    prediction: string | null
+  }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
   looks: {
     endpoint: string

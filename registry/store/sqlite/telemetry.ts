@@ -121,15 +121,19 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
 
 // Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told.
 async function foldUnits(db: Kysely<Tables>, { endpoint, exposures, outcomes }: CheckedReport): Promise<void> {
-  for (const { unit, deployment, at } of exposures) {
+  for (const { unit, deployment, at, prediction } of exposures) {
+    const told = prediction === undefined ? null : JSON.stringify(prediction)
     await db
       .insertInto('exposures')
-      .values({ endpoint, unit, deployment, at, day: at.slice(0, 10) })
+      .values({ endpoint, unit, deployment, at, day: at.slice(0, 10), prediction: told })
       .onConflict((conflict) =>
         conflict
           .columns(['endpoint', 'unit', 'day', 'deployment'])
-          .doUpdateSet({ at: (set) => set.ref('excluded.at') })
-          .whereRef('excluded.at', '<', 'exposures.at'),
+          .doUpdateSet({ at: (set) => set.ref('excluded.at'), prediction: (set) => set.ref('excluded.prediction') })
+          // The text decides between two at one moment, so that the order of arrival never does.
+          .where(
+            sql<boolean>`(excluded.at, coalesce(excluded.prediction, '')) < (exposures.at, coalesce(exposures.prediction, ''))`,
+          ),
       )
       .execute()
   }
@@ -141,7 +145,6 @@ async function foldUnits(db: Kysely<Tables>, { endpoint, exposures, outcomes }: 
         conflict
           .columns(['endpoint', 'unit', 'window'])
           .doUpdateSet({ at: (set) => set.ref('excluded.at'), body: (set) => set.ref('excluded.body') })
-          // The text decides between two at one moment, so that the order of arrival never does.
           .where(sql<boolean>`(excluded.at, excluded.body) < (outcomes.at, outcomes.body)`),
       )
       .execute()
