@@ -13,6 +13,7 @@ import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
 import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
+import type { Rollouts } from './rollouts.ts'
 
 export type { DeploymentState } from './deployment.ts'
 
@@ -23,6 +24,7 @@ export interface Store {
   readonly telemetry: Telemetry
   readonly monitors: Monitors
   readonly events: Events
+  readonly rollouts: Rollouts
   readonly looks: Looks
   readonly outcomes: Outcomes
   readonly tokens: Tokens
@@ -257,7 +259,7 @@ export interface Models {
 export interface EndpointState {
   name: string
   createdAt: string
-  /** `<endpoint>:<n>`, n counts how often an endpoint of this name was made. */
+  /** `<endpoint>:<n>`, n counts how often an endpoint of this name was made; another one since units were dealt anew. */
   salt: string
   revision: number
   /** When the plan in force was signed, in ms since 1970. */
@@ -265,6 +267,8 @@ export interface EndpointState {
   deployments: DeploymentState[]
   ranges: Range[]
   shadow?: { deployment: string; ppm: number } | undefined
+  /** The rollout that moves its traffic, and the deployments that may not change meanwhile. */
+  rollout?: { id: string; deployments: string[] } | undefined
 }
 
 export interface Endpoints {

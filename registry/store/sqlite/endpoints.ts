@@ -1,5 +1,5 @@
 /** Endpoints in SQLite: one row each, changed by pure rules inside a transaction. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { ensembleVariant } from '../../../runtime/contract/ensemble.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { endpointEvents } from '../../events/of-endpoint.ts'
@@ -24,6 +24,8 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
           deployments: '[]',
           ranges: '[]',
           shadow: null,
+          salt: null,
+          rollout: null,
         }
         await tx
           .insertInto('endpoints')
@@ -35,15 +37,9 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
     },
     async change(name, now, rule) {
       return await db.transaction().execute(async (tx) => {
-        const before = toState(await takeEndpoint(tx, name))
+        const before = await takeEndpoint(tx, name)
         const after = rule(before)
-        if (after === before) return before
-        await demandVersions(tx, before, after)
-        const state = { ...after, revision: nextRevision(before.revision, now), issuedAt: now }
-        await tx.updateTable('endpoints').set(toRow(state)).where('name', '=', name).execute()
-        await recordServed(tx, state, now)
-        for (const event of endpointEvents(before, state)) await appendEvent(tx, event)
-        return state
+        return after === before ? before : await writeEndpoint(tx, before, after, now)
       })
     },
     async reissue(name, before, now) {
@@ -56,12 +52,12 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
     },
     async remove(name, now, rule) {
       await db.transaction().execute(async (tx) => {
-        const row = await takeEndpoint(tx, name)
-        rule(toState(row))
+        const state = await takeEndpoint(tx, name)
+        rule(state)
         // The row stays: a new endpoint of this name counts its salt and its revisions on from here.
         await tx
           .updateTable('endpoints')
-          .set({ removed_at: new Date(now).toISOString(), revision: nextRevision(row.revision, now) })
+          .set({ removed_at: new Date(now).toISOString(), revision: nextRevision(state.revision, now) })
           .where('name', '=', name)
           .execute()
       })
@@ -124,12 +120,59 @@ async function selectEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'en
   return await db.selectFrom('endpoints').selectAll().where('name', '=', name).executeTakeFirst()
 }
 
-async function takeEndpoint(db: Kysely<Tables>, name: string): Promise<Row<'endpoints'>> {
+/** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN` */
+export async function takeEndpoint(db: Kysely<Tables>, name: string): Promise<EndpointState> {
   const row = await selectEndpoint(db, name)
-  if (row === undefined || row.removed_at !== null) {
-    throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${name}`, { endpoint: name })
-  }
-  return row
+  if (row?.removed_at === null) return toState(row)
+  throw new SelvedgeError('ENDPOINT_UNKNOWN', `there is no endpoint ${name}`, { endpoint: name })
+}
+
+/**
+ * What an endpoint is from now on, with its next revision, its events, and the split among those to which it can go back.
+ *
+ * @param db - a transaction
+ * @param origin - of the split: a rollout, or an earlier one that comes back
+ * @throws {@link SelvedgeError} `NOT_FOUND` for a deployment of a version that is not there
+ */
+export async function writeEndpoint(
+  db: Kysely<Tables>,
+  before: EndpointState,
+  after: EndpointState,
+  now: number,
+  origin: { rollout?: string | undefined; restores?: number | undefined } = {},
+): Promise<EndpointState> {
+  await demandVersions(db, before, after)
+  const state = { ...after, revision: nextRevision(before.revision, now), issuedAt: now }
+  await db.updateTable('endpoints').set(toRow(state)).where('name', '=', before.name).execute()
+  await recordServed(db, state, now)
+  for (const event of endpointEvents(before, state)) await appendEvent(db, event)
+  if (splitText(before) !== splitText(state)) await recordSplit(db, state, origin)
+  return state
+}
+
+function splitText({ salt, ranges, shadow }: EndpointState): string {
+  return JSON.stringify([salt, ranges, shadow ?? null])
+}
+
+async function recordSplit(
+  db: Kysely<Tables>,
+  { name, revision, issuedAt, salt, ranges, shadow }: EndpointState,
+  { rollout, restores }: { rollout?: string | undefined; restores?: number | undefined },
+): Promise<void> {
+  await db
+    .insertInto('splits')
+    .values({
+      endpoint: name,
+      number: sql<number>`(SELECT number FROM endpoints WHERE name = ${name})`,
+      revision,
+      at: new Date(issuedAt).toISOString(),
+      salt,
+      ranges: JSON.stringify(ranges),
+      shadow: shadow === undefined ? null : JSON.stringify(shadow),
+      rollout: rollout === undefined ? null : Number(rollout),
+      restores: restores ?? null,
+    })
+    .execute()
 }
 
 // A version may have been deleted since the caller looked.
@@ -165,12 +208,13 @@ function toState(row: Row<'endpoints'>): EndpointState {
   return {
     name: row.name,
     createdAt: row.created_at,
-    salt: `${row.name}:${row.number}`,
+    salt: row.salt ?? `${row.name}:${row.number}`,
     revision: row.revision,
     issuedAt: row.issued_at,
     deployments: JSON.parse(row.deployments),
     ranges: JSON.parse(row.ranges),
     ...(row.shadow !== null && { shadow: JSON.parse(row.shadow) }),
+    ...(row.rollout !== null && { rollout: JSON.parse(row.rollout) }),
   }
 }
 
@@ -181,5 +225,7 @@ function toRow(state: EndpointState) {
     deployments: JSON.stringify(state.deployments),
     ranges: JSON.stringify(state.ranges),
     shadow: state.shadow === undefined ? null : JSON.stringify(state.shadow),
+    salt: state.salt,
+    rollout: state.rollout === undefined ? null : JSON.stringify(state.rollout),
   }
 }

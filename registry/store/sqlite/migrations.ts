@@ -194,6 +194,55 @@ const migrations: readonly string[] = [
   ALTER TABLE exposures ADD COLUMN prediction TEXT;
   CREATE INDEX outcomes_by_time ON outcomes (endpoint, at);
   `,
+  // Of an endpoint: the salt where it is not of its name and number, and the rollout that moves its traffic.
+  `
+  ALTER TABLE endpoints ADD COLUMN salt TEXT;
+  ALTER TABLE endpoints ADD COLUMN rollout TEXT;
+  CREATE TABLE splits (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL REFERENCES endpoints, number INTEGER NOT NULL,
+    revision INTEGER NOT NULL, at TEXT NOT NULL, salt TEXT NOT NULL, ranges TEXT NOT NULL, shadow TEXT, rollout INTEGER,
+    restores INTEGER
+  ) STRICT;
+  CREATE INDEX splits_by_endpoint ON splits (endpoint, number, id);
+  INSERT INTO splits (endpoint, number, revision, at, salt, ranges, shadow)
+    SELECT name, number, revision, created_at, name || ':' || number, ranges, shadow FROM endpoints;
+  CREATE TABLE rollouts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL REFERENCES endpoints, number INTEGER NOT NULL,
+    state TEXT NOT NULL, step INTEGER NOT NULL, step_started_at TEXT NOT NULL, revision INTEGER NOT NULL,
+    created_at TEXT NOT NULL, changes INTEGER NOT NULL, body TEXT NOT NULL, before TEXT NOT NULL, advice TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX rollouts_under_way ON rollouts (endpoint, number) WHERE state IN ('running', 'paused');
+  CREATE INDEX rollouts_by_endpoint ON rollouts (endpoint, number, id);
+  CREATE TABLE rollout_entries (
+    rollout INTEGER NOT NULL REFERENCES rollouts, place INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (rollout, place)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX exposures_by_time ON exposures (endpoint, at);
+  `,
+  // Days that ended are folded into sums. Of endpoints that were there before, what is older was dropped.
+  `
+  ALTER TABLE profiles ADD COLUMN tier TEXT NOT NULL DEFAULT 'trusted';
+  ALTER TABLE endpoints ADD COLUMN counted_since TEXT;
+  UPDATE endpoints SET counted_since = strftime('%Y-%m-%dT00:00:00.000Z', 'now', '-6 days');
+  CREATE TABLE counted_days (
+    endpoint TEXT NOT NULL REFERENCES endpoints, day TEXT NOT NULL, changes INTEGER NOT NULL, folded INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    PRIMARY KEY (endpoint, day)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO counted_days SELECT DISTINCT endpoint, substr(window, 1, 10), 1, 0, 0 FROM reports;
+  CREATE TABLE day_facts (
+    endpoint TEXT NOT NULL REFERENCES endpoints, deployment TEXT NOT NULL, version INTEGER NOT NULL, spec TEXT NOT NULL,
+    day TEXT NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (endpoint, deployment, version, spec, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE day_sums (
+    endpoint TEXT NOT NULL REFERENCES endpoints, deployment TEXT NOT NULL, version INTEGER NOT NULL, spec TEXT NOT NULL,
+    variant TEXT NOT NULL, provider TEXT NOT NULL, device TEXT NOT NULL, side TEXT NOT NULL, feature TEXT NOT NULL,
+    day TEXT NOT NULL, whole TEXT NOT NULL, hours TEXT,
+    PRIMARY KEY (endpoint, deployment, version, spec, variant, provider, device, side, feature, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX day_sums_by_day ON day_sums (endpoint, day);
+  `,
 ]
 
 /**

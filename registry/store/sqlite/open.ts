@@ -12,6 +12,7 @@ import { openModels } from './models.ts'
 import { openMonitors } from './monitors.ts'
 import { openOutcomes } from './outcomes.ts'
 import { openRepositories } from './repositories.ts'
+import { openRollouts } from './rollouts.ts'
 import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
 import { openTokens } from './tokens.ts'
@@ -43,6 +44,7 @@ export function openSqliteStore(file: string): Store {
     telemetry: freeingTelemetry(openTelemetry(db), ballast),
     monitors: openMonitors(db),
     events: openEvents(db),
+    rollouts: openRollouts(db),
     looks: openLooks(db),
     outcomes: openOutcomes(db),
     tokens: openTokens(db),

@@ -62,7 +62,36 @@ export interface Tables {
     deployments: string
     ranges: string
     shadow: string | null
+    salt: string | null
+    rollout: string | null
   }
+  splits: {
+    id: Generated<number>
+    endpoint: string
+    number: number
+    revision: number
+    at: string
+    salt: string
+    ranges: string
+    shadow: string | null
+    rollout: number | null
+    restores: number | null
+  }
+  rollouts: {
+    id: Generated<number>
+    endpoint: string
+    number: number
+    state: string
+    step: number
+    step_started_at: string
+    revision: number
+    created_at: string
+    changes: number
+    body: string
+    before: string
+    advice: string
+  }
+  rollout_entries: { rollout: number; place: number; body: string }
   served: { endpoint: string; deployment: string; model: string; version: number; since: string }
   ensembles: { endpoint: string; deployment: string; version: number; steps: string; since: string }
   reports: {
@@ -91,6 +120,26 @@ export interface Tables {
     latency: string
     errors: string
     units: string | null
+    tier: string
+  }
+  /** `folded`: the changes that its sums hold. `dropped`: 1 where the sums are all that is left. */
+  counted_days: { endpoint: string; day: string; changes: number; folded: number; dropped: number }
+  day_facts: { endpoint: string; deployment: string; version: number; spec: string; day: string; facts: string }
+  day_sums: {
+    endpoint: string
+    deployment: string
+    version: number
+    spec: string
+    /** Empty, as provider and device: all of them together. */
+    variant: string
+    provider: string
+    device: string
+    side: string
+    feature: string
+    day: string
+    whole: string
+    /** Null once they are gone for their age. */
+    hours: string | null
   }
   exposures: {
     endpoint: string

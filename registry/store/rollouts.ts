@@ -1,0 +1,132 @@
+/** Rollouts as the store keeps them: rows that outlive a crash, and the splits to which traffic can go back. */
+import type { RolloutAdvice, RolloutBody, RolloutEntry, RolloutState } from '../../runtime/contract/rollout.ts'
+import type { NewEvent } from './events.ts'
+import type { EndpointState } from './store.ts'
+
+/** Who gets what of an endpoint: the same units as long as all of it is the same. */
+export type Split = Pick<EndpointState, 'salt' | 'ranges' | 'shadow'>
+
+export interface RolloutRecord extends RolloutBody {
+  id: string
+  endpoint: string
+  state: RolloutState
+  /** Place in `steps`. */
+  step: number
+  /** RFC 3339. */
+  stepStartedAt: string
+  /** Of the plan with which the step began. */
+  revision: number
+  createdAt: string
+  before: Split
+  advice: RolloutAdvice
+  /** Rises with each change: what a writer has seen, it must not overwrite. */
+  changes: number
+}
+
+export interface NewRollout {
+  body: RolloutBody
+  advice: RolloutAdvice
+  split: Split
+  /** What may not change while it is under way. */
+  holds: string[]
+  entry: Omit<RolloutEntry, 'revision'>
+}
+
+/** What a rule makes of a rollout, all in one transaction. */
+export interface RolloutChange {
+  state: RolloutState
+  /** Another one begins now. */
+  step?: number | undefined
+  split?: Split | undefined
+  entry: Omit<RolloutEntry, 'revision'>
+  event?: NewEvent | undefined
+}
+
+/** A split that was in force, oldest id first. */
+export interface PastSplit extends Split {
+  id: number
+  at: string
+  /** Whose step it was. */
+  rollout?: string | undefined
+  /** Id of the one that it brought back. */
+  restores?: number | undefined
+}
+
+/** Cells of one (sender, window, deployment, version, variant, provider). */
+export interface CountedRow {
+  window: string
+  sender: string
+  deployment: string
+  version: number
+  provider: string
+  device: string
+  variant: string
+  spec: string
+  outputs: Record<string, number[]>
+  latency: number[]
+  errors: Record<string, number>
+}
+
+export interface CountedPage {
+  /** Of the windows that begin at this moment or later. */
+  since: string
+  /** Of hosts that had this revision of the plan or a later one. */
+  revision: number
+  after?: CountedRow | undefined
+  limit: number
+}
+
+export interface ToldOutcome {
+  unit: string
+  deployment: string
+  value: number | boolean
+}
+
+export interface Rollouts {
+  /**
+   * Begins a rollout with its first split.
+   *
+   * @param rule - may refuse
+   * @throws SelvedgeError `ENDPOINT_UNKNOWN`
+   */
+  start(endpoint: string, now: number, rule: (state: EndpointState) => NewRollout): Promise<RolloutRecord>
+  /**
+   * Changes the rollout and its endpoint together; undefined, and nothing is done, where someone else changed it since
+   * `changes` was read.
+   */
+  change(
+    id: string,
+    changes: number,
+    now: number,
+    rule: (rollout: RolloutRecord, state: EndpointState) => RolloutChange,
+  ): Promise<RolloutRecord | undefined>
+  /**
+   * Brings a split back; a rollout under way ends with it.
+   *
+   * @param rule - is told the splits of the last times, newest first
+   */
+  back(
+    endpoint: string,
+    now: number,
+    rule: (
+      state: EndpointState,
+      past: readonly PastSplit[],
+      underWay: RolloutRecord | undefined,
+    ) => { split: Split; restores?: number | undefined; change?: RolloutChange | undefined },
+  ): Promise<EndpointState>
+  rollout(endpoint: string, id: string): Promise<RolloutRecord | undefined>
+  /** The newest first. */
+  rollouts(endpoint: string, page: { before?: number | undefined; limit: number }): Promise<RolloutRecord[]>
+  /** Those that run or are paused, of all endpoints. */
+  underWay(): Promise<RolloutRecord[]>
+  /** Oldest first. */
+  history(id: string): Promise<RolloutEntry[]>
+  /** What hosts counted, in order of window and sender. */
+  counted(endpoint: string, page: CountedPage): Promise<CountedRow[]>
+  /** Different units by the deployment that they were exposed to since the moment. */
+  exposed(endpoint: string, since: string): Promise<Record<string, number>>
+  /** Of those, units that were never exposed before. */
+  newUnits(endpoint: string, since: string): Promise<Record<string, number>>
+  /** What was told of units since the moment, with the deployment that each had last seen by then. */
+  outcomes(endpoint: string, name: string, since: string): Promise<ToldOutcome[]>
+}

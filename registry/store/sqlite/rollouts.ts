@@ -1,0 +1,282 @@
+/** Rollouts in SQLite: the row and the split change in one transaction, whose first statement takes the right to write. */
+import { type Kysely, sql } from 'kysely'
+import type { RolloutEntry, RolloutState } from '../../../runtime/contract/rollout.ts'
+import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } from '../rollouts.ts'
+import type { EndpointState } from '../store.ts'
+import { takeEndpoint, writeEndpoint } from './endpoints.ts'
+import { appendEvent } from './events.ts'
+import type { Row, Tables } from './tables.ts'
+
+const keptSplits = 1000
+
+export function openRollouts(db: Kysely<Tables>): Rollouts {
+  return {
+    async start(endpoint, now, rule) {
+      return await db.transaction().execute(async (tx) => {
+        const before = await lockEndpoint(tx, endpoint)
+        const { body, advice, split, holds, entry } = rule(before)
+        const { salt, ranges, shadow } = before
+        const { id } = await tx
+          .insertInto('rollouts')
+          .values({
+            endpoint,
+            number: numberOf(endpoint),
+            state: 'running',
+            step: 0,
+            step_started_at: entry.at,
+            revision: before.revision,
+            created_at: entry.at,
+            changes: 0,
+            body: JSON.stringify(body),
+            before: JSON.stringify({ salt, ranges, shadow }),
+            advice: JSON.stringify(advice),
+          })
+          .returning('id')
+          .executeTakeFirstOrThrow()
+        const rollout = String(id)
+        const { shadow: _, ...rest } = before
+        const after = { ...rest, ...split, rollout: { id: rollout, deployments: holds } }
+        const { revision } = await writeEndpoint(tx, before, after, now, { rollout })
+        await tx.updateTable('rollouts').set({ revision }).where('id', '=', id).execute()
+        await addEntry(tx, rollout, { ...entry, revision })
+        return await takeRollout(tx, rollout)
+      })
+    },
+    async change(id, changes, now, rule) {
+      return await db.transaction().execute(async (tx) => {
+        const { numUpdatedRows } = await tx
+          .updateTable('rollouts')
+          .set({ changes: changes + 1 })
+          .where('id', '=', Number(id))
+          .where('changes', '=', changes)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) return undefined
+        const rollout = await takeRollout(tx, id)
+        const before = await takeEndpoint(tx, rollout.endpoint)
+        await writeChange(tx, rollout, before, rule(rollout, before), now)
+        return await takeRollout(tx, id)
+      })
+    },
+    async back(endpoint, now, rule) {
+      return await db.transaction().execute(async (tx) => {
+        const before = await lockEndpoint(tx, endpoint)
+        const underWay = before.rollout && (await takeRollout(tx, before.rollout.id))
+        const { split, restores, change } = rule(before, await selectSplits(tx, endpoint), underWay)
+        if (underWay !== undefined && change !== undefined) {
+          return await writeChange(tx, underWay, before, { ...change, split }, now)
+        }
+        const { shadow: _, ...rest } = before
+        return await writeEndpoint(tx, before, { ...rest, ...split }, now, { restores })
+      })
+    },
+    async rollout(endpoint, id) {
+      if (!/^[1-9]\d{0,14}$/.test(id)) return undefined
+      const row = await ofEndpoint(db, endpoint).where('rollouts.id', '=', Number(id)).executeTakeFirst()
+      return row && toRollout(row)
+    },
+    async rollouts(endpoint, { before = Number.MAX_SAFE_INTEGER, limit }) {
+      const rows = await ofEndpoint(db, endpoint)
+        .where('rollouts.id', '<', before)
+        .orderBy('rollouts.id', 'desc')
+        .limit(limit)
+        .execute()
+      return rows.map(toRollout)
+    },
+    async underWay() {
+      const rows = await db
+        .selectFrom('rollouts')
+        .selectAll()
+        .where('state', 'in', ['running', 'paused'])
+        .orderBy('id')
+        .execute()
+      return rows.map(toRollout)
+    },
+    async history(id) {
+      const rows = await db
+        .selectFrom('rollout_entries')
+        .select('body')
+        .where('rollout', '=', Number(id))
+        .orderBy('place')
+        .execute()
+      return rows.map(({ body }) => JSON.parse(body))
+    },
+    async counted(endpoint, { since, revision, after, limit }) {
+      let query = db
+        .selectFrom('profiles')
+        .innerJoin('reports', (join) =>
+          join
+            .onRef('reports.endpoint', '=', 'profiles.endpoint')
+            .onRef('reports.sender', '=', 'profiles.sender')
+            .onRef('reports.window', '=', 'profiles.window'),
+        )
+        .select([
+          'profiles.window',
+          'profiles.sender',
+          'deployment',
+          'version',
+          'variant',
+          'provider',
+          'device',
+          'spec',
+          'outputs',
+          'latency',
+          'errors',
+        ])
+        .where('profiles.endpoint', '=', endpoint)
+        .where('profiles.window', '>=', since)
+        .where('reports.revision', '>=', revision)
+        .orderBy('profiles.window')
+        .orderBy('profiles.sender')
+        .orderBy('deployment')
+        .orderBy('version')
+        .orderBy('variant')
+        .orderBy('provider')
+        .orderBy('device')
+        .orderBy('spec')
+        .limit(limit)
+      if (after !== undefined) {
+        const { window, sender, deployment, version, variant, provider, device, spec } = after
+        query = query.where(
+          sql<boolean>`(profiles.window, profiles.sender, deployment, version, variant, provider, device, spec) >
+            (${window}, ${sender}, ${deployment}, ${version}, ${variant}, ${provider}, ${device}, ${spec})`,
+        )
+      }
+      return (await query.execute()).map(({ outputs, latency, errors, ...row }) => ({
+        ...row,
+        outputs: JSON.parse(outputs),
+        latency: JSON.parse(latency),
+        errors: JSON.parse(errors),
+      }))
+    },
+    async exposed(endpoint, since) {
+      const rows = await db
+        .selectFrom('exposures')
+        .select((select) => ['deployment', select.fn.count<number>('unit').distinct().as('units')])
+        .where('endpoint', '=', endpoint)
+        .where('at', '>=', since)
+        .groupBy('deployment')
+        .execute()
+      return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
+    },
+    async newUnits(endpoint, since) {
+      // With one aggregate min() SQLite takes the other columns from the row that has it.
+      const { rows } = await sql<{ deployment: string; units: number }>`
+        SELECT deployment, count(*) AS units FROM (
+          SELECT unit, deployment, min(at) FROM exposures e WHERE endpoint = ${endpoint} AND at >= ${since}
+            AND NOT EXISTS (
+              SELECT 1 FROM exposures p WHERE p.endpoint = e.endpoint AND p.unit = e.unit AND p.at < ${since}
+            )
+          GROUP BY unit
+        ) GROUP BY deployment`.execute(db)
+      return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
+    },
+    async outcomes(endpoint, name, since) {
+      const { rows } = await sql<{ unit: string; body: string; deployment: string | null }>`
+        SELECT unit, body, (
+          SELECT deployment FROM exposures e WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= o.at
+          ORDER BY e.at DESC LIMIT 1
+        ) AS deployment
+        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since}`.execute(db)
+      return rows.flatMap(({ unit, body, deployment }): ToldOutcome[] => {
+        const told = JSON.parse(body) as Record<string, unknown>
+        const value = Object.hasOwn(told, name) ? told[name] : undefined
+        if (deployment === null || (typeof value !== 'number' && typeof value !== 'boolean')) return []
+        return [{ unit, deployment, value }]
+      })
+    },
+  }
+}
+
+// A deferred transaction that read first could not write once another registry wrote; this one waits for its turn.
+async function lockEndpoint(db: Kysely<Tables>, endpoint: string): Promise<EndpointState> {
+  await db
+    .updateTable('endpoints')
+    .set((set) => ({ revision: set.ref('revision') }))
+    .where('name', '=', endpoint)
+    .execute()
+  return await takeEndpoint(db, endpoint)
+}
+
+/** The endpoint after it. */
+async function writeChange(
+  db: Kysely<Tables>,
+  rollout: RolloutRecord,
+  before: EndpointState,
+  change: RolloutChange,
+  now: number,
+): Promise<EndpointState> {
+  const { state, step, split, entry, event } = change
+  const isOver = state !== 'running' && state !== 'paused'
+  const { shadow, rollout: hold, ...rest } = before
+  const kept = { ...(shadow && { shadow }), ...(hold && !isOver && { rollout: hold }) }
+  const after = split ? { ...rest, ...(hold && !isOver && { rollout: hold }), ...split } : { ...rest, ...kept }
+  const written = split || isOver ? await writeEndpoint(db, before, after, now, { rollout: rollout.id }) : before
+  await db
+    .updateTable('rollouts')
+    .set({ state, ...(step !== undefined && { step, step_started_at: entry.at, revision: written.revision }) })
+    .where('id', '=', Number(rollout.id))
+    .execute()
+  await addEntry(db, rollout.id, { ...entry, revision: written.revision })
+  if (event !== undefined) await appendEvent(db, event)
+  return written
+}
+
+async function addEntry(db: Kysely<Tables>, rollout: string, entry: RolloutEntry): Promise<void> {
+  await db
+    .insertInto('rollout_entries')
+    .values({
+      rollout: Number(rollout),
+      place: sql<number>`(SELECT count(*) FROM rollout_entries WHERE rollout = ${Number(rollout)})`,
+      body: JSON.stringify(entry),
+    })
+    .execute()
+}
+
+function numberOf(endpoint: string) {
+  return sql<number>`(SELECT number FROM endpoints WHERE name = ${endpoint})`
+}
+
+// Of the endpoint as it is now: one that was removed and made again has none.
+function ofEndpoint(db: Kysely<Tables>, endpoint: string) {
+  return db.selectFrom('rollouts').selectAll().where('endpoint', '=', endpoint).where('number', '=', numberOf(endpoint))
+}
+
+async function takeRollout(db: Kysely<Tables>, id: string): Promise<RolloutRecord> {
+  return toRollout(await db.selectFrom('rollouts').selectAll().where('id', '=', Number(id)).executeTakeFirstOrThrow())
+}
+
+async function selectSplits(db: Kysely<Tables>, endpoint: string): Promise<PastSplit[]> {
+  const rows = await db
+    .selectFrom('splits')
+    .selectAll()
+    .where('endpoint', '=', endpoint)
+    .where('number', '=', numberOf(endpoint))
+    .orderBy('id', 'desc')
+    .limit(keptSplits)
+    .execute()
+  return rows.map(({ id, at, salt, ranges, shadow, rollout, restores }) => ({
+    id,
+    at,
+    salt,
+    ranges: JSON.parse(ranges),
+    ...(shadow !== null && { shadow: JSON.parse(shadow) }),
+    ...(rollout !== null && { rollout: String(rollout) }),
+    ...(restores !== null && { restores }),
+  }))
+}
+
+function toRollout(row: Row<'rollouts'>): RolloutRecord {
+  return {
+    ...JSON.parse(row.body),
+    id: String(row.id),
+    endpoint: row.endpoint,
+    state: row.state as RolloutState,
+    step: row.step,
+    stepStartedAt: row.step_started_at,
+    revision: row.revision,
+    createdAt: row.created_at,
+    before: JSON.parse(row.before),
+    advice: JSON.parse(row.advice),
+    changes: row.changes,
+  }
+}
