@@ -22,6 +22,7 @@ import { countRequests, metricsRoutes } from './metrics/routes.ts'
 import { aliasRoutes } from './models/alias-routes.ts'
 import { removalRoutes } from './models/removal-routes.ts'
 import { modelRoutes } from './models/routes.ts'
+import { performanceRoutes } from './monitor/performance-routes.ts'
 import { monitorRoutes } from './monitor/routes.ts'
 import { blobRoutes } from './oci/blob-routes.ts'
 import { manifestRoutes } from './oci/manifest-routes.ts'
@@ -72,6 +73,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   planRoutes(app, services)
   telemetryRoutes(app, services)
   monitorRoutes(app, services)
+  performanceRoutes(app, services)
   eventRoutes(app, services)
   tokenRoutes(app, services)
   garbageRoutes(app, services)

@@ -1,7 +1,7 @@
 /** Intervals around shares and means. */
 import { normalQuantile } from '../drift/normal.ts'
 
-/** A number with the interval in which it lies at a level; the whole range where nothing was counted. */
+/** A number with the interval in which it lies at a level. */
 export interface Estimate {
   value: number
   low: number
@@ -28,14 +28,13 @@ export function share(successes: number, rows: number, level: number): Estimate 
 }
 
 /**
- * Mean of numbers with the normal interval; of a single one nothing is known but itself. Undefined without rows.
+ * Mean of numbers with the normal interval. Undefined of fewer than two.
  *
  * @param squares - sum of squares
  */
 export function mean(sum: number, squares: number, rows: number, level: number): Estimate | undefined {
-  if (rows === 0) return undefined
+  if (rows < 2) return undefined
   const value = sum / rows
-  if (rows === 1) return { value, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
   const variance = Math.max(0, squares - rows * value * value) / (rows - 1)
   const half = deviations(level) * Math.sqrt(variance / rows)
   return { value, low: value - half, high: value + half }

@@ -1,0 +1,96 @@
+/** Performance of deployments window by window: measured where outcomes came, estimated where the baseline had some. */
+import type { PerformanceWindow } from '../../runtime/contract/performance.ts'
+import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import { estimate } from '../../runtime/performance/estimate.ts'
+import { openJudge } from '../../runtime/performance/outcomes.ts'
+import type { Served, Store } from '../store/store.ts'
+
+export interface PerformanceQuery {
+  endpoint: string
+  /** Name of the value in outcomes; without it nothing is measured. */
+  outcome?: string | undefined
+  /** ms since 1970, on a whole window. */
+  from: number
+  to: number
+  windowMs: number
+}
+
+export const level = 0.95
+/** In one answer; what is beyond is not measured, and earlier windows are asked for by themselves. */
+export const mostOutcomes = 100_000
+
+/** The newest window first; windows of which nothing is known are left out. */
+export async function performanceOf(
+  store: Store,
+  served: readonly (Served & { spec: NonNullable<Served['spec']> })[],
+  query: PerformanceQuery,
+): Promise<PerformanceWindow[]> {
+  const found: PerformanceWindow[] = []
+  for (const each of served) found.push(...(await windowsOf(store, each, query)))
+  return found.toSorted((a, b) => (a.from > b.from ? -1 : a.from < b.from ? 1 : a.deployment < b.deployment ? -1 : 1))
+}
+
+async function windowsOf(
+  store: Store,
+  { deployment, version, spec: { digest, spec } }: Served & { spec: NonNullable<Served['spec']> },
+  query: PerformanceQuery,
+): Promise<PerformanceWindow[]> {
+  const { endpoint, outcome, from, to, windowMs } = query
+  const placeOf = (at: string) => Math.floor((Date.parse(at) - from) / windowMs)
+  const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
+  const asked = { deployment, version, spec: digest, from: timeAt(0), to: new Date(to).toISOString() }
+  const judge = openJudge(spec)
+  const joined =
+    outcome === undefined ? [] : await store.outcomes.joined(endpoint, outcome, { ...asked, limit: mostOutcomes })
+  const measured = Map.groupBy(joined, ({ at }) => placeOf(at))
+  const scored = await scoresOf(store, endpoint, asked, spec, placeOf)
+  const places = [...new Set([...measured.keys(), ...scored.keys()])]
+  return places.flatMap((place): PerformanceWindow[] => {
+    const rows = (measured.get(place) ?? []).map(({ cells, values }) => ({ cells, value: values[outcome ?? ''] ?? '' }))
+    const told = rows.length > 0 ? judge?.summarize(rows, level) : undefined
+    const expected = expectedOf(spec, scored.get(place))
+    if (told === undefined && expected === undefined) return []
+    return [
+      {
+        endpoint,
+        deployment,
+        version,
+        spec: digest,
+        from: timeAt(place),
+        to: timeAt(place + 1),
+        level,
+        ...(told && { measured: told }),
+        ...(expected && { estimated: expected }),
+      },
+    ]
+  })
+}
+
+/** Cells of the score by window. */
+async function scoresOf(
+  store: Store,
+  endpoint: string,
+  asked: { deployment: string; version: number; spec: string; from: string; to: string },
+  spec: ProfileSpec,
+  placeOf: (at: string) => number,
+): Promise<Map<number, number[]>> {
+  const sums = new Map<number, number[]>()
+  if (scoreOf(spec)?.positives === undefined) return sums
+  for (const { window, outputs } of await store.telemetry.senderCounts(endpoint, asked, asked.from)) {
+    if (window >= asked.to) continue
+    const sum = sums.get(placeOf(window))
+    const own = outputs.score ?? []
+    sums.set(placeOf(window), sum === undefined ? [...own] : sum.map((rows, i) => rows + (own[i] ?? 0)))
+  }
+  return sums
+}
+
+function expectedOf(spec: ProfileSpec, counts: readonly number[] | undefined) {
+  const score = scoreOf(spec)
+  return score && counts && estimate(score, counts, level)
+}
+
+function scoreOf({ outputs }: ProfileSpec) {
+  const found = outputs.find(({ name }) => name === 'score')
+  return found?.kind === 'numeric' ? found : undefined
+}
