@@ -38,7 +38,12 @@ export function openTrack(scores: Scores): Track {
     counts: new Array<number>(size).fill(0),
     totals: directions.map(() => 0),
     squares: directions.map(() => 0),
+    rowSquares: directions.map(() => 0),
   }
+  // A row outside is in a bin or level as well, and where it has a score of its own all of those have one.
+  const squareScores = directions.map(({ scores }) =>
+    scores.map((score, place) => score * (place === bins + 2 ? score + 2 * (scores[0] ?? 0) : score)),
+  )
   const baselineRows = { values: rowsOver('values', baseline, bins), rows: rowsOver('rows', baseline, bins) }
   const ends = [zero]
   const end = (at: number) => ends[at] ?? zero
@@ -48,12 +53,24 @@ export function openTrack(scores: Scores): Track {
     return last.counts.map((count, i) => count - (first.counts[i] ?? 0))
   }
 
+  /**
+   * Variance of a block's total as if its rows were unrelated, and as they are. Of unrelated rows it is n under the baseline;
+   * but the tail of scores with skewness γ is that of n·(1 + γȳ/3) (Bernstein), and squares are counted of n·(1 + γȳ): so a
+   * third of what they are off. The whole would hide the very shift that it comes from.
+   */
+  function squaresOf(d: number, from: number, to: number, rows: number): { expected: number; square: number } {
+    const [first, last] = [end(from), end(to)]
+    const counted = (last.rowSquares[d] ?? 0) - (first.rowSquares[d] ?? 0)
+    const expected = rows + (counted - rows) / 3
+    return { expected, square: (last.squares[d] ?? 0) - (first.squares[d] ?? 0) - counted + expected }
+  }
+
   function designEffects(start: number, to: number): number[] {
     const since = counts(start, to)
     const found = directions.map(({ over }, d) => {
       const rows = rowsOver(over, since, bins)
-      const square = (end(to).squares[d] ?? 0) - (end(start).squares[d] ?? 0)
-      return rows === 0 ? 1 : Math.max(1, square / rows)
+      const { expected, square } = squaresOf(d, start, to, rows)
+      return rows === 0 ? 1 : Math.max(1, square / expected)
     })
     // A skewed score may not look less correlated than the location, or than any level (evidence, section 5.6). A pool
     // that the baseline hardly had is skewed itself: one row of it would hide everything else.
@@ -74,6 +91,7 @@ export function openTrack(scores: Scores): Track {
         counts: [...counts],
         totals: directions.map(({ scores }) => totalOf(scores, counts)),
         squares: directions.map(({ scores }) => quadratic(scores, squares)),
+        rowSquares: squareScores.map((scores) => totalOf(scores, counts)),
       })
     },
     measure(from, to, start) {
@@ -82,14 +100,14 @@ export function openTrack(scores: Scores): Track {
       return directions.map((direction, d) => {
         const rows = rowsOver(direction.over, block, bins)
         const total = (end(to).totals[d] ?? 0) - (end(from).totals[d] ?? 0)
-        const square = (end(to).squares[d] ?? 0) - (end(from).squares[d] ?? 0)
+        const { expected, square } = squaresOf(d, from, to, rows)
         const designEffect = effects[d] ?? 1
         return {
           direction,
           rows,
           baselineRows: baselineRows[direction.over],
           mean: meanOf(direction, total, rows),
-          variance: Math.max(square, rows * designEffect),
+          variance: Math.max(square, expected * designEffect),
           designEffect,
         }
       })

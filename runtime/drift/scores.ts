@@ -216,13 +216,14 @@ function shareDirection(name: string, counts: readonly number[], isIn: (place: n
   const total = sum(counts)
   const rows = sum(counts.filter((_, i) => isIn(i)))
   if (rows === total) return undefined
-  const share = rows < leastShare * total ? rareShare(rows, total) : rows / total
+  const upwardsOnly = rows < leastShare * total
+  const share = upwardsOnly ? rareShare(rows, total) : rows / total
   const deviation = Math.sqrt(share * (1 - share))
   return {
     name,
     weight: 1,
     scores: counts.map((_, i) => ((isIn(i) ? 1 : 0) - share) / deviation),
-    upwardsOnly: share < leastShare,
+    upwardsOnly,
     ...(rows === 0 && { deviation }),
   }
 }
@@ -230,7 +231,7 @@ function shareDirection(name: string, counts: readonly number[], isIn: (place: n
 // What the baseline hardly had may be common enough that its noise is no normal one: of rows that come five to a baseline,
 // one baseline in 150 holds none, and all rows after it would be drift.
 function rareShare(rows: number, total: number): number {
-  return (rows + rareRows) / (total + rareRows)
+  return (rows + rareRows) / (total + 2 * rareRows)
 }
 
 function extraDirections(baseline: readonly number[], bins: number): Direction[] {
@@ -238,14 +239,15 @@ function extraDirections(baseline: readonly number[], bins: number): Direction[]
   return extraNames.map((name, i) => {
     const place = bins + i
     const count = baseline[place] ?? 0
-    const share = count < leastShare * rows ? rareShare(count, rows) : count / rows
+    const upwardsOnly = rows === 0 || count < leastShare * rows
+    const share = upwardsOnly ? rareShare(count, rows) : (count + 0.5) / (rows + 1)
     const deviation = Math.sqrt(share * (1 - share))
     // Rows outside are counted in their bins, too: their place adds what their bin did not.
     const scores = baseline.map((_, at) => {
       if (name === 'outside') return at === place ? 1 / deviation : at < bins + 2 ? -share / deviation : 0
       return at === place ? (1 - share) / deviation : at < bins + 2 ? -share / deviation : 0
     })
-    return { name, weight: 1, scores, over: 'rows', upwardsOnly: share < leastShare, deviation }
+    return { name, weight: 1, scores, over: 'rows', upwardsOnly, deviation }
   })
 }
 

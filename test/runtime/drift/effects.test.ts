@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import { jensenShannon, ksBracket, lInfinity, overflow, psi, wasserstein } from '../../../runtime/drift/effects.ts'
 import { openProfile } from '../../../runtime/profile.ts'
-import { openRandom } from './simulate.ts'
+import { openRandom } from './random.ts'
 
 const shared = fileURLToPath(new URL('../../../../shared/', import.meta.url))
 const vectorsFile = `${shared}vectors/drift.json`

@@ -62,11 +62,20 @@ describe('directions', () => {
   test.each(features)('have mean 0 and variance 1 over the baseline, and weights of sum 1', (feature) => {
     const { directions, baseline, bins } = openScores(feature)
     expect(sum(directions.map(({ weight }) => weight))).toBeCloseTo(1, 12)
-    for (const { scores } of directions.filter(({ over }) => over === 'values')) {
+    for (const { scores } of directions.filter(({ over, upwardsOnly }) => over === 'values' && !upwardsOnly)) {
       const rows = sum(baseline.slice(0, bins))
       expect(sum(scores.map((score, i) => score * (baseline[i] ?? 0))) / rows).toBeCloseTo(0, 10)
       expect(sum(scores.map((score, i) => score ** 2 * (baseline[i] ?? 0))) / rows).toBeCloseTo(1, 10)
     }
+  })
+
+  test('of what the baseline hardly had take it for three rows more than it saw', () => {
+    const scores = openScores({ ...even, counts: [0, ...new Array<number>(64).fill(10), 0, 1, 0, 0, 0] })
+    const rowOf = (name: string, place: number) =>
+      scores.directions.find((direction) => direction.name === name)?.scores[place]
+    const score = (share: number) => (1 - share) / Math.sqrt(share * (1 - share))
+    expect(rowOf('missing', scores.bins)).toBeCloseTo(score(4 / 647), 10)
+    expect(rowOf('invalid', scores.bins + 1)).toBeCloseTo(score(3 / 647), 10)
   })
 
   test('of a number weigh its location most', () => {

@@ -1,13 +1,29 @@
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../../runtime/drift/verdict.ts'
+import { findAlarms } from './alarms.ts'
 import { type Cell, firstAlarms, nullCell, simulate, simulateServer } from './simulate.ts'
 
 // Rates of the whole grid: test/proof/drift-simulation.txt. Seeds are fixed, so these are the same everywhere.
 function alarms(cell: Partial<Cell>, runs: number): { one: number; fifty: number } {
-  const first = Array.from({ length: runs }, (_, run) => firstAlarms(simulate({ ...nullCell, ...cell }, run), [1, 50]))
+  const first = Array.from({ length: runs }, (_, run) => findAlarms({ ...nullCell, ...cell }, run, [1, 50]))
   const rate = (i: number) => first.filter((found) => Number.isFinite(found[i])).length / runs
   return { one: rate(0), fifty: rate(1) }
 }
+
+describe('alarms that a simulation counts', () => {
+  test.each([
+    ['rows that are each a sender', { rows: 50, senders: 50 }],
+    ['a few senders of many rows', { rows: 100, senders: 4 }],
+    ['senders of few rows that live four windows', { rows: 60, senders: 20, dayWindows: 4 }],
+    ['busy senders with another mix', { rows: 180, senders: 20, busyShift: 0.5 }],
+  ] as const)('are those of a track: %s', (_, shape) => {
+    for (const kind of ['numeric', 'categorical', 'tied'] as const) {
+      const cell = { ...nullCell, ...shape, kind, correlation: 0.1, looks: 40, changeAt: 10, shift: 0.25 }
+      for (const seed of [1, 2])
+        expect(findAlarms(cell, seed, [1, 10, 50])).toEqual(firstAlarms(simulate(cell, seed), [1, 10, 50]))
+    }
+  })
+})
 
 describe('evidence of drift', () => {
   test('alarms in at most 5 % of monitors without drift whose rows are correlated, over 200 looks', () => {
@@ -29,6 +45,7 @@ describe('evidence of drift', () => {
     ['uncorrelated rows', { rows: 50, senders: 50, looks: 10 }],
     ['correlated rows', { rows: 225, senders: 45, looks: 4, correlation: 0.2 }],
     ['tied values', { kind: 'tied', rows: 50, senders: 50, looks: 10 }],
+    ['categories, against 5,832', { kind: 'categorical', rows: 50, senders: 50, looks: 10, baselineRows: 5832 }],
   ] as const)('sees a shift of 0.3 deviations in 500 effective rows of %s in nine of ten monitors', (_, cell) => {
     expect(alarms({ ...cell, shift: 0.3 }, 300).one).toBeGreaterThanOrEqual(0.9)
   })
@@ -38,10 +55,20 @@ describe('evidence of drift', () => {
     expect(fifty).toBeGreaterThanOrEqual(0.9)
   })
 
+  test('sees it among fifty features where three in five rows have one value', () => {
+    const cell = { kind: 'tied', rows: 50, senders: 50, looks: 10, shift: 0.3, baselineRows: 5832 } as const
+    expect(alarms(cell, 300).fifty).toBeGreaterThanOrEqual(0.9)
+  })
+
+  // The baseline's own least and greatest values are its outer edges: about two rows of as many as it has lie beyond them.
+  test('is none of the rows that lie beyond the least and greatest of a small baseline', () => {
+    expect(alarms({ baselineRows: 500, rows: 5000, senders: 5000 }, 300).one).toBeLessThanOrEqual(0.05)
+  })
+
   test('finds a change at window 100 within three windows of 500 rows', () => {
     const delays = Array.from({ length: 21 }, (_, run) => {
       const cell = { ...nullCell, rows: 500, senders: 500, looks: 110, changeAt: 100, shift: 0.3, baselineRows: 5832 }
-      return (firstAlarms(simulate(cell, run), [1])[0] ?? 0) - 100
+      return (findAlarms(cell, run, [1])[0] ?? 0) - 100
     })
     // Runs that alarmed before the change are left out.
     const found = delays.filter((delay) => delay > 0).toSorted((a, b) => a - b)
