@@ -8,7 +8,7 @@ import type { Feature } from '../../../runtime/contract/description.ts'
 import { type Monitor, monitorBody } from '../../../runtime/contract/monitor.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
 import { recompute } from '../../../runtime/drift/report.ts'
-import { openRandom } from '../../runtime/drift/simulate.ts'
+import { openRandom } from '../../runtime/drift/random.ts'
 import { countRows, type SentRow, senderOf } from './senders.ts'
 
 const began = Date.parse('2026-11-24T00:00:00Z')

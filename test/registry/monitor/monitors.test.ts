@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DriftReport } from '../../../runtime/contract/monitor.ts'
 import { recompute } from '../../../runtime/drift/report.ts'
-import { openRandom } from '../../runtime/drift/simulate.ts'
+import { openRandom } from '../../runtime/drift/random.ts'
 import { openServing, sendJson } from '../fixture.ts'
 import { at, draw, drift, openMonitored, post, quick, reportsOf } from './fixture.ts'
 
