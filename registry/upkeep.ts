@@ -1,6 +1,7 @@
 /** What is dropped for its age, at the start and every hour: uploads, counts that nobody may change, events, garbage. */
 import { limits } from '../runtime/limits.ts'
 import { type Collectable, collectGarbage, collectUploads } from './garbage/collect.ts'
+import { foldDays } from './telemetry/fold.ts'
 
 export interface Upkeep {
   /** Settles once nothing of it is under way. */
@@ -28,15 +29,16 @@ export async function openUpkeep(options: UpkeepOptions): Promise<Upkeep> {
       await store.events.drop(new Date(now() - eventLifeMs).toISOString())
       await store.tidy()
     })
+  const fold = () => attempt(options, () => foldDays(store, now(), closing.signal))
   const collect = () =>
     attempt(options, async () => {
       await collectGarbage(options, false, closing.signal)
     })
   await drop()
-  // It looks at every file, and nothing waits for it.
-  let running = collect()
+  // It looks at every report and file, and nothing waits for it.
+  let running = fold().then(drop).then(collect)
   const timer = setInterval(() => {
-    running = running.then(drop).then(collect)
+    running = running.then(fold).then(drop).then(collect)
   }, everyMs)
   timer.unref()
   return {

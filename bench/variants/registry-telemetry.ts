@@ -66,7 +66,9 @@ async function inStore(inGroups: boolean): Promise<{ samples: number[]; kept: Su
     const samples = await timed(async (round) => {
       for (let at = 0; at < senders; at += size) {
         const group = names.slice(at, at + size).map((sender) => reportOf(sender, round))
-        await store.telemetry.fold(group.map((report) => ({ ...report, receivedAt: new Date().toISOString() })))
+        await store.telemetry.fold(
+          group.map((report) => ({ ...report, tier: 'trusted', receivedAt: new Date().toISOString() })),
+        )
       }
     })
     return { samples, kept: await store.telemetry.sums('e', '') }

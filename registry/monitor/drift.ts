@@ -11,10 +11,11 @@ import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile
 import { openClusters } from '../../runtime/drift/clusters.ts'
 import { openTrack, type Track } from '../../runtime/drift/evidence.ts'
 import { type Facts, type Rules, reportFeature, rulesOf, verdictOfAll } from '../../runtime/drift/report.ts'
-import { openScores, ownSquares, type Scores } from '../../runtime/drift/scores.ts'
+import { openScores, type Scores } from '../../runtime/drift/scores.ts'
 import { openTimeTrack } from '../../runtime/drift/time-blocks.ts'
 import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
-import type { Counted, SenderCounts } from '../store/store.ts'
+import type { Counted, DayFacts, KnownDay, SenderCounts, Side, Span } from '../store/days.ts'
+import { dayFacts, openFeatureCounter, openPlacing, type Placed, senderDays } from '../telemetry/day.ts'
 
 export interface FirstWindow {
   /** ms since 1970. */
@@ -28,17 +29,23 @@ export interface Observed {
   monitor: Monitor
   counted: Counted
   spec: ProfileSpec
-  /** Windows in order, from `first` on. */
+  /** In the order of their windows, whole days. */
   rows: readonly SenderCounts[]
+  /** Of other days, which come before or between those of the rows. */
+  folded?: Folded | undefined
   first: FirstWindow
   /** ms since 1970. */
   now: number
 }
 
+export interface Folded {
+  days: readonly KnownDay[]
+  /** Of one feature, in order. */
+  spans(side: Side, feature: string): Promise<readonly Span[]>
+}
+
 /** Fewer servers than these a day are no sample of senders: each has a public of its own (evidence, sections 5.5 and 6). */
 const leastServers = 30
-/** Share of a server's rows that came with a unit, so that the rest does not decide. */
-const leastTold = 0.9
 
 /**
  * Others get their turn after each feature, which takes about 25 ms for a week of 50 senders' hours.
@@ -46,21 +53,26 @@ const leastTold = 0.9
  * @throws SelvedgeError `EDGES_DIFFER` where a row was not counted against the spec
  */
 export async function driftReport(observed: Observed): Promise<DriftReport> {
-  const { endpoint, monitor, counted, spec, rows, now } = observed
+  const { endpoint, monitor, counted, spec, folded, now } = observed
   const { features, outputs } = monitored(spec, monitor)
-  const clustering = clusteringOf(rows)
+  const days = openDays(observed.rows)
+  const known = [...(folded?.days ?? []).map(({ facts }) => facts), ...days.map(({ facts }) => facts)]
+  const clustering = clusteringOf(known)
   const grid = gridOf(observed, clustering === 'windows' ? monitor.block : monitor.window)
   const rules = rulesOf(monitor, features.length + outputs.length, clustering)
-  const placed = rows.map((row) => ({ row, place: Math.floor((Date.parse(row.window) - grid.from) / grid.windowMs) }))
+  const placed = days.map(({ facts, rows }) => ({ facts, rows: placeRows(rows, facts, grid) }))
   const report = async (side: Side, all: readonly ProfileFeature[]) => {
     const found: FeatureDrift[] = []
     for (const feature of all) {
-      found.push(reportOf(placed, feature, side, grid, rules))
+      const spans = [...((await folded?.spans(side, feature.name)) ?? []), ...placed.flatMap(spansOf(side, feature))]
+      found.push(reportOf(spans, feature, grid, rules))
       await othersTurn()
     }
     return found
   }
   const found = { features: await report('counts', features), outputs: await report('outputs', outputs) }
+  const foldedRows = (folded?.days ?? []).flatMap(({ rows }) => rows)
+  const openRows = placed.flatMap(({ rows }) => rows.map(({ at, row }) => ({ at, rows: row.rows })))
   return {
     endpoint,
     monitor,
@@ -71,8 +83,8 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
     from: new Date(grid.from).toISOString(),
     clustering,
     windows: grid.windows,
-    rows: rows.reduce((sum, row) => sum + row.rows, 0),
-    senders: new Set(rows.map(({ sender }) => sender)).size,
+    rows: [...foldedRows, ...openRows].reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0),
+    senders: known.reduce((sum, { senders }) => sum + senders, 0),
     verdict: verdictOfAll([...found.features, ...found.outputs]),
     ...found,
   }
@@ -102,8 +114,6 @@ export function monitored(spec: ProfileSpec, { features }: Pick<Monitor, 'featur
   return { features: spec.features.filter(isWanted), outputs: spec.outputs }
 }
 
-type Side = 'counts' | 'outputs'
-
 /** Windows on the clock. */
 interface Grid extends FirstWindow {
   windowMs: number
@@ -120,112 +130,95 @@ function gridOf({ monitor: { season }, first, now }: Observed, window: string): 
   return { from, isCut: first.isCut, windowMs, windows, seasonWindows: Math.max(1, seasonMs[season] / windowMs) }
 }
 
-function reportOf(
-  rows: readonly Placed[],
-  feature: ProfileFeature,
-  side: Side,
-  grid: Grid,
-  rules: Rules,
-): FeatureDrift {
+function reportOf(spans: readonly Span[], feature: ProfileFeature, grid: Grid, rules: Rules): FeatureDrift {
   const { from, isCut, windowMs, seasonWindows } = grid
-  const cellsOf = ({ row }: Placed) => row[side][feature.name] ?? []
-  const scores = openScores(feature)
-  const track = trackOf(rows, side, feature.name, scores, grid.windows, rules.clustering)
+  const placed = spans
+    .map((span) => ({ span, place: Math.floor((span.at - from) / windowMs) }))
+    .filter(({ place }) => place >= 0)
+    .toSorted((a, b) => a.place - b.place)
+  const track = trackOf(placed, openScores(feature), grid.windows, rules.clustering)
   const { block, measures, clusters } = decide(track, { ...rules, seasonWindows, isCut })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {
     profile: feature,
     block: { from: timeAt(block.from), to: timeAt(block.to), rule: block.rule },
-    counts: cellsIn(rows, cellsOf, feature, block),
+    counts: cellsIn(placed, feature, block),
     clusters,
     spread: measures,
   }
   return reportFeature(facts, rules)
 }
 
-interface Placed {
-  row: SenderCounts
+interface PlacedSpan {
+  span: Span
+  /** Window of the grid. */
   place: number
 }
 
-type CellsOf = (placed: Placed) => readonly number[]
-
 function trackOf(
-  rows: readonly Placed[],
-  side: Side,
-  name: string,
+  placed: readonly PlacedSpan[],
   scores: Scores,
   windows: number,
   clustering: Rules['clustering'],
 ): Track {
   const track = clustering === 'windows' ? openTimeTrack(scores) : openTrack(scores)
   const clusters = openClusters(scores.size)
-  const hosts = unitHosts(rows)
-  let day = ''
   let next = 0
   for (let place = 0; place < windows; place++) {
-    for (let placed = rows[next]; placed !== undefined && placed.place <= place; placed = rows[++next]) {
-      const { sender, window, units, [side]: counted } = placed.row
-      const own = window.slice(0, 10)
-      if (own !== day) clusters.close()
-      day = own
-      const cells = counted[name] ?? []
-      const counts = scores.merge(cells)
-      if (units === undefined) clusters.add(sender, counts)
-      else {
-        clusters.addPaired({
-          clusters: units.clusters,
-          counts,
-          own: ownSquares(scores, cells, counts),
-          pairs: units[side][name] ?? [],
-          hosts: hosts.get(day) ?? 1,
-        })
-      }
+    for (let each = placed[next]; each !== undefined && each.place <= place; each = placed[++next]) {
+      clusters.addSums({ ...each.span, counts: scores.merge(each.span.cells) })
     }
     track.push(clusters.sums())
   }
   return track
 }
 
-function cellsIn(rows: readonly Placed[], cellsOf: CellsOf, { counts }: ProfileFeature, { from, to }: Block): number[] {
+function cellsIn(placed: readonly PlacedSpan[], { counts }: ProfileFeature, { from, to }: Block): number[] {
   const total = new Array<number>(counts.length).fill(0)
-  for (const placed of rows) {
-    if (placed.place < from || placed.place >= to) continue
-    const cells = cellsOf(placed)
-    for (let i = 0; i < cells.length; i++) total[i] = (total[i] ?? 0) + (cells[i] ?? 0)
+  for (const { span, place } of placed) {
+    if (place < from || place >= to) continue
+    for (let i = 0; i < total.length; i++) total[i] = (total[i] ?? 0) + (span.cells[i] ?? 0)
   }
   return total
+}
+
+interface OpenDay {
+  facts: DayFacts
+  rows: SenderCounts[]
+}
+
+function openDays(rows: readonly SenderCounts[]): OpenDay[] {
+  const days = new Map<string, SenderCounts[]>()
+  for (const row of rows) {
+    const day = row.window.slice(0, 10)
+    const held = days.get(day)
+    if (held === undefined) days.set(day, [row])
+    else held.push(row)
+  }
+  return Array.from(days.values(), (rows) => ({ facts: dayFacts(senderDays(rows)), rows }))
+}
+
+function placeRows(rows: readonly SenderCounts[], facts: DayFacts, { windowMs }: Grid): Placed[] {
+  const place = openPlacing(facts, windowMs)
+  return rows.flatMap((row) => place(row) ?? [])
+}
+
+function spansOf(side: Side, feature: ProfileFeature) {
+  return ({ facts, rows }: { facts: DayFacts; rows: readonly Placed[] }): Span[] => {
+    const counter = openFeatureCounter(side, feature, facts)
+    for (const row of rows) counter.add(row)
+    return counter.spans()
+  }
 }
 
 /**
  * What is known of rows that may be alike. Servers that told nearly all of their units have many clusters each; a few that
  * did not have time alone.
  */
-function clusteringOf(rows: readonly SenderCounts[]): Rules['clustering'] {
-  const servers = new Map<string, { day: string; rows: number; told: number }>()
-  for (const { window, sender, device, rows: own, units } of rows) {
-    if (device !== 'server' && device !== 'edge') continue
-    const day = window.slice(0, 10)
-    const held = servers.get(`${day} ${sender}`) ?? { day, rows: 0, told: 0 }
-    servers.set(`${day} ${sender}`, { day, rows: held.rows + own, told: held.told + (units?.rows ?? 0) })
-  }
-  const silent = new Map<string, number>()
-  for (const { day, rows, told } of servers.values()) {
-    if (told < leastTold * rows) silent.set(day, (silent.get(day) ?? 0) + 1)
-  }
-  if (silent.size > 0 && Math.max(...silent.values()) < leastServers) return 'windows'
-  return rows.some(({ units }) => units !== undefined) ? 'units' : 'senders'
-}
-
-/** How many hosts told units, by day. */
-function unitHosts(rows: readonly Placed[]): ReadonlyMap<string, number> {
-  const days = new Map<string, Set<string>>()
-  for (const { row } of rows) {
-    if (row.units === undefined) continue
-    const day = row.window.slice(0, 10)
-    days.set(day, (days.get(day) ?? new Set()).add(row.sender))
-  }
-  return new Map(Array.from(days, ([day, senders]) => [day, senders.size]))
+export function clusteringOf(days: readonly DayFacts[]): Rules['clustering'] {
+  const silent = days.reduce((most, { silentServers }) => Math.max(most, silentServers), 0)
+  if (silent > 0 && silent < leastServers) return 'windows'
+  return days.some(({ unitHosts }) => unitHosts > 0) ? 'units' : 'senders'
 }
 
 function floorTo(ms: number, step: number): number {

@@ -1,10 +1,10 @@
 /** Which monitors an endpoint has, what they look at, and the report of one at a moment. */
 import { type DriftReport, type Monitor, monitorBody } from '../../runtime/contract/monitor.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { limits } from '../../runtime/limits.ts'
 import { trafficOf } from '../endpoints/rules.ts'
 import type { DeploymentState, EndpointState, Served, Store } from '../store/store.ts'
-import { driftReport, firstWindow } from './drift.ts'
+import { driftReport } from './drift.ts'
+import { observe } from './observe.ts'
 
 /** Every endpoint with a baseline has it. */
 export const theDefault: Monitor = { name: 'default', ...monitorBody.parse({}) }
@@ -59,18 +59,8 @@ export async function reportAt(
   at: number,
 ): Promise<DriftReport> {
   const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
-  const first = firstWindow(monitor, Date.parse(deployment.createdAt), at - limits.telemetryPastMs, at)
-  const rows = await store.telemetry.senderCounts(endpoint, counted, new Date(first.from).toISOString())
-  const until = new Date(at).toISOString()
-  return await driftReport({
-    endpoint,
-    monitor,
-    counted,
-    spec,
-    rows: rows.filter(({ window }) => window < until),
-    first,
-    now: at,
-  })
+  const observed = await observe(store, endpoint, counted, monitor, Date.parse(deployment.createdAt), at)
+  return await driftReport({ endpoint, monitor, counted, spec, ...observed, now: at })
 }
 
 /** @throws {@link SelvedgeError} `MONITOR_REFUSED` where the endpoint has no deployment */

@@ -7,14 +7,16 @@ import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } f
 import type { Monitor } from '../../runtime/contract/monitor.ts'
 import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { PairCounts, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
+import type { Counted, Days, SenderCounts, SenderDay, Tier } from './days.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
 import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
 import type { Rollouts } from './rollouts.ts'
 
+export type { Counted, SenderCounts } from './days.ts'
 export type { DeploymentState } from './deployment.ts'
 
 export interface Store {
@@ -22,6 +24,7 @@ export interface Store {
   readonly models: Models
   readonly endpoints: Endpoints
   readonly telemetry: Telemetry
+  readonly days: Days
   readonly monitors: Monitors
   readonly events: Events
   readonly rollouts: Rollouts
@@ -111,7 +114,6 @@ export interface Upload {
 export interface UploadState {
   /** Bytes that are durable: what the client was or may be told of. */
   size: number
-  /** How many requests brought them. */
   parts: number
 }
 
@@ -301,7 +303,7 @@ export interface Served {
 }
 
 /** A report whose names and cells were checked against what the endpoint served. */
-export type CheckedReport = TelemetryReport & { receivedAt: string }
+export type CheckedReport = TelemetryReport & { receivedAt: string; tier: Tier }
 
 export interface HostRecord {
   sender: string
@@ -313,35 +315,21 @@ export interface HostRecord {
   rows: number
 }
 
-/** Whose rows a monitor looks at. */
-export interface Counted {
-  deployment: string
-  version: number
-  /** Digest. */
-  spec: string
-}
-
-export interface SenderCounts {
-  window: string
-  sender: string
-  device: string
-  rows: number
-  counts: Record<string, number[]>
-  outputs: Record<string, number[]>
-  /** Of a host that scores for many units. */
-  units?: PairCounts | undefined
-}
-
 export interface Telemetry {
-  /** True for each report that was counted; false where it or a later one of its sender and window was counted before. */
-  fold(reports: readonly CheckedReport[]): Promise<boolean[]>
+  /**
+   * True for each report that was counted; false where it or a later one of its sender and window was counted before;
+   * undefined, and nothing of it is kept, where only the sums of its day are left.
+   */
+  fold(reports: readonly CheckedReport[]): Promise<(boolean | undefined)[]>
   /** Exact sums over the windows that start at `since` or later. */
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
-  /** What each sender counted in each window from `since` on, windows in order; rows of one spec alone. */
-  senderCounts(endpoint: string, counted: Counted, since: string): Promise<SenderCounts[]>
+  /** What each sender counted in each window from `since` to `until`, excluded, windows in order; rows of one spec alone. */
+  senderCounts(endpoint: string, counted: Counted, since: string, until?: string): Promise<SenderCounts[]>
+  /** Each sender's rows of a day. */
+  senderDays(endpoint: string, counted: Counted, day: string): Promise<SenderDay[]>
   /** Hosts heard at `since` or later, the latest first. */
   hosts(endpoint: string, since: string, limit: number): Promise<HostRecord[]>
-  /** Drops reports and profiles of windows that start before the moment. */
+  /** Drops reports and profiles of days that ended before the moment and are folded. */
   drop(before: string): Promise<void>
   counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
 }

@@ -7,6 +7,7 @@ import { openScores } from '../../runtime/drift/scores.ts'
 import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { cellCount } from '../../runtime/profile.ts'
+import type { Tier } from '../store/days.ts'
 import type { CheckedReport, Served } from '../store/store.ts'
 
 /** Why a report is refused, as the metrics count it. */
@@ -18,6 +19,7 @@ export type RefusalReason =
   | 'wrong_cells'
   | 'too_many'
   | 'twice'
+  | 'day_closed'
 
 // More rows than any host scores in a minute; sums of nine million such counts are still exact.
 const maxCount = 1_000_000_000
@@ -27,7 +29,12 @@ const maxCount = 1_000_000_000
  *
  * @throws {@link SelvedgeError} `TELEMETRY_REFUSED`
  */
-export function checkReport(report: TelemetryReport, served: readonly Served[], now: number): CheckedReport {
+export function checkReport(
+  report: TelemetryReport,
+  tier: Tier,
+  served: readonly Served[],
+  now: number,
+): CheckedReport {
   const window = parseWindow(report.window, now)
   const keys = new Set<string>()
   const profiles = report.profiles.map((profile) => {
@@ -42,7 +49,7 @@ export function checkReport(report: TelemetryReport, served: readonly Served[], 
     if (keys.has(key))
       throw refuse('twice', `deployment ${profile.deployment} is reported twice for one variant and provider`)
     keys.add(key)
-    return checkProfile(profile, served)
+    return checkProfile(profile, tier, served)
   })
   for (const { deployment } of report.exposures) {
     if (!served.some((each) => each.deployment === deployment))
@@ -57,6 +64,7 @@ export function checkReport(report: TelemetryReport, served: readonly Served[], 
       .map((each) => ({ ...keepPrediction(each, served), at: utc(each.at) })),
     outcomes: report.outcomes.filter(({ at }) => isWithin(at, now)).map((each) => ({ ...each, at: utc(each.at) })),
     receivedAt: new Date(now).toISOString(),
+    tier,
   }
 }
 
@@ -94,7 +102,7 @@ function keepPrediction<Told extends TelemetryReport['exposures'][number]>(
   return { ...exposure, ...(isServed && { prediction }) }
 }
 
-function checkProfile(profile: ProfileReport, served: readonly Served[]): ProfileReport {
+function checkProfile(profile: ProfileReport, tier: Tier, served: readonly Served[]): ProfileReport {
   const { deployment, version, variant, spec: digest } = profile
   const what = `deployment ${deployment}, version ${version}`
   const versions = served.filter((each) => each.deployment === deployment && each.version === version)
@@ -108,7 +116,8 @@ function checkProfile(profile: ProfileReport, served: readonly Served[]): Profil
   const { units, ...rest } = profile
   return {
     ...rest,
-    ...(units && spec && { units: keepPairs(units, spec, profile, what) }),
+    // Pairs are taken at their word, which is that of a host whose operator is known.
+    ...(units && spec && tier === 'trusted' && { units: keepPairs(units, spec, profile, what) }),
     counts: keepCells(profile.counts, spec, 'features', what),
     outputs: keepCells(profile.outputs, spec, 'outputs', what),
     errors: keepErrors(profile.errors),
@@ -178,6 +187,6 @@ function keepErrors(errors: Readonly<Record<string, number>>): Record<string, nu
   return kept
 }
 
-function refuse(reason: RefusalReason, message: string): SelvedgeError {
+export function refuse(reason: RefusalReason, message: string): SelvedgeError {
   return new SelvedgeError('TELEMETRY_REFUSED', message, { reason })
 }

@@ -2,8 +2,9 @@
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { Counters } from '../metrics/counters.ts'
+import type { Tier } from '../store/days.ts'
 import type { CheckedReport, Served, Store } from '../store/store.ts'
-import { checkReport, type RefusalReason } from './check.ts'
+import { checkReport, type RefusalReason, refuse } from './check.ts'
 
 export interface Intake {
   /**
@@ -11,7 +12,7 @@ export interface Intake {
    *
    * @throws SelvedgeError `TELEMETRY_REFUSED`
    */
-  take(report: TelemetryReport): Promise<boolean>
+  take(report: TelemetryReport, tier: Tier): Promise<boolean>
   /** What the endpoint serves may have changed. */
   changed(endpoint: string): void
   /** Settles once all that was taken is on disk. */
@@ -20,7 +21,7 @@ export interface Intake {
 
 interface Waiting {
   report: CheckedReport
-  resolve(counted: boolean): void
+  resolve(counted: boolean | undefined): void
   reject(thrown: unknown): void
 }
 
@@ -52,9 +53,10 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     return await reading
   }
 
-  async function check(report: TelemetryReport): Promise<CheckedReport> {
+  // Counts what is refused by its reason.
+  async function refusing<Result>(work: Promise<Result>): Promise<Result> {
     try {
-      return checkReport(report, await served(report.endpoint), now())
+      return await work
     } catch (thrown) {
       if (thrown instanceof SelvedgeError && thrown.code === 'TELEMETRY_REFUSED') {
         counters.add('reports_refused', { reason: String(thrown.detail.reason) })
@@ -63,13 +65,23 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     }
   }
 
+  async function check(report: TelemetryReport, tier: Tier): Promise<CheckedReport> {
+    return checkReport(report, tier, await served(report.endpoint), now())
+  }
+
+  async function fold(report: CheckedReport): Promise<boolean> {
+    const counted = await new Promise<boolean | undefined>((resolve, reject) => {
+      group.push({ report, resolve, reject })
+      timer ??= setTimeout(() => void commit(), groupMs)
+    })
+    if (counted !== undefined) return counted
+    throw refuse('day_closed', `of the day of window ${report.window} nothing but its sums is left`)
+  }
+
   return {
-    async take(report) {
-      const checked = await check(report)
-      const counted = await new Promise<boolean>((resolve, reject) => {
-        group.push({ report: checked, resolve, reject })
-        timer ??= setTimeout(() => void commit(), groupMs)
-      })
+    async take(report, tier) {
+      const checked = await refusing(check(report, tier))
+      const counted = await refusing(fold(checked))
       counters.add('reports', { counted: String(counted) })
       const left = eventsOf(report) - eventsOf(checked)
       if (left > 0) counters.add('events_refused', { reason: 'rejected_time' satisfies RefusalReason }, left)
@@ -87,7 +99,7 @@ function eventsOf({ exposures, outcomes }: TelemetryReport): number {
 async function commitGroup(store: Store, group: readonly Waiting[]): Promise<void> {
   try {
     const counted = await store.telemetry.fold(group.map(({ report }) => report))
-    for (const [index, { resolve }] of group.entries()) resolve(counted[index] ?? false)
+    for (const [index, { resolve }] of group.entries()) resolve(counted[index])
   } catch (thrown) {
     for (const { reject } of group) reject(thrown)
   }

@@ -43,7 +43,7 @@ export function telemetryRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     // Reports come by the thousand, and few tokens are limited.
     const state = caller?.models && (await store.endpoints.endpoint(taken.endpoint))
     if (state !== undefined && !seesEndpoint(caller, state)) throw unknownEndpoint(taken.endpoint)
-    return c.json({ counted: await intake.take(taken) }, 200)
+    return c.json({ counted: await intake.take(taken, caller?.role === 'page' ? 'page' : 'trusted') }, 200)
   })
   app.openapi(profiles, async (c) => {
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)

@@ -26,6 +26,7 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
           shadow: null,
           salt: null,
           rollout: null,
+          counted_since: null,
         }
         await tx
           .insertInto('endpoints')

@@ -4,6 +4,7 @@ import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql }
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Models, Repositories, Store, StoreSize, Telemetry } from '../store.ts'
 import { type Ballast, openBallast } from './ballast.ts'
+import { openDays } from './days.ts'
 import { openEndpoints } from './endpoints.ts'
 import { openEvents } from './events.ts'
 import { openLooks } from './looks.ts'
@@ -42,6 +43,7 @@ export function openSqliteStore(file: string): Store {
     models: freeingModels(openModels(db), ballast),
     endpoints: openEndpoints(db),
     telemetry: freeingTelemetry(openTelemetry(db), ballast),
+    days: openDays(db),
     monitors: openMonitors(db),
     events: openEvents(db),
     rollouts: openRollouts(db),

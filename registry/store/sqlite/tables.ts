@@ -64,6 +64,7 @@ export interface Tables {
     shadow: string | null
     salt: string | null
     rollout: string | null
+    counted_since: string | null
   }
   splits: {
     id: Generated<number>

@@ -1,21 +1,26 @@
-/** Telemetry in SQLite: the last report of each (sender, window) replaces the one before, and sums are made when read. */
+/** Telemetry in SQLite: the last report of each (sender, window) replaces the one before; days that ended are folded later. */
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
 import type { ProfileSum } from '../../../runtime/contract/control.ts'
 import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
 import { addCounts } from '../../../runtime/profile.ts'
+import type { Counted, Tier } from '../days.ts'
 import type { CheckedReport, HostRecord, Telemetry } from '../store.ts'
+import { noteChanges } from './days.ts'
 import type { Row, Tables } from './tables.ts'
 
 export function openTelemetry(db: Kysely<Tables>): Telemetry {
   return {
     async fold(reports) {
       return await db.transaction().execute(async (tx) => {
-        const counted: boolean[] = []
+        const dropped = await droppedDays(tx, reports)
+        const counted: (boolean | undefined)[] = []
         for (const report of reports) {
-          counted.push(await foldCounts(tx, report))
-          await foldUnits(tx, report)
+          const isDropped = dropped.has(dayKey(report))
+          counted.push(isDropped ? undefined : await foldCounts(tx, report))
+          if (!isDropped) await foldUnits(tx, report)
         }
+        await noteChanges(tx, changesIn(reports.filter((_, i) => counted[i])))
         return counted
       })
     },
@@ -28,31 +33,41 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
         .execute()
       return sumProfiles(rows)
     },
-    async senderCounts(endpoint, { deployment, version, spec }, since) {
-      const rows = await db
-        .selectFrom('profiles')
-        .select(['window', 'sender', 'device', 'rows', 'counts', 'outputs', 'units'])
-        .where('endpoint', '=', endpoint)
-        .where('window', '>=', since)
-        .where('deployment', '=', deployment)
-        .where('version', '=', version)
-        .where('spec', '=', spec)
+    async senderCounts(endpoint, counted, since, until) {
+      const rows = await ofVersion(db, endpoint, counted, since, until)
+        .select(['window', 'sender', 'tier', 'variant', 'provider', 'device', 'rows', 'counts', 'outputs', 'units'])
         .orderBy('window')
+        .orderBy('sender')
+        .orderBy('variant')
+        .orderBy('provider')
+        .orderBy('device')
         .execute()
-      return rows.map(({ counts, outputs, units, ...row }) => ({
+      return rows.map(({ tier, counts, outputs, units, ...row }) => ({
         ...row,
+        tier: tier as Tier,
         counts: JSON.parse(counts),
         outputs: JSON.parse(outputs),
         ...(units !== null && { units: JSON.parse(units) }),
       }))
+    },
+    async senderDays(endpoint, counted, day) {
+      const rows = await ofVersion(db, endpoint, counted, `${day}T`, `${day}U`)
+        .select((select) => [
+          select.fn.min('tier').as('tier'),
+          select.fn.min('device').as('device'),
+          select.fn.sum<number>('rows').as('rows'),
+          sql<number>`sum(coalesce(json_extract(units, '$.rows'), 0))`.as('told'),
+        ])
+        .groupBy('sender')
+        .execute()
+      return rows.map((row) => ({ ...row, tier: row.tier as Tier }))
     },
     async hosts(endpoint, since, limit) {
       return await selectHosts(db, endpoint, since, limit)
     },
     async drop(before) {
       await db.transaction().execute(async (tx) => {
-        await tx.deleteFrom('profiles').where('window', '<', before).execute()
-        await tx.deleteFrom('reports').where('window', '<', before).execute()
+        await dropDays(tx, before.slice(0, 10))
       })
     },
     async counted(endpoint) {
@@ -66,6 +81,74 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
       }
       return { exposures: await count('exposures'), outcomes: await count('outcomes') }
     },
+  }
+}
+
+function ofVersion(
+  db: Kysely<Tables>,
+  endpoint: string,
+  { deployment, version, spec }: Counted,
+  since: string,
+  until?: string,
+) {
+  return db
+    .selectFrom('profiles')
+    .where('endpoint', '=', endpoint)
+    .where('window', '>=', since)
+    .$if(until !== undefined, (query) => query.where('window', '<', until ?? ''))
+    .where('deployment', '=', deployment)
+    .where('version', '=', version)
+    .where('spec', '=', spec)
+}
+
+type DayOfReport = Pick<CheckedReport, 'endpoint' | 'window'>
+
+function dayKey({ endpoint, window }: DayOfReport): string {
+  return `${window.slice(0, 10)} ${endpoint}`
+}
+
+/** How many of the reports are of each endpoint and day. */
+function changesIn(reports: readonly DayOfReport[]): { endpoint: string; day: string; reports: number }[] {
+  const changes = new Map<string, { endpoint: string; day: string; reports: number }>()
+  for (const { endpoint, window } of reports) {
+    const key = dayKey({ endpoint, window })
+    changes.set(key, { endpoint, day: window.slice(0, 10), reports: (changes.get(key)?.reports ?? 0) + 1 })
+  }
+  return [...changes.values()]
+}
+
+async function droppedDays(db: Kysely<Tables>, reports: readonly DayOfReport[]): Promise<ReadonlySet<string>> {
+  const dropped = new Set<string>()
+  for (const { endpoint, day } of changesIn(reports)) {
+    const row = await db
+      .selectFrom('counted_days')
+      .select('dropped')
+      .where('endpoint', '=', endpoint)
+      .where('day', '=', day)
+      .executeTakeFirst()
+    if (row?.dropped === 1) dropped.add(dayKey({ endpoint, window: day }))
+  }
+  return dropped
+}
+
+async function dropDays(db: Kysely<Tables>, before: string): Promise<void> {
+  const days = await db
+    .updateTable('counted_days')
+    .set({ dropped: 1 })
+    .where('day', '<', before)
+    .where('dropped', '=', 0)
+    .whereRef('folded', '=', 'changes')
+    .returning(['endpoint', 'day'])
+    .execute()
+  for (const { endpoint, day } of days) {
+    for (const table of ['profiles', 'reports'] as const) {
+      await db
+        .deleteFrom(table)
+        .where('endpoint', '=', endpoint)
+        .where('window', '>=', `${day}T`)
+        .where('window', '<', `${day}U`)
+        .execute()
+    }
   }
 }
 
@@ -96,7 +179,7 @@ async function foldCounts(db: Kysely<Tables>, report: CheckedReport): Promise<bo
   if (report.profiles.length > 0) {
     await db
       .insertInto('profiles')
-      .values(report.profiles.map((profile) => ({ endpoint, window, sender, ...toRow(profile) })))
+      .values(report.profiles.map((profile) => ({ endpoint, window, sender, tier: report.tier, ...toRow(profile) })))
       .execute()
   }
   return true

@@ -1,5 +1,5 @@
 /** Rows as senders count them: against a spec, by sender and window. */
-import type { SenderCounts } from '../../../registry/store/store.ts'
+import type { SenderCounts } from '../../../registry/store/days.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
 import { openProfile } from '../../../runtime/profile.ts'
 
@@ -22,9 +22,11 @@ export function countRows(spec: ProfileSpec, rows: readonly SentRow[], device = 
     held.profile.countOutput(row.outputs)
   }
   return [...profiles.values()]
-    .map(({ row: { sender, window }, profile }) => ({ sender, window, device, ...profile.counts() }))
+    .map(({ row: { sender, window }, profile }) => ({ sender, window, ...source, device, ...profile.counts() }))
     .toSorted((a, b) => (a.window < b.window ? -1 : a.window > b.window ? 1 : 0))
 }
+
+const source = { tier: 'trusted', variant: 'fp32', provider: 'wasm' } as const
 
 /** 22 characters of base64url for a number. */
 export function senderOf(number: number): string {

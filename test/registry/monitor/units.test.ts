@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { driftReport } from '../../../registry/monitor/drift.ts'
-import type { SenderCounts } from '../../../registry/store/store.ts'
+import type { SenderCounts } from '../../../registry/store/days.ts'
 import { bucket } from '../../../runtime/assignment.ts'
 import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import { type Monitor, monitorBody } from '../../../runtime/contract/monitor.ts'
@@ -57,6 +57,9 @@ function onServers(rows: readonly UnitRow[], host: (row: number) => number, tell
       window,
       sender: senderOf(at),
       device: 'server',
+      tier: 'trusted',
+      variant: 'fp32',
+      provider: 'cpu',
       ...held.profile.counts(),
       ...(pairs.rows > 0 && { units: day.read(pairs) }),
     }))

@@ -300,7 +300,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       for (const groups of [[reports], reports.map((each) => [each])]) {
         await using opened = await open()
         await opened.store.endpoints.create('e', now)
-        const counted: boolean[] = []
+        const counted: (boolean | undefined)[] = []
         for (const group of groups) counted.push(...(await opened.store.telemetry.fold(group)))
         results.push([
           counted,
@@ -471,6 +471,7 @@ function report(sender: string, seq: number, rows: number): CheckedReport {
     endpoint: 'e',
     revision: now,
     receivedAt: day,
+    tier: 'trusted',
     exposures: [],
     outcomes: [],
     profiles: [

@@ -1,0 +1,78 @@
+/** Folding days that ended: their reports by sender become sums, and what came late is folded in at the next turn. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
+import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import { life } from '../../runtime/drift/verdict.ts'
+import type { Counted, FoldedDay, FoldedFeature, OpenDay, Source } from '../store/days.ts'
+import type { Store } from '../store/store.ts'
+import { dayFacts, openFeatureCounter, openPlacing, sumOf } from './day.ts'
+
+export const hourMs = 3600_000
+export const dayMs = 24 * hourMs
+
+/** Hours of a folded day are kept for two lives of a monitor whose windows are hours; the day as a whole for ever. */
+export const keptHoursMs = 2 * life * hourMs
+/** What a host counted before midnight comes by then; the rest is late, and the day is folded again. */
+const graceMs = hourMs
+const together: Source = { variant: '', provider: '', device: '' }
+
+/**
+ * @param now - ms since 1970
+ * @param signal - ends it; days that are folded stay so
+ */
+export async function foldDays(store: Store, now: number, signal?: AbortSignal): Promise<void> {
+  for (const day of await store.days.open(dayOf(now - graceMs))) {
+    const folded: FoldedDay[] = []
+    const served = await store.endpoints.served(day.endpoint)
+    for (const counted of await store.days.counted(day.endpoint, day.day)) {
+      const spec = served.find((each) => each.spec?.digest === counted.spec)?.spec
+      if (spec !== undefined) folded.push(await foldDay(store, day, counted, spec.spec, signal))
+    }
+    if (signal?.aborted) return
+    await store.days.put(day, folded)
+  }
+  await store.days.dropHours(dayOf(now - keptHoursMs - dayMs))
+}
+
+/** The UTC day of a moment in ms since 1970: 2026-11-24. */
+export function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
+/** An hour's reports are in memory at a time. */
+async function foldDay(
+  { telemetry }: Store,
+  { endpoint, day }: OpenDay,
+  { sources, ...counted }: Counted & { sources: readonly Source[] },
+  spec: ProfileSpec,
+  signal?: AbortSignal,
+): Promise<FoldedDay> {
+  const facts = dayFacts(await telemetry.senderDays(endpoint, counted, day))
+  const place = openPlacing(facts, hourMs)
+  const counters = [together, ...(sources.length > 1 ? sources : [])].flatMap((source) => [
+    ...spec.features.map((feature) => ({ source, side: 'counts' as const, feature })),
+    ...spec.outputs.map((feature) => ({ source, side: 'outputs' as const, feature })),
+  ])
+  const opened = counters.map((each) => ({ ...each, counter: openFeatureCounter(each.side, each.feature, facts) }))
+  const rows: { at: number; rows: number }[] = []
+  const start = Date.parse(day)
+  for (let at = start; at < start + dayMs && !signal?.aborted; at += hourMs) {
+    const [since, until] = [new Date(at).toISOString(), new Date(at + hourMs).toISOString()]
+    const found = await telemetry.senderCounts(endpoint, counted, since, until)
+    const placed = found.flatMap((row) => place(row) ?? [])
+    if (placed.length > 0) rows.push({ at, rows: placed.reduce((sum, { row }) => sum + row.rows, 0) })
+    for (const { source, counter } of opened) {
+      for (const each of placed) if (source === together || isOf(source, each.row)) counter.add(each)
+      await othersTurn()
+    }
+  }
+  const features = opened.flatMap(({ source, side, feature, counter }): FoldedFeature[] => {
+    const hours = counter.spans()
+    const whole = sumOf(hours)
+    return whole === undefined ? [] : [{ ...source, side, feature: feature.name, hours, whole }]
+  })
+  return { ...counted, facts, rows, features }
+}
+
+function isOf({ variant, provider, device }: Source, row: Source): boolean {
+  return row.variant === variant && row.provider === provider && row.device === device
+}
