@@ -1,5 +1,17 @@
-/** Bytes as text: hexadecimal and base64url (RFC 4648), and the digests that name blobs. */
+/** Bytes joined, and as text: hexadecimal and base64url (RFC 4648), and the digests that name blobs. */
 import type { Digest } from './contract/names.ts'
+
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return only
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
 
 export function encodeHex(bytes: Uint8Array): string {
   let text = ''

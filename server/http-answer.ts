@@ -6,6 +6,8 @@ export interface HttpAnswer {
   status: number
   headers: Record<string, string>
   body: Uint8Array
+  /** Nothing lies beside the body in its buffer, which nobody needs once it is sent. */
+  isAlone?: boolean | undefined
 }
 
 export function jsonAnswer(value: unknown, status = 200): HttpAnswer {

@@ -63,7 +63,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
   async function ask(type: 'infer' | 'score', meta: Omit<RequestMeta, 'endpoint'>, body: Uint8Array) {
     checkOpen()
     const called = performance.now()
-    const answer = await host.scorers.ask(type, { ...meta, endpoint }, body)
+    const answer = await host.scorers.ask(type, { ...meta, endpoint }, [body])
     if (answer.status !== 200) throw refusalOf({ ...answer, headers: new Headers(answer.headers) })
     return { answer, by: answeredBy(answer, meta.unit, called) }
   }

@@ -66,7 +66,12 @@ export interface ScorerProcess {
   /**
    * @throws SelvedgeError `DEADLINE_EXCEEDED` after `spanMs`, `QUEUE_FULL` where too many bytes wait, `SCORER_DIED`
    */
-  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, options: AskOptions): Promise<ScoredAnswer>
+  ask(
+    type: 'infer' | 'score',
+    meta: RequestMeta,
+    body: readonly Uint8Array[],
+    options: AskOptions,
+  ): Promise<ScoredAnswer>
   outcome(meta: FrameMeta['outcome']): void
   count(endpoint: string): Promise<ReportedCounts>
   /** False where something could not be posted and waits on. */
@@ -106,8 +111,7 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     more: CallOptions = {},
     bodies: readonly Uint8Array[] = [],
   ): Promise<Frame> {
-    const bytes = bodies.reduce((sum, body) => sum + body.length, 0)
-    return calls.make((id) => wire.send(type, id, meta, bodies), { ...more, bytes })
+    return calls.make((id) => wire.send(type, id, meta, bodies), { ...more, bytes: bytesOf(bodies) })
   }
 
   function finish(how: string, isStuck = false): void {
@@ -226,12 +230,12 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
         await call('withdraw', { endpoint })
       }),
     async ask(type, meta, body, options) {
-      if (calls.bytes + body.length > mostBytesInFlight) {
+      if (calls.bytes + bytesOf(body) > mostBytesInFlight) {
         throw new SelvedgeError('QUEUE_FULL', `${calls.bytes} bytes of requests wait already`)
       }
-      const frame = await call(type, meta, { endpoint: meta.endpoint, ...options }, [body])
+      const frame = await call(type, meta, { endpoint: meta.endpoint, ...options }, body)
       if (frame.type !== 'answer') throw new SelvedgeError('INTERNAL', `a request was answered by ${frame.type}`)
-      return { ...frame.meta, body: frame.body }
+      return { ...frame.meta, body: frame.body, isAlone: frame.isAlone }
     },
     outcome: (meta) => wire.send('outcome', 0, meta),
     async count(endpoint) {
@@ -245,6 +249,10 @@ export async function openScorerProcess(options: ScorerProcessOptions): Promise<
     },
     kill: (how) => kill(how),
   }
+}
+
+function bytesOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
 }
 
 // Built sources end in .js, and nothing rewrites a name inside a URL.

@@ -11,6 +11,7 @@ import { openCosts } from './costs.ts'
 import { openDeaths } from './deaths.ts'
 import { openPool, type PoolOptions, scorersOf } from './pool.ts'
 import type { FrameMeta, ReportedCounts } from './protocol.ts'
+import { releaseAlone } from './release.ts'
 import type { ScorerProcess } from './scorer-process.ts'
 import type { RequestMeta, ScoredAnswer } from './scoring.ts'
 import { isDeath, openSuspects } from './suspects.ts'
@@ -34,7 +35,12 @@ export interface Scorers {
    * @throws {@link SelvedgeError} as {@link Scorers.admit}, and `SCORER_DIED`, `DEADLINE_EXCEEDED`; what the scorer itself
    * refuses is an answer
    */
-  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
+  ask(
+    type: 'infer' | 'score',
+    meta: RequestMeta,
+    body: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<ScoredAnswer>
   /**
    * Kept here while no process serves the endpoint.
    *
@@ -196,7 +202,10 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
     async ask(type, meta, body, signal) {
       admission.check(meta)
       const until = performance.now() + Math.min(runMs, meta.timeoutMs ?? runMs)
-      return await admission.during(meta, () => askTwice({ type, meta, body, signal, until }))
+      const answer = await admission.during(meta, () => askTwice({ type, meta, body, signal, until }))
+      // Whoever answers has read all of it; only after a failure may some be on its way still.
+      for (const piece of body) releaseAlone(piece)
+      return answer
     },
     outcome: keep,
     async count(endpoint) {
@@ -223,7 +232,7 @@ export async function openScorers(options: ScorersOptions): Promise<Scorers> {
 interface Request {
   type: 'infer' | 'score'
   meta: RequestMeta
-  body: Uint8Array
+  body: readonly Uint8Array[]
   signal: AbortSignal | undefined
   /** Moment of `performance.now()` by which it must be answered. */
   until: number

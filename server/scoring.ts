@@ -33,9 +33,15 @@ export interface Scoring {
   /**
    * One request to a followed endpoint.
    *
+   * @param body - in pieces; once it is answered their memory may be given back
    * @throws SelvedgeError where no scorer could answer; what a scorer refuses is an answer
    */
-  ask(type: 'infer' | 'score', meta: RequestMeta, body: Uint8Array, signal?: AbortSignal): Promise<ScoredAnswer>
+  ask(
+    type: 'infer' | 'score',
+    meta: RequestMeta,
+    body: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<ScoredAnswer>
 }
 
 /** The execution providers that are there, the preferred first, and why each of the others is not. */

@@ -1,9 +1,17 @@
 /** One end of the line between front and scorer: frames over a socket, gathered per turn of the event loop. */
 import type { Socket } from 'node:net'
 import { encodeFrame, type Frame, type FrameMeta, type FrameType, openFrameReader } from './protocol.ts'
+import { release } from './release.ts'
 
 export interface Wire {
-  send<T extends FrameType>(type: T, id: number, meta: FrameMeta[T], bodies?: readonly Uint8Array[]): void
+  /** @param bodies - whose buffers nobody else may need where they are `given`: they are released once they are written */
+  send<T extends FrameType>(
+    type: T,
+    id: number,
+    meta: FrameMeta[T],
+    bodies?: readonly Uint8Array[],
+    given?: 'given',
+  ): void
   /** Ends the line; the other end sees it closed. */
   close(): void
 }
@@ -23,14 +31,16 @@ export function openWire(socket: Socket, receive: (frame: Frame) => void, closed
   }
 
   return {
-    send(type, id, meta, bodies) {
+    send(type, id, meta, bodies, given) {
       if (socket.destroyed) return
       if (!corked) {
         corked = true
         socket.cork()
         setImmediate(uncork)
       }
-      for (const part of encodeFrame(type, id, meta, bodies)) if (part.length > 0) socket.write(part)
+      for (const part of encodeFrame(type, id, meta, bodies)) {
+        if (part.length > 0) socket.write(part, given && bodies?.includes(part) ? () => release(part) : undefined)
+      }
     },
     close: () => socket.end(),
   }

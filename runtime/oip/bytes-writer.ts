@@ -59,6 +59,8 @@ export function openBytesWriter(code: 'OUTPUT_TOO_LARGE' | 'BODY_TOO_LARGE'): By
     },
     float32s(data) {
       flush()
+      // Of what is written most often, so that it need not grow by doubling.
+      reserve(Math.min(data.length * expectedBytes, most - length))
       for (let start = 0; start < data.length; start += pieceLength) {
         const end = Math.min(data.length, start + pieceLength)
         reserve((end - start) * (floatTextBytes + 1))
@@ -79,3 +81,5 @@ export function openBytesWriter(code: 'OUTPUT_TOO_LARGE' | 'BODY_TOO_LARGE'): By
 const encoder = new TextEncoder()
 const comma = 44
 const pieceLength = 4096
+/** Of a number with its comma. */
+const expectedBytes = 14

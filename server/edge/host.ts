@@ -1,4 +1,5 @@
 /** The edge host: the endpoints of one isolate behind the same port as the scorer processes on Node. */
+import { joinBytes } from '../../runtime/bytes.ts'
 import { splitPercent } from '../../runtime/connection.ts'
 import { encodeError, SelvedgeError } from '../../runtime/errors.ts'
 import { answeringIn } from '../../runtime/plan.ts'
@@ -74,7 +75,7 @@ export function openEdgeHost(options: EdgeHostOptions): EdgeHost {
       const { scorer } = loaded(meta.endpoint)
       move(meta.endpoint, 1)
       try {
-        const answer = await (type === 'infer' ? answerInfer : answerScore)(scorer, meta, body, signal)
+        const answer = await (type === 'infer' ? answerInfer : answerScore)(scorer, meta, joinBytes(body), signal)
         return withTiming(answer, clock)
       } catch (thrown) {
         if (encodeError(thrown).code === 'INTERNAL') warn('request failed', thrown)

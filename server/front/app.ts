@@ -1,5 +1,6 @@
 /** The HTTP app of the scoring plane (design, section 8): it routes bytes to a Scoring and never looks into a body. */
 import { type Context, Hono } from 'hono'
+import { joinBytes } from '../../runtime/bytes.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { bodyLimitBytes, errorAnswer, type HttpAnswer, jsonAnswer } from '../http-answer.ts'
@@ -85,7 +86,8 @@ export function createApp({
   const allStats = (c: Context) => reply(c, jsonAnswer({ model_stats: scoring.endpoints.flatMap(statisticsOf) }))
 
   const index = async (c: Context) => {
-    const body = c.req.method === 'POST' ? await exchange.body(c, limits.controlBodyBytes, () => undefined) : noBytes
+    const body =
+      c.req.method === 'POST' ? joinBytes(await exchange.body(c, limits.controlBodyBytes, () => undefined)) : noBytes
     return reply(c, jsonAnswer(repositoryIndex(scoring, body)))
   }
 

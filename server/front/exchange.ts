@@ -12,10 +12,12 @@ export interface Exchange {
   /** Aborts when the caller goes away before its answer. */
   signal(c: Context): AbortSignal
   /**
+   * The body in pieces.
+   *
    * @param take - told of every piece as it arrives; what it throws refuses the body
    * @throws SelvedgeError `BODY_TOO_LARGE` past `limitBytes`, as soon as that is known
    */
-  body(c: Context, limitBytes: number, take: (bytes: number) => void): Promise<Uint8Array>
+  body(c: Context, limitBytes: number, take: (bytes: number) => void): Promise<Uint8Array[]>
   answer(c: Context, answer: HttpAnswer): Response
 }
 
@@ -30,7 +32,7 @@ export const webExchange: Exchange = {
     const chunks = openChunks(limitBytes, take)
     if (Number(c.req.raw.headers.get('content-length') ?? 0) > limitBytes) throw chunks.tooLarge()
     for await (const chunk of c.req.raw.body ?? []) chunks.add(chunk)
-    return chunks.join()
+    return chunks.all
   },
   answer: (_, { status, headers, body }) => {
     return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers })
@@ -44,23 +46,13 @@ export function openChunks(limitBytes: number, take: (bytes: number) => void) {
   const tooLarge = () => new SelvedgeError('BODY_TOO_LARGE', `the body has more than ${limitBytes} bytes`)
 
   return {
+    all: chunks,
     tooLarge,
     add(chunk: Uint8Array): void {
       length += chunk.length
       if (length > limitBytes) throw tooLarge()
       take(chunk.length)
       chunks.push(chunk)
-    },
-    join(): Uint8Array {
-      const [only] = chunks
-      if (only !== undefined && chunks.length === 1) return only
-      const bytes = new Uint8Array(length)
-      let at = 0
-      for (const chunk of chunks) {
-        bytes.set(chunk, at)
-        at += chunk.length
-      }
-      return bytes
     },
   }
 }

@@ -11,6 +11,7 @@ import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { isLoopback } from '../loopback.ts'
+import { release } from '../release.ts'
 import { type Exchange, openChunks } from './exchange.ts'
 
 /** @param stallMs - in which so long a piece of an answer must be taken; else its connection ends */
@@ -55,7 +56,7 @@ export function openNodeExchange(stallMs: number = limits.stallMs): Exchange {
           }
         }
         incoming.on('data', add)
-        incoming.once('end', () => resolve(chunks.join()))
+        incoming.once('end', () => resolve(chunks.all))
         // A client that leaves is everyday life: nothing is printed. Every request closes at its end, too.
         const leave = () => {
           if (!incoming.readableEnded) reject(new SelvedgeError('INVALID_REQUEST', 'the body ended early'))
@@ -65,13 +66,14 @@ export function openNodeExchange(stallMs: number = limits.stallMs): Exchange {
       })
     },
 
-    answer(c, { status, headers, body }) {
+    answer(c, { status, headers, body, isAlone }) {
       const { outgoing } = bindings(c)
       if (!outgoing.destroyed) {
         const flat = Object.entries(headers).flat()
         // RFC 9110: no length where there cannot be a body.
         if (status !== 204) flat.push('content-length', String(body.length))
         outgoing.writeHead(status, flat)
+        if (isAlone) outgoing.once('finish', () => release(body))
         // A HEAD request has no body; Node drops it.
         if (body.length > pieceBytes) void sendPieces(outgoing, body, stallMs)
         else if (body.length > mostInOneWrite) outgoing.end(body)

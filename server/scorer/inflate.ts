@@ -1,4 +1,5 @@
 /** Compressed bodies (RFC 9110, "Content-Encoding"), inflated no further than their limit. */
+import { joinBytes } from '../../runtime/bytes.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 
 /** @throws {@link SelvedgeError} `BODY_TOO_LARGE` past `limitBytes`, `INVALID_REQUEST` for bytes that do not inflate */
@@ -19,11 +20,5 @@ export async function inflate(body: Uint8Array, encoding: 'gzip' | 'deflate', li
       throw new SelvedgeError('BODY_TOO_LARGE', `the body inflates to more than ${limitBytes} bytes`)
     }
   }
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
+  return joinBytes(chunks)
 }

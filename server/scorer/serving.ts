@@ -9,17 +9,21 @@ import { openScorer, type Scorer } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { errorAnswer } from '../http-answer.ts'
 import { errorFields, type Log } from '../log.ts'
-import type { Frame, FrameMeta, FrameType, LoadedMeta, ReportedCounts } from '../protocol.ts'
+import type { Frame, FrameMeta, LoadedMeta, ReportedCounts } from '../protocol.ts'
+import { release } from '../release.ts'
 import type { RequestMeta, ScoredAnswer } from '../scoring.ts'
+import type { Wire } from '../wire.ts'
 import { answerInfer, answerScore } from './answer.ts'
 
 export interface ServingOptions {
   openSession: OpenSession
   /** In order of preference. */
   providers: readonly ExecutionProvider[]
-  send<T extends FrameType>(type: T, id: number, meta: FrameMeta[T], bodies?: readonly Uint8Array[]): void
+  send: Wire['send']
   log: Log
 }
+
+type Asked = Extract<Frame, { type: 'infer' | 'score' }>
 
 interface Served {
   scorer: Scorer
@@ -102,12 +106,14 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
     throw new SelvedgeError('NOT_READY', `endpoint ${endpoint} is not loaded yet`)
   }
 
-  async function score(type: 'infer' | 'score', id: number, meta: RequestMeta, body: Uint8Array): Promise<void> {
+  async function score({ type, id, meta, body, isAlone }: Asked): Promise<void> {
     const controller = new AbortController()
     running.set(id, controller)
     const { body: answered, ...rest } = await scored(type, meta, body, controller.signal)
     running.delete(id)
-    send('answer', id, rest, [answered])
+    send('answer', id, rest, [answered], 'given')
+    // What was answered was run and counted; a run that is refused or given up may still read its inputs.
+    if (isAlone && rest.status === 200) release(body)
   }
 
   async function scored(
@@ -135,11 +141,12 @@ export function openServing(options: ServingOptions): (frame: Frame) => void {
     }
   }
 
-  return ({ type, id, meta, body }) => {
+  return (frame) => {
+    const { type, id, meta, body } = frame
     switch (type) {
       case 'infer':
       case 'score':
-        void score(type, id, meta, body)
+        void score(frame)
         break
       case 'cancel':
         running.get(id)?.abort(new SelvedgeError('DEADLINE_EXCEEDED', 'the caller no longer waits'))

@@ -10,7 +10,7 @@ describe('admission to scorer processes', { timeout: 30_000 }, () => {
     const { scorers, serve } = host
     await serve('scale', 3, scaling(1))
     const { body, headerLength } = encodeInferRequest({ x: createTensor('FP32', [1, 2], new Float32Array(2)) })
-    const ask = (caller: string) => scorers.ask('infer', { endpoint: 'scale', headerLength, caller }, body)
+    const ask = (caller: string) => scorers.ask('infer', { endpoint: 'scale', headerLength, caller }, [body])
     const asked = Array.from({ length: 90 }, () => ask('a'))
     const other = ask('b')
     const codes = (await Promise.allSettled(asked)).flatMap((each) =>
@@ -28,10 +28,12 @@ describe('admission to scorer processes', { timeout: 30_000 }, () => {
     await inferCount(300_000n)
     const long = inferCount(300_000n)
     const { body, headerLength } = encodeInferRequest({ n: createTensor('INT64', [], BigInt64Array.of(1n)) })
-    await expect(scorers.ask('infer', { endpoint: 'count', headerLength, timeoutMs: 1 }, body)).rejects.toMatchObject({
-      code: 'QUEUE_FULL',
-      detail: { retryAfterMs: expect.any(Number) },
-    })
+    await expect(scorers.ask('infer', { endpoint: 'count', headerLength, timeoutMs: 1 }, [body])).rejects.toMatchObject(
+      {
+        code: 'QUEUE_FULL',
+        detail: { retryAfterMs: expect.any(Number) },
+      },
+    )
     await long
   })
 
@@ -51,7 +53,7 @@ describe('admission to scorer processes', { timeout: 30_000 }, () => {
     const long = inferCount(200_000n)
     const controller = new AbortController()
     const { body, headerLength } = encodeInferRequest({ n: createTensor('INT64', [], BigInt64Array.of(2n ** 62n)) })
-    const left = scorers.ask('infer', { endpoint: 'count', headerLength }, body, controller.signal)
+    const left = scorers.ask('infer', { endpoint: 'count', headerLength }, [body], controller.signal)
     controller.abort(new Error('gone'))
     await expect(left).rejects.toThrow('gone')
     expect(outputOf(await long, 'count')).toEqual(BigInt64Array.of(200_000n))

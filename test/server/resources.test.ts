@@ -31,7 +31,7 @@ describe('resources of a deployment, in scorer processes', { timeout: 30_000 }, 
 
   function infer(endpoint = 'scale'): Promise<ScoredAnswer> {
     const { body, headerLength } = encodeInferRequest({ x: createTensor('FP32', [1, 2], Float32Array.of(1, 2)) })
-    return scorers.ask('infer', { endpoint, headerLength }, body)
+    return scorers.ask('infer', { endpoint, headerLength }, [body])
   }
 
   /** Requests that shared the run of each answer. */

@@ -29,7 +29,7 @@ describe('answers of scorer processes', { timeout: 30_000 }, () => {
     await serve('scale', 3, scaling(1 / 3))
     const values = Float32Array.of(0.1, 1e-7)
     const json = `{"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[${values.join()}]}]}`
-    const answered = await scorers.ask('infer', { endpoint: 'scale' }, encoder.encode(json))
+    const answered = await scorers.ask('infer', { endpoint: 'scale' }, [encoder.encode(json)])
     const fromJson = decodeInferResponse(answered.body, undefined)
     expect(fromJson).toMatchObject({ model: 'scale', version: '3', id: '7' })
     expect(fromJson.outputs.y?.data).toEqual(outputOf(await inferRow(values[0] ?? 0, values[1] ?? 0), 'y'))
@@ -40,7 +40,7 @@ describe('answers of scorer processes', { timeout: 30_000 }, () => {
     const { scorers, reports, serve } = host
     await serve('scale', 3, scaling(1))
     const body = encoder.encode('{"records":[{"a":0.75,"b":0.25},{"a":0.25,"b":0.75}]}')
-    const { status, body: answer } = await scorers.ask('score', { endpoint: 'scale', unit: 'u' }, body)
+    const { status, body: answer } = await scorers.ask('score', { endpoint: 'scale', unit: 'u' }, [body])
     expect(status).toBe(200)
     expect(JSON.parse(decoder.decode(answer))).toEqual({
       model_name: 'scale',
@@ -100,9 +100,9 @@ describe('answers of scorer processes', { timeout: 30_000 }, () => {
         await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer(),
       )
     const meta = { endpoint: 'scale', encoding: 'gzip' } as const
-    const good = await scorers.ask('score', meta, await gzip('{"records":[{"a":1,"b":0}]}'))
-    const bomb = await scorers.ask('score', meta, await gzip(' '.repeat(4 * 1024 * 1024 + 1)))
-    const broken = await scorers.ask('score', meta, encoder.encode('{}'))
+    const good = await scorers.ask('score', meta, [await gzip('{"records":[{"a":1,"b":0}]}')])
+    const bomb = await scorers.ask('score', meta, [await gzip(' '.repeat(4 * 1024 * 1024 + 1))])
+    const broken = await scorers.ask('score', meta, [encoder.encode('{}')])
     expect([good.status, bomb.status, broken.status]).toEqual([200, 413, 400])
   })
 
@@ -118,12 +118,12 @@ describe('answers of scorer processes', { timeout: 30_000 }, () => {
       '{"inputs":[{"name":"n","datatype":"INT64","shape":[],"data":[3]}],"outputs":[{"name":"count"}]}',
     )
     for (const pin of [{ version: 4 }, { deployment: 'green' }]) {
-      const fromRaw = await scorers.ask('infer', { endpoint: 'two', headerLength: 0, ...pin }, raw)
+      const fromRaw = await scorers.ask('infer', { endpoint: 'two', headerLength: 0, ...pin }, [raw])
       expect(outputOf(fromRaw, 'count')).toEqual(BigInt64Array.of(3n))
-      const fromJson = await scorers.ask('infer', { endpoint: 'two', ...pin }, json)
+      const fromJson = await scorers.ask('infer', { endpoint: 'two', ...pin }, [json])
       expect(decodeInferResponse(fromJson.body, undefined).outputs.count?.data).toEqual(BigInt64Array.of(3n))
     }
-    const unpinned = await scorers.ask('infer', { endpoint: 'two' }, json)
+    const unpinned = await scorers.ask('infer', { endpoint: 'two' }, [json])
     expect([unpinned.status, errorOf(unpinned)]).toEqual([400, 'no output "count"; the outputs are "y"'])
   })
 })

@@ -57,7 +57,7 @@ describe.skipIf(!existsSync(models))("the models of Triton's client examples", {
       const expected: Tensors = { OUTPUT0: of(row.map((i) => i + 1)), OUTPUT1: of(row.map((i) => i - 1)) }
 
       const { body, headerLength } = encodeInferRequest(inputs)
-      const binary = await scorers.ask('infer', { endpoint, headerLength }, body)
+      const binary = await scorers.ask('infer', { endpoint, headerLength }, [body])
       const length = Number(binary.headers['inference-header-content-length'])
       expect(decodeInferResponse(binary.body, length).outputs).toEqual(expected)
 
@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(models))("the models of Triton's client examples", {
           data: Array.from<number | bigint | string>(data),
         })),
       }
-      const json = await scorers.ask('infer', { endpoint }, encoder.encode(JSON.stringify(message)))
+      const json = await scorers.ask('infer', { endpoint }, [encoder.encode(JSON.stringify(message))])
       expect(decodeInferResponse(json.body, undefined).outputs).toEqual(expected)
     },
   )

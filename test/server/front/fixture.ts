@@ -1,5 +1,6 @@
 /** The HTTP app over a Scoring that answers by itself: what comes in is written down. */
 import { expect } from 'vitest'
+import { joinBytes } from '../../../runtime/bytes.ts'
 import type { Description } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Answer } from '../../../runtime/scorer.ts'
@@ -71,7 +72,7 @@ export function openFront() {
       if (endpoint === 'full') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
     },
     async ask(type, meta, body) {
-      asked.push({ type, meta, body: new TextDecoder().decode(body) })
+      asked.push({ type, meta, body: new TextDecoder().decode(joinBytes(body)) })
       if (meta.unit === 'busy') throw new SelvedgeError('QUEUE_FULL', '100 requests wait already')
       if (meta.unit === 'aside') throw new SelvedgeError('NOT_READY', 'disabled', { retryAfterMs: 29_500 })
       return { ...jsonAnswer({ outputs: [] }), by: answeredBy }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { joinBytes } from '../../../runtime/bytes.ts'
 import { limits } from '../../../runtime/limits.ts'
 import { createApp } from '../../../server/front/app.ts'
 import { type Listener, openListener } from '../../../server/front/listener.ts'
@@ -21,10 +22,11 @@ describe('the scoring listener', () => {
     endpoints: ['echo'],
     endpoint: (name) => (name === 'echo' ? { isReady: true, revision: 1, deployments: [] } : undefined),
     async ask(_type, meta, body, signal) {
-      bodies.push(body)
+      const bytes = joinBytes(body)
+      bodies.push(bytes)
       if (signal !== undefined) signals.push(signal)
       if (meta.unit === 'wait') await answered.promise
-      return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body }
+      return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: bytes }
     },
   }
 
