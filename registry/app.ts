@@ -28,6 +28,7 @@ import { blobRoutes } from './oci/blob-routes.ts'
 import { manifestRoutes } from './oci/manifest-routes.ts'
 import { referrerRoutes } from './oci/referrer-routes.ts'
 import { uploadRoutes } from './oci/upload-routes.ts'
+import { rolloutRoutes } from './rollouts/routes.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
 
 export interface AppOptions {
@@ -74,6 +75,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   telemetryRoutes(app, services)
   monitorRoutes(app, services)
   performanceRoutes(app, services)
+  rolloutRoutes(app, services)
   eventRoutes(app, services)
   tokenRoutes(app, services)
   garbageRoutes(app, services)

@@ -15,6 +15,7 @@ import { openCounters } from './metrics/counters.ts'
 import { openLooks } from './monitor/looks.ts'
 import { probe, type RunProbe } from './probe/probe.ts'
 import { openProbes } from './probe/probes.ts'
+import { openWatch } from './rollouts/watch.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
 import { openUpkeep } from './upkeep.ts'
@@ -91,6 +92,11 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
   const feed = openFeed()
   const looks = openLooks({ store, lateMs: telemetryIntervalMs, now, log })
   const base = publicUrl === undefined ? undefined : publicUrl.replace(/\/*$/, '/')
+  const changed = (endpoint: string) => {
+    intake.changed(endpoint)
+    plans.changed(endpoint)
+  }
+  const rollouts = openWatch({ store, changed, now, log })
   const services: Services = {
     store,
     blobs,
@@ -101,10 +107,8 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     counters,
     probes,
     feed,
-    changed(endpoint) {
-      intake.changed(endpoint)
-      plans.changed(endpoint)
-    },
+    rollouts,
+    changed,
     // A request's address is absolute and in its normal form: up to the first slash of its path.
     baseOf: (url) => base ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2) + 1),
     now,
@@ -126,6 +130,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
       await probes.close()
       await upkeep.close()
       await looks.close()
+      await rollouts.close()
       await intake.close()
       await blobs.close()
       await store.close()

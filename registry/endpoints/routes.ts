@@ -251,23 +251,21 @@ async function demandScorable(
 }
 
 // RFC 9110, 13.1.1: strong comparison; "*" means whatever is there.
-function demandMatch(c: Context<AppEnv>, state: EndpointState): void {
+export function demandMatch(c: Context<AppEnv>, state: Pick<EndpointState, 'name' | 'revision'>): void {
   const header = c.req.header('if-match')
-  if (header === undefined) throw new SelvedgeError('PRECONDITION_REQUIRED', 'traffic is changed with If-Match alone')
+  if (header === undefined) throw new SelvedgeError('PRECONDITION_REQUIRED', 'this is changed with If-Match alone')
   const accepted = header.split(',').map((tag) => tag.trim())
   if (accepted.includes('*') || accepted.includes(etagOf(state))) return
-  throw new SelvedgeError(
-    'PRECONDITION_FAILED',
-    `traffic of ${state.name} is now ${etagOf(state)}, If-Match says ${header}`,
-  )
+  throw new SelvedgeError('PRECONDITION_FAILED', `${state.name} is now ${etagOf(state)}, If-Match says ${header}`)
 }
 
 // The revision, not a digest of the split: a split that was changed and changed back was still changed.
-function etagOf({ revision }: EndpointState): string {
+export function etagOf({ revision }: Pick<EndpointState, 'revision'>): string {
   return `"${revision}"`
 }
 
-function toEndpoint(state: EndpointState): Endpoint {
-  const { name, createdAt, salt, revision, deployments, ranges } = state
-  return { name, createdAt, salt, revision, deployments, traffic: trafficOf(state), ranges }
+export function toEndpoint(state: EndpointState): Endpoint {
+  const { name, createdAt, salt, revision, deployments, ranges, rollout } = state
+  const traffic = trafficOf(state)
+  return { name, createdAt, salt, revision, deployments, traffic, ranges, ...(rollout && { rollout: rollout.id }) }
 }

@@ -13,6 +13,7 @@ const maxDeployments = 64
 export function putDeployment(state: EndpointState, deployment: DeploymentState): EndpointState {
   const held = state.deployments.find(({ name }) => name === deployment.name)
   if (held !== undefined && isSame(held, deployment)) return state
+  if (held !== undefined && essenceOf(held) !== essenceOf(deployment)) demandNotHeld(state, deployment.name)
   if (held !== undefined) {
     return { ...state, deployments: state.deployments.map((each) => (each === held ? deployment : each)) }
   }
@@ -35,9 +36,10 @@ export function numberEnsemble(
   return held !== undefined && essenceOf(held) === essenceOf(fresh) ? { ...fresh, version: held.version } : fresh
 }
 
-/** @throws {@link SelvedgeError} `DEPLOYMENT_UNKNOWN`, `IN_USE` while it gets traffic or shadow traffic */
+/** @throws {@link SelvedgeError} `DEPLOYMENT_UNKNOWN`, `IN_USE` while it gets traffic or a rollout needs it */
 export function removeDeployment(state: EndpointState, name: string): EndpointState {
   findDeployment(state, name)
+  demandNotHeld(state, name)
   const share = sharesOf(state).get(name) ?? 0
   if (share > 0) {
     throw new SelvedgeError(
@@ -61,9 +63,11 @@ export function refuseServing(state: EndpointState): void {
 /**
  * Moves only the buckets that it must.
  *
- * @throws {@link SelvedgeError} `TRAFFIC_INVALID`, also for a deployment that the endpoint does not have
+ * @throws {@link SelvedgeError} `TRAFFIC_INVALID`, also for a deployment that the endpoint does not have; `IN_USE` while a
+ * rollout moves it
  */
 export function setTraffic(state: EndpointState, { split, shadow }: Traffic): EndpointState {
+  demandFree(state)
   const ppm = parseSplit(split)
   const { shadow: _, ...rest } = state
   for (const name of [...ppm.keys(), ...(shadow ? [shadow.deployment] : [])]) {
@@ -109,8 +113,30 @@ function essenceOf(deployment: DeploymentState): string {
   return JSON.stringify([deployment.steps, deployment.inputs, deployment.outputs])
 }
 
+/** @throws {@link SelvedgeError} `IN_USE` while a rollout moves the traffic */
+export function demandFree({ name, rollout }: EndpointState): void {
+  if (rollout === undefined) return
+  const { id } = rollout
+  throw new SelvedgeError('IN_USE', `rollout ${id} moves the traffic of ${name}: abort it or roll back`, {
+    rollout: id,
+  })
+}
+
+// What it compares, and where it goes back to.
+function demandNotHeld({ name, rollout }: EndpointState, deployment: string): void {
+  if (!rollout?.deployments.includes(deployment)) return
+  throw new SelvedgeError('IN_USE', `deployment ${deployment} of ${name} is held by rollout ${rollout.id}`, {
+    rollout: rollout.id,
+  })
+}
+
+/** Percent of each deployment that has any. */
+export function percentOf(split: Pick<EndpointState, 'ranges'>): Record<string, number> {
+  return Object.fromEntries([...sharesOf(split)].map(([name, ppm]) => [name, ppm / 10_000]))
+}
+
 /** Parts per million of each deployment that has any. */
-function sharesOf({ ranges }: EndpointState): Map<string, number> {
+export function sharesOf({ ranges }: Pick<EndpointState, 'ranges'>): Map<string, number> {
   const shares = new Map<string, number>()
   for (const [name, from, to] of ranges) shares.set(name, (shares.get(name) ?? 0) + to - from)
   return shares

@@ -8,6 +8,7 @@ import type { Plans } from '../endpoints/plans.ts'
 import type { Feed } from '../events/feed.ts'
 import type { Counters } from '../metrics/counters.ts'
 import type { Probes } from '../probe/probes.ts'
+import type { Watch } from '../rollouts/watch.ts'
 import type { Store } from '../store/store.ts'
 import type { Intake } from '../telemetry/intake.ts'
 
@@ -30,6 +31,7 @@ export interface Services {
   counters: Counters
   probes: Probes
   feed: Feed
+  rollouts: Watch
   /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
   changed(endpoint: string): void
   /** Where the caller of this address reaches the registry, ending in a slash. */

@@ -123,6 +123,8 @@ export const endpoint = z.object({
   traffic,
   /** The buckets behind the split, as the plan has them. */
   ranges: z.array(z.tuple([name, ppm, ppm])),
+  /** Id of the one that moves its traffic. */
+  rollout: z.string().optional(),
 })
 
 export type Endpoint = z.infer<typeof endpoint>

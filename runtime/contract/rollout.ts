@@ -73,6 +73,8 @@ export const rolloutPatch = z.strictObject({
   why: z.string().min(1).max(1024).optional(),
 })
 
+export const rollbackBody = z.strictObject({ why: z.string().min(1).max(1024).optional() })
+
 const armFacts = z.object({
   /** Units, or spans of a server's time where it told of no units. */
   clusters: count,

@@ -45,8 +45,8 @@ export interface ArmFacts {
   designEffect: number
 }
 
-/** Effective events of green without which it is neither worse nor fine (evidence, section 8). */
-const leastEvents = { worse: 5, fine: 20 }
+/** Without so many it is neither worse nor fine (evidence, section 8). */
+const leastEvents: Events = { worse: 5, fine: 20 }
 /** Clusters of each arm without which a mean has no variance to speak of. */
 const leastClusters = 30
 
@@ -70,11 +70,12 @@ export function compare(all: readonly Stratum[], rules: Rules): Comparison {
   const half = radius(variance, spread, level)
   const [low, high] = [difference - half, difference + half]
   const clusters = Math.min(green.clusters, blue.clusters)
-  const isEnough = (least: number) => (rules.isRate ? events >= least : clusters >= leastClusters)
+  const isEnough = (verdict: keyof Events) =>
+    rules.isRate ? events[verdict] >= leastEvents[verdict] : clusters >= leastClusters
   const isBeyond = low > margin || (isTwoSided && high < -margin)
   const isWithin = high < margin && (!isTwoSided || low > -margin)
-  const isWorse = isBeyond && isEnough(leastEvents.worse)
-  const isFine = isWithin && isEnough(leastEvents.fine)
+  const isWorse = isBeyond && isEnough('worse')
+  const isFine = isWithin && isEnough('fine')
   return { difference, low, high, margin, green, blue, verdict: isWorse ? 'worse' : isFine ? 'fine' : 'open' }
 }
 
@@ -82,13 +83,19 @@ interface Measured {
   difference: number
   /** Of the difference. */
   variance: number
-  /** Effective ones of green, of the rarer kind, at its own rate or at the margin. */
-  events: number
+  events: Events
+}
+
+/** Effective ones of green: those that it had; those of the rarer kind, at its own rate or at the margin. */
+interface Events {
+  worse: number
+  fine: number
 }
 
 // Mantel and Haenszel's weights: those of least variance where strata have one variance, and no estimate in them.
 function measure(strata: readonly Stratum[], { margin, isRate }: Rules, designEffect: number): Measured {
-  let [weights, difference, variance, events] = [0, 0, 0, 0]
+  let [weights, difference, variance] = [0, 0, 0]
+  const events = { worse: 0, fine: 0 }
   for (const { green, blue } of strata) {
     const weight = (green.rows * blue.rows) / (green.rows + blue.rows)
     const [own, other] = [meanOf(green), meanOf(blue)]
@@ -99,7 +106,8 @@ function measure(strata: readonly Stratum[], { margin, isRate }: Rules, designEf
     weights += weight
     difference += weight * (own - other)
     variance += weight ** 2 * (greenVariance + blueVariance)
-    events += (green.rows * Math.max(rarer(own), rarer(atMargin))) / designEffect
+    events.worse += green.total / designEffect
+    events.fine += (green.rows * Math.max(rarer(own), rarer(atMargin))) / designEffect
   }
   return { difference: difference / weights, variance: Math.max(Number.MIN_VALUE, variance / weights ** 2), events }
 }

@@ -61,6 +61,12 @@ describe('a comparison', () => {
     expect(compare([{ green, blue }], rules).verdict).toBe('open')
   })
 
+  test('finds a version that always fails after a few requests', () => {
+    const blue = armOf(Array.from({ length: 1000 }, () => ({ rows: 1, total: 0 })))
+    const green = armOf(Array.from({ length: 30 }, () => ({ rows: 1, total: 1 })))
+    expect(compare([{ green, blue }], rules).verdict).toBe('worse')
+  })
+
   test('finds nothing where a provider that fails more is more common in one arm', () => {
     const half = (rows: number, every: number) =>
       armOf(Array.from({ length: rows }, (_, i) => ({ rows: 1, total: i % every === 0 ? 1 : 0 })))

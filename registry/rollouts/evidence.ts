@@ -1,0 +1,203 @@
+/** What hosts counted since a step began, page by page from the store, and what the guards say to it. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
+import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
+import type { RolloutEvidence } from '../../runtime/contract/rollout.ts'
+import { latencyEdgesMs } from '../../runtime/contract/telemetry.ts'
+import { addCluster, meanOf, openArm, spreadOf } from '../../runtime/rollout/arms.ts'
+import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../runtime/rollout/guards.ts'
+import type { Traffic } from '../../runtime/rollout/steps.ts'
+import { sharesOf } from '../endpoints/rules.ts'
+import type { CountedRow, RolloutRecord } from '../store/rollouts.ts'
+import type { EndpointState, Store } from '../store/store.ts'
+
+const pageRows = 1000
+const minuteMs = 60_000
+const parityCodes = ['PARITY_FAILED', 'GOLDEN_MISMATCH']
+
+/** @param now - ms since 1970 */
+export async function readEvidence(
+  store: Store,
+  rollout: RolloutRecord,
+  state: EndpointState,
+  now: number,
+): Promise<RolloutEvidence> {
+  const { deployment, endpoint, guards } = rollout
+  // Hosts count in whole minutes, and those of the one in which the step began knew the split before it.
+  const since = new Date(Math.ceil(Date.parse(rollout.stepStartedAt) / minuteMs) * minuteMs).toISOString()
+  const shares = sharesOf(state)
+  const sides = await readSides(store, endpoint, { since, revision: rollout.revision })
+  const blue = [...sides.values()].filter(({ name }) => name !== deployment && shares.has(name))
+  const green = sides.get(deployment)
+  const outputs = guards.some(({ metric }) => metric === 'drift')
+    ? await readOutputs(store, state, deployment)
+    : undefined
+  const names = guards.flatMap((guard) => (guard.metric === 'outcome' ? [guard.name] : []))
+  const observed: Observed = {
+    green: { clusters: clustersOf(green, true), outputs: outputs?.green ?? [] },
+    blue: {
+      clusters: blue.flatMap((side) => clustersOf(side, side.name === outputs?.blueName)),
+      outputs: outputs?.blue ?? [],
+    },
+    outcomes: Object.fromEntries(
+      await Promise.all(
+        names.map(
+          async (name) => [name, await readOutcomes(store, endpoint, name, since, deployment, shares)] as const,
+        ),
+      ),
+    ),
+    newUnits: await readNewUnits(store, endpoint, since, shares),
+  }
+  const exposed = await store.rollouts.exposed(endpoint, since)
+  return {
+    at: new Date(now).toISOString(),
+    since,
+    units: Math.max(green?.pages.size ?? 0, exposed[deployment] ?? 0),
+    guards: judgeGuards(guards, observed, levelOf(rollout.alpha, guards, rollout.steps)),
+  }
+}
+
+/** The last day of an endpoint, as the plan of a rollout needs to know it. */
+export async function readTraffic(store: Store, endpoint: string, now: number): Promise<Traffic> {
+  const since = new Date(now - 24 * 60 * minuteMs).toISOString()
+  const sides = [...(await readSides(store, endpoint, { since, revision: 0 })).values()]
+  const exposed = Object.values(await store.rollouts.exposed(endpoint, since)).reduce((sum, units) => sum + units, 0)
+  const pages = new Set(sides.flatMap(({ pages }) => [...pages]))
+  const unitsPerDay = Math.max(pages.size, exposed)
+  const arm = openArm()
+  for (const { clusters } of sides) {
+    for (const { answered, failed } of clusters.values()) addCluster(arm, answered + failed, failed)
+  }
+  const errorRate = meanOf(arm)
+  const independent = arm.rows * errorRate * (1 - errorRate)
+  const designEffect = independent > 0 ? Math.max(1, spreadOf(arm) / independent) : 1
+  const rowsPerUnit = unitsPerDay > 0 ? Math.max(0.01, arm.rows / designEffect / unitsPerDay) : 1
+  return { unitsPerDay, errorRate, rowsPerUnit }
+}
+
+export interface Outputs {
+  green: readonly ProfileFeature[]
+  blueName: string
+  blue: readonly ProfileFeature[]
+}
+
+/** Outputs of a deployment and of the busiest other one, by their baselines; undefined where one has none. */
+export async function readOutputs(
+  store: Store,
+  state: EndpointState,
+  deployment: string,
+): Promise<Outputs | undefined> {
+  const others = [...sharesOf(state)].filter(([name]) => name !== deployment)
+  const [busiest] = others.sort(([, a], [, b]) => b - a)
+  if (busiest === undefined) return undefined
+  const served = await store.endpoints.served(state.name)
+  const outputsOf = (name: string) => {
+    const held = state.deployments.find((each) => each.name === name)
+    const found = served.find((each) => each.deployment === name && each.version === held?.version)
+    return found?.spec?.spec.outputs
+  }
+  const [green, blue] = [outputsOf(deployment), outputsOf(busiest[0])]
+  return green && blue && { green, blueName: busiest[0], blue }
+}
+
+interface OpenCluster extends Cluster {
+  answered: number
+  failed: number
+  hasParityFailure: boolean
+  latency: number[]
+  outputs: Record<string, number[]>
+}
+
+interface OpenSide {
+  name: string
+  /** Each a whole host of a page, or a minute of a server, which scores for many units and tells none apart here. */
+  clusters: Map<string, OpenCluster>
+  /** Hosts of pages: each is a unit. */
+  pages: Set<string>
+}
+
+async function readSides(
+  store: Store,
+  endpoint: string,
+  from: { since: string; revision: number },
+): Promise<Map<string, OpenSide>> {
+  const sides = new Map<string, OpenSide>()
+  for (let after: CountedRow | undefined; ; ) {
+    const rows = await store.rollouts.counted(endpoint, { ...from, after, limit: pageRows })
+    for (const row of rows) addRow(sides, row)
+    if (rows.length < pageRows) return sides
+    after = rows.at(-1)
+    await othersTurn()
+  }
+}
+
+function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {
+  const side = sides.get(row.deployment) ?? { name: row.deployment, clusters: new Map(), pages: new Set() }
+  sides.set(row.deployment, side)
+  const isPage = row.device === 'desktop' || row.device === 'mobile'
+  if (isPage) side.pages.add(row.sender)
+  const key = isPage ? `${row.sender} ${row.provider}` : `${row.sender} ${row.provider} ${row.window}`
+  const cluster = side.clusters.get(key) ?? openCluster(row.provider)
+  side.clusters.set(key, cluster)
+  addCells(cluster.latency, row.latency)
+  cluster.answered += sum(row.latency)
+  for (const [code, count] of Object.entries(row.errors)) {
+    if (parityCodes.includes(code)) cluster.hasParityFailure ||= count > 0
+    else cluster.failed += count
+  }
+  for (const [name, cells] of Object.entries(row.outputs)) {
+    cluster.outputs[name] ??= new Array<number>(cells.length).fill(0)
+    addCells(cluster.outputs[name], cells)
+  }
+}
+
+function openCluster(provider: string): OpenCluster {
+  const latency = new Array<number>(latencyEdgesMs.length + 1).fill(0)
+  return { provider, answered: 0, failed: 0, hasParityFailure: false, latency, outputs: {} }
+}
+
+function clustersOf(side: OpenSide | undefined, hasOutputs: boolean): Cluster[] {
+  const all = [...(side?.clusters.values() ?? [])]
+  return hasOutputs ? all : all.map((cluster) => ({ ...cluster, outputs: {} }))
+}
+
+async function readOutcomes(
+  store: Store,
+  endpoint: string,
+  name: string,
+  since: string,
+  deployment: string,
+  shares: ReadonlyMap<string, number>,
+): Promise<{ green: Outcome[]; blue: Outcome[] }> {
+  const units = {
+    green: new Map<string, Outcome & { values: number[] }>(),
+    blue: new Map<string, Outcome & { values: number[] }>(),
+  }
+  for (const told of await store.rollouts.outcomes(endpoint, name, since)) {
+    if (!shares.has(told.deployment)) continue
+    const side = units[told.deployment === deployment ? 'green' : 'blue']
+    const held = side.get(told.unit) ?? { unit: told.unit, values: [], isRate: typeof told.value === 'boolean' }
+    side.set(told.unit, held)
+    held.values.push(Number(told.value))
+  }
+  return { green: [...units.green.values()], blue: [...units.blue.values()] }
+}
+
+async function readNewUnits(
+  store: Store,
+  endpoint: string,
+  since: string,
+  shares: ReadonlyMap<string, number>,
+): Promise<Observed['newUnits']> {
+  const units = await store.rollouts.newUnits(endpoint, since)
+  return Object.fromEntries(
+    [...shares].map(([name, ppm]) => [name, { units: units[name] ?? 0, share: ppm / 1_000_000 }] as const),
+  )
+}
+
+function addCells(to: number[], from: readonly number[]): void {
+  for (let i = 0; i < from.length; i++) to[i] = (to[i] ?? 0) + (from[i] ?? 0)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
