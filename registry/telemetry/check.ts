@@ -20,6 +20,7 @@ export type RefusalReason =
   | 'too_many'
   | 'twice'
   | 'day_closed'
+  | 'old_sequence'
 
 // More rows than any host scores in a minute; sums of nine million such counts are still exact.
 const maxCount = 1_000_000_000

@@ -53,13 +53,17 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     return await reading
   }
 
+  function refused(reason: RefusalReason): void {
+    counters.add('reports_refused', { reason })
+  }
+
   // Counts what is refused by its reason.
   async function refusing<Result>(work: Promise<Result>): Promise<Result> {
     try {
       return await work
     } catch (thrown) {
       if (thrown instanceof SelvedgeError && thrown.code === 'TELEMETRY_REFUSED') {
-        counters.add('reports_refused', { reason: String(thrown.detail.reason) })
+        refused(thrown.detail.reason as RefusalReason)
       }
       throw thrown
     }
@@ -82,6 +86,7 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     async take(report, tier) {
       const checked = await refusing(check(report, tier))
       const counted = await refusing(fold(checked))
+      if (!counted) refused('old_sequence')
       counters.add('reports', { counted: String(counted) })
       const left = eventsOf(report) - eventsOf(checked)
       if (left > 0) counters.add('events_refused', { reason: 'rejected_time' satisfies RefusalReason }, left)

@@ -116,7 +116,12 @@ async function selectCounted(
     .where('window', '>=', `${day}T`)
     .where('window', '<', `${day}U`)
     .where('spec', '!=', '')
-    .orderBy(['deployment', 'version', 'spec', 'variant', 'provider', 'device'])
+    .orderBy('deployment')
+    .orderBy('version')
+    .orderBy('spec')
+    .orderBy('variant')
+    .orderBy('provider')
+    .orderBy('device')
     .execute()
   const found = new Map<string, Counted & { sources: Source[] }>()
   for (const { deployment, version, spec, ...source } of rows) {

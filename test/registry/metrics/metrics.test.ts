@@ -80,6 +80,7 @@ describe('GET /metrics', () => {
         'selvedge_reports_total{counted="true"} 1',
         'selvedge_reports_total{counted="false"} 1',
         'selvedge_reports_refused_total{reason="rejected_time"} 2',
+        'selvedge_reports_refused_total{reason="old_sequence"} 1',
         'selvedge_reports_refused_total{reason="unknown_endpoint"} 1',
         'selvedge_events_refused_total{reason="rejected_time"} 2',
       ]),
