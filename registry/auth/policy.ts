@@ -86,6 +86,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'reader' },
   { method: 'PUT', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator', ...json },
   { method: 'DELETE', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors/:monitor/report', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors/:monitor/looks', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/alarms', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/drift', role: 'reader' },

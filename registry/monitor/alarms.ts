@@ -1,5 +1,5 @@
 /** Alarms: one latches at `drift` and clears by `no_drift`; a change of state is told once, however often it is seen. */
-import type { DriftReport, FeatureDrift, Monitor } from '../../runtime/contract/monitor.ts'
+import type { FeatureDrift, Monitor } from '../../runtime/contract/monitor.ts'
 import type { NewEvent } from '../store/events.ts'
 import type { AlarmState, Looked } from '../store/looks.ts'
 
@@ -47,13 +47,6 @@ export function follow(before: readonly AlarmState[], seen: Seen): Followed {
   const cleared = past.filter((part) => !alarms.includes(part) || !carried.includes(part))
   const detected = alarms.filter((part) => !carried.includes(part))
   return { states, events: [...event('cleared', cleared), ...event('detected', detected)] }
-}
-
-/** Features and outputs of a report; an output may bear a feature's name. */
-export function partsOf({ features, outputs }: DriftReport): Seen['parts'] {
-  const parts = (side: string, all: readonly FeatureDrift[]) =>
-    all.map(({ name, verdict }) => ({ part: `${side}/${name}`, verdict }))
-  return [...parts('features', features), ...parts('outputs', outputs)]
 }
 
 function namesOf(states: readonly AlarmState[]): string[] {

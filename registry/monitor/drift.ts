@@ -136,7 +136,7 @@ function reportOf(spans: readonly Span[], feature: ProfileFeature, grid: Grid, r
     .map((span) => ({ span, place: Math.floor((span.at - from) / windowMs) }))
     .filter(({ place }) => place >= 0)
     .toSorted((a, b) => a.place - b.place)
-  const track = trackOf(placed, openScores(feature), grid.windows, rules.clustering)
+  const track = trackOf(placed, openScores(feature, rules.signal), grid.windows, rules.clustering)
   const { block, measures, clusters } = decide(track, { ...rules, seasonWindows, isCut })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {

@@ -1,8 +1,12 @@
 /** Looking: every monitor once a window, at the end of it, whoever asks or not. */
-import { type DriftReport, durationMs, type FeatureDrift, type Monitor } from '../../runtime/contract/monitor.ts'
+
+import { durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
+import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Store } from '../store/store.ts'
-import { follow, partsOf } from './alarms.ts'
-import { type Baselined, monitorsOf, reportAt, withBaseline } from './reports.ts'
+import { follow } from './alarms.ts'
+import { partsOf, reportAt } from './reports.ts'
+import { monitorsOf, type Watched, watchedOf } from './watched.ts'
 
 export interface Looks {
   /** Settles once no look is under way; none begins from now on. */
@@ -52,9 +56,9 @@ export function openLooks(options: LooksOptions): Looks {
 async function lookAtAll(options: LooksOptions, done: Map<string, number>, signal: AbortSignal): Promise<void> {
   try {
     for await (const endpoint of allEndpoints(options.store)) {
-      const deployed = await withBaseline(options.store, endpoint)
-      for (const monitor of await monitorsOf(options.store, endpoint, deployed)) {
-        for (const each of deployed) {
+      const watched = await watchedOf(options.store, endpoint)
+      for (const monitor of await monitorsOf(options.store, endpoint, watched)) {
+        for (const each of watched) {
           if (signal.aborted) return
           await lookOnce(options, done, endpoint, monitor, each)
         }
@@ -81,7 +85,7 @@ async function lookOnce(
   done: Map<string, number>,
   { name: endpoint }: EndpointState,
   monitor: Monitor,
-  each: Baselined,
+  each: Watched,
 ): Promise<void> {
   const windowMs = durationMs(monitor.window)
   const past = now() - lateMs
@@ -98,21 +102,18 @@ async function lookOnce(
     }
     done.set(key, at)
   } catch (thrown) {
+    // A deployment beside those for which the monitor was made.
+    if (thrown instanceof SelvedgeError && thrown.code === 'MONITOR_REFUSED') return void done.set(key, at)
     log({ level: 'error', event: 'monitor not looked at', ...looked, cause: String(thrown) })
   }
 }
 
-async function record(store: Store, report: DriftReport): Promise<void> {
-  const { endpoint, deployment, version, at, verdict } = report
+async function record(store: Store, report: MonitorReport): Promise<void> {
+  const { endpoint, deployment, version, at, verdict, rows } = report
   const { name: monitor, signal } = report.monitor
   const look = { endpoint, monitor, deployment, version, at }
-  await store.looks.record({ ...look, verdict, summary: summaryOf(report), report }, (before) =>
-    follow(before, { ...look, signal, parts: partsOf(report) }),
+  const parts = partsOf(report)
+  await store.looks.record({ ...look, verdict, summary: { rows, parts }, report }, (before) =>
+    follow(before, { ...look, signal, parts }),
   )
-}
-
-function summaryOf({ features, outputs, rows, senders }: DriftReport) {
-  const short = (all: readonly FeatureDrift[]) =>
-    all.map(({ name, verdict, logEvidence, logThreshold }) => ({ name, verdict, logEvidence, logThreshold }))
-  return { rows, senders, features: short(features), outputs: short(outputs) }
 }

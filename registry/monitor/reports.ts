@@ -1,57 +1,59 @@
-/** Which monitors an endpoint has, what they look at, and the report of one at a moment. */
-import { type DriftReport, type Monitor, monitorBody } from '../../runtime/contract/monitor.ts'
-import { SelvedgeError } from '../../runtime/errors.ts'
-import { trafficOf } from '../endpoints/rules.ts'
-import type { DeploymentState, EndpointState, Served, Store } from '../store/store.ts'
+/** The report of a monitor on a deployment at a moment, whatever its signal. */
+
+import {
+  type DriftReport,
+  durationMs,
+  type FeatureDrift,
+  type Monitor,
+  type MonitorLook,
+} from '../../runtime/contract/monitor.ts'
+import type { HealthReport, MonitorReport } from '../../runtime/contract/monitor-reports.ts'
+import { judgeRates, verdictOf } from '../../runtime/performance/rates.ts'
+import type { Store } from '../store/store.ts'
 import { driftReport } from './drift.ts'
+import { judgedBy, performanceReport } from './losses.ts'
 import { observe } from './observe.ts'
-
-/** Every endpoint with a baseline has it. */
-export const theDefault: Monitor = { name: 'default', ...monitorBody.parse({}) }
-
-export interface Baselined {
-  deployment: DeploymentState
-  spec: NonNullable<Served['spec']>
-}
-
-/** Deployments whose version has a baseline. */
-export async function withBaseline(store: Store, { name, deployments }: EndpointState): Promise<Baselined[]> {
-  const served = await store.endpoints.served(name)
-  return deployments.flatMap((deployment) => {
-    const { model, version } = deployment
-    const found = served.find(
-      (each) => each.deployment === deployment.name && each.model === model && each.version === version,
-    )
-    return found?.spec === undefined ? [] : [{ deployment, spec: found.spec }]
-  })
-}
-
-/** By name, `default` first unless it was made. */
-export async function monitorsOf(
-  store: Store,
-  endpoint: EndpointState,
-  deployed: readonly Baselined[],
-): Promise<Monitor[]> {
-  const made = await store.monitors.monitors(endpoint.name)
-  const isMade = made.some(({ name }) => name === theDefault.name)
-  return isMade || deployed.length === 0 ? made : [theDefault, ...made]
-}
-
-/** @throws {@link SelvedgeError} `NOT_FOUND` */
-export async function findMonitor(store: Store, endpoint: EndpointState, name: string): Promise<Monitor> {
-  const made = await store.monitors.monitor(endpoint.name, name)
-  if (made !== undefined) return made
-  const isThere = name === theDefault.name && (await withBaseline(store, endpoint)).length > 0
-  if (isThere) return theDefault
-  throw unknownMonitor(endpoint.name, name)
-}
+import { type Baselined, hasBaseline, refuseMonitor, type Watched } from './watched.ts'
 
 /**
- * The report of a monitor on a deployment, from the windows that began before a moment.
+ * From the windows that began before a moment.
  *
  * @param at - ms since 1970
+ * @throws {@link SelvedgeError} `MONITOR_REFUSED` where the deployment has not what the monitor needs
  */
 export async function reportAt(
+  store: Store,
+  endpoint: string,
+  monitor: Monitor,
+  watched: Watched,
+  at: number,
+): Promise<MonitorReport> {
+  if (monitor.signal === 'health') return await healthReport(store, endpoint, monitor, watched, at)
+  if (!hasBaseline(watched)) {
+    const why = `deployment ${watched.deployment.name} serves a version without a baseline`
+    throw refuseMonitor({ name: endpoint }, why)
+  }
+  if (monitor.signal !== 'performance') return await driftAt(store, endpoint, monitor, watched, at)
+  const judged = await judgedBy(store, endpoint, monitor, watched)
+  if ('why' in judged) throw refuseMonitor({ name: endpoint }, judged.why)
+  return await performanceReport(store, endpoint, monitor, watched, judged, at)
+}
+
+/** Features and outputs, the metric or the rates; an output may bear a feature's name. */
+export function partsOf(report: MonitorReport): MonitorLook['parts'] {
+  if ('rates' in report) return report.rates.map(({ part, verdict }) => ({ part, verdict }))
+  if ('metric' in report) {
+    const { metric, verdict, logEvidence, logThreshold } = report
+    return [{ part: metric, verdict, logEvidence, logThreshold }]
+  }
+  const parts = (side: string, all: readonly FeatureDrift[]) =>
+    all.map(({ name, verdict, logEvidence, logThreshold }) => {
+      return { part: `${side}/${name}`, verdict, logEvidence, logThreshold }
+    })
+  return [...parts('features', report.features), ...parts('outputs', report.outputs)]
+}
+
+async function driftAt(
   store: Store,
   endpoint: string,
   monitor: Monitor,
@@ -63,18 +65,33 @@ export async function reportAt(
   return await driftReport({ endpoint, monitor, counted, spec, ...observed, now: at })
 }
 
-/** @throws {@link SelvedgeError} `MONITOR_REFUSED` where the endpoint has no deployment */
-export function busiest(endpoint: EndpointState): DeploymentState {
-  const { split } = trafficOf(endpoint)
-  const [first] = endpoint.deployments.toSorted((a, b) => (split[b.name] ?? 0) - (split[a.name] ?? 0))
-  if (first === undefined) throw refuseMonitor(endpoint, 'it has no deployment')
-  return first
-}
-
-export function refuseMonitor({ name }: EndpointState, why: string): SelvedgeError {
-  return new SelvedgeError('MONITOR_REFUSED', `endpoint ${name} cannot be monitored so: ${why}`, { endpoint: name })
-}
-
-export function unknownMonitor(endpoint: string, monitor: string): SelvedgeError {
-  return new SelvedgeError('NOT_FOUND', `endpoint ${endpoint} has no monitor ${monitor}`, { endpoint, monitor })
+// The last whole window: what fails now is what matters.
+async function healthReport(
+  store: Store,
+  endpoint: string,
+  monitor: Monitor,
+  { deployment: { name: deployment, version } }: Watched,
+  at: number,
+): Promise<HealthReport> {
+  const windowMs = durationMs(monitor.window)
+  const end = at - (at % windowMs)
+  const span = { from: new Date(end - windowMs).toISOString(), to: new Date(end).toISOString() }
+  const told = await store.requests.requests(endpoint, { deployment, version }, span)
+  const rates = judgeRates(monitor, told)
+  const errors: Record<string, number> = {}
+  for (const each of told) {
+    for (const [code, count] of Object.entries(each.errors)) errors[code] = (errors[code] ?? 0) + count
+  }
+  return {
+    endpoint,
+    monitor,
+    deployment,
+    version,
+    at: span.to,
+    from: span.from,
+    rows: rates[0]?.requests ?? 0,
+    verdict: verdictOf(rates),
+    rates,
+    errors,
+  }
 }

@@ -6,10 +6,12 @@ import {
   type DriftReport,
   driftReport as driftReportSchema,
   type Monitor,
+  type MonitorBody,
   monitor,
   monitorBody,
   monitorLook,
 } from '../../runtime/contract/monitor.ts'
+import { type MonitorReport, monitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { name, timestamp } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { renderPage } from '../console/page.ts'
@@ -19,19 +21,22 @@ import type { AppEnv, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
-import type { DeploymentState, EndpointState } from '../store/store.ts'
+import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
 import { monitored } from './drift.ts'
+import { judgedBy } from './losses.ts'
 import { driftPage } from './page.ts'
+import { reportAt } from './reports.ts'
 import {
   type Baselined,
   busiest,
   findMonitor,
+  hasBaseline,
   monitorsOf,
   refuseMonitor,
-  reportAt,
   unknownMonitor,
-  withBaseline,
-} from './reports.ts'
+  type Watched,
+  watchedOf,
+} from './watched.ts'
 
 const endpointPath = '/api/v1/endpoints/{endpoint}'
 const params = z.object({ endpoint: name, monitor: name })
@@ -68,12 +73,21 @@ const remove = createRoute({
   responses: { 204: { description: 'Removed' } },
 })
 
-const driftQuery = z.strictObject({
-  monitor: name.default('default'),
+const reportQuery = z.strictObject({
   /** The one with the most traffic where absent. */
   deployment: name.optional(),
   /** Default: as of now. */
   at: timestamp.optional(),
+})
+
+const driftQuery = reportQuery.extend({ monitor: name.default('default') })
+
+const report = createRoute({
+  method: 'get',
+  path: `${endpointPath}/monitors/{monitor}/report`,
+  summary: 'What a monitor says of a deployment, or said at a moment, with every number that it rests on',
+  request: { params, query: reportQuery },
+  responses: { 200: jsonAnswer(monitorReport) },
 })
 
 const looks = createRoute({
@@ -95,11 +109,8 @@ const alarms = createRoute({
 const drift = createRoute({
   method: 'get',
   path: `${endpointPath}/drift`,
-  summary: 'What a monitor says of a deployment, or said at a moment, with every number that it rests on',
-  request: {
-    params: z.object({ endpoint: name }),
-    query: driftQuery,
-  },
+  summary: 'The same of a monitor of drift or quality',
+  request: { params: z.object({ endpoint: name }), query: driftQuery },
   responses: { 200: jsonAnswer(driftReportSchema) },
 })
 
@@ -108,7 +119,7 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
 
   app.openapi(list, async (c) => {
     const endpoint = await findEndpoint(services, c.req.valid('param').endpoint)
-    return c.json({ items: await monitorsOf(store, endpoint, await withBaseline(store, endpoint)) }, 200)
+    return c.json({ items: await monitorsOf(store, endpoint, await watchedOf(store, endpoint)) }, 200)
   })
   app.openapi(get, async (c) => {
     const params = c.req.valid('param')
@@ -119,7 +130,7 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const params = c.req.valid('param')
     const endpoint = await findEndpoint(services, params.endpoint)
     const body = c.req.valid('json')
-    demandWorkable(endpoint, body.features, await withBaseline(store, endpoint))
+    await demandWorkable(store, endpoint, body, await watchedOf(store, endpoint))
     const made: Monitor = { name: params.monitor, ...body, createdAt: new Date(now()).toISOString() }
     return c.json(made, (await store.monitors.put(endpoint.name, made)) ? 201 : 200)
   })
@@ -148,6 +159,10 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)
     return c.json({ items: await store.looks.states(name) }, 200)
   })
+  app.openapi(report, async (c) => {
+    const { endpoint, monitor } = c.req.valid('param')
+    return c.json(await readReport(services, endpoint, monitor, c.req.valid('query')), 200)
+  })
   app.openapi(drift, async (c) => {
     const { endpoint } = c.req.valid('param')
     return c.json(await readDrift(services, endpoint, c.req.valid('query')), 200)
@@ -161,19 +176,31 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
 }
 
 /** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN`, `NOT_FOUND`, `DEPLOYMENT_UNKNOWN`, `MONITOR_REFUSED` */
-async function readDrift(
+async function readReport(
   services: Services,
   endpointName: string,
-  { deployment: named, at, ...query }: z.infer<typeof driftQuery>,
-): Promise<DriftReport> {
+  monitorName: string,
+  { deployment: named, at }: z.infer<typeof reportQuery>,
+): Promise<MonitorReport> {
   const { store, now } = services
   const endpoint = await findEndpoint(services, endpointName)
-  const monitor = await findMonitor(store, endpoint, query.monitor)
+  const monitor = await findMonitor(store, endpoint, monitorName)
   const deployment = named === undefined ? busiest(endpoint) : findDeployment(endpoint, named)
   if (at !== undefined) return await readLook(services, { endpoint, monitor, deployment }, at)
-  const found = (await withBaseline(store, endpoint)).find((each) => each.deployment === deployment)
-  if (found !== undefined) return await reportAt(store, endpoint.name, monitor, found, now())
-  throw refuseMonitor(endpoint, `deployment ${deployment.name} serves a version without a baseline`)
+  const watched = (await watchedOf(store, endpoint)).find((each) => each.deployment === deployment)
+  return await reportAt(store, endpoint.name, monitor, watched ?? { deployment }, now())
+}
+
+/** The same of a monitor whose report is one of features. */
+async function readDrift(
+  services: Services,
+  endpoint: string,
+  { monitor, ...query }: z.infer<typeof driftQuery>,
+): Promise<DriftReport> {
+  const report = await readReport(services, endpoint, monitor, query)
+  if ('features' in report) return report
+  const { signal } = report.monitor
+  throw refuseMonitor({ name: endpoint }, `monitor ${monitor} tells of ${signal}: ask …/monitors/${monitor}/report`)
 }
 
 interface Asked {
@@ -183,23 +210,50 @@ interface Asked {
 }
 
 /** What was said then: the last look that was not after the moment. */
-async function readLook({ store }: Services, asked: Asked, at: string): Promise<DriftReport> {
+async function readLook({ store }: Services, asked: Asked, at: string): Promise<MonitorReport> {
   const looked = { endpoint: asked.endpoint.name, monitor: asked.monitor.name, deployment: asked.deployment.name }
   const last = await store.looks.last(looked, new Date(at).toISOString())
   const report = last && (await store.looks.report(looked, last.at))
-  if (report !== undefined) return driftReportSchema.parse(report)
+  if (report !== undefined) return monitorReport.parse(report)
   const { monitor, endpoint } = looked
   throw new SelvedgeError('NOT_FOUND', `no report of monitor ${monitor} of ${endpoint} is kept from ${at} or before`)
 }
 
-function demandWorkable(
+/** @throws {@link SelvedgeError} `MONITOR_REFUSED` where it could work on no deployment */
+async function demandWorkable(
+  store: Store,
   endpoint: EndpointState,
-  features: readonly string[] | undefined,
-  deployed: readonly Baselined[],
-): void {
+  body: MonitorBody,
+  watched: readonly Watched[],
+): Promise<void> {
+  if (watched.length === 0) throw refuseMonitor(endpoint, 'it has no deployment')
+  if (body.signal === 'health') return
+  const deployed = watched.filter(hasBaseline)
   if (deployed.length === 0) throw refuseMonitor(endpoint, 'no deployment serves a version with a baseline')
-  for (const feature of features ?? []) {
+  for (const feature of body.features ?? []) {
     if (deployed.some(({ spec }) => monitored(spec.spec, { features: [feature] }).features.length > 0)) continue
     throw refuseMonitor(endpoint, `no deployed version counts a feature "${feature}"`)
   }
+  if (body.signal === 'performance') return await demandOutcomes(store, endpoint, body, deployed)
+  if (body.baseline !== 'training') {
+    throw refuseMonitor(
+      endpoint,
+      'a span of time is a baseline of performance alone; drift goes by that of the version',
+    )
+  }
+}
+
+async function demandOutcomes(
+  store: Store,
+  endpoint: EndpointState,
+  body: MonitorBody,
+  deployed: readonly Baselined[],
+): Promise<void> {
+  let first: string | undefined
+  for (const each of deployed) {
+    const judged = await judgedBy(store, endpoint.name, body, each)
+    if (!('why' in judged)) return
+    first ??= judged.why
+  }
+  throw refuseMonitor(endpoint, first ?? 'no deployment serves a version with a baseline')
 }

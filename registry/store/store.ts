@@ -14,6 +14,7 @@ import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
 import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
+import type { Requests } from './requests.ts'
 import type { Rollouts } from './rollouts.ts'
 
 export type { Counted, SenderCounts } from './days.ts'
@@ -30,6 +31,7 @@ export interface Store {
   readonly rollouts: Rollouts
   readonly looks: Looks
   readonly outcomes: Outcomes
+  readonly requests: Requests
   readonly tokens: Tokens
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */
@@ -114,6 +116,7 @@ export interface Upload {
 export interface UploadState {
   /** Bytes that are durable: what the client was or may be told of. */
   size: number
+  /** How many requests brought them. */
   parts: number
 }
 

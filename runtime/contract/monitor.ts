@@ -20,16 +20,25 @@ const featureName = z.string().min(1).max(160)
 
 export const monitorBody = z
   .strictObject({
-    signal: z.literal('drift').default('drift'),
+    /**
+     * `drift`: values and outputs against the baseline; `quality`: values that are missing, of a wrong type or outside of
+     * the baseline's range; `performance`: outcomes against predictions; `health`: failed and slow requests.
+     */
+    signal: z.enum(['drift', 'quality', 'performance', 'health']).default('drift'),
     /** How often the evidence is looked at; a thousand windows are a monitor's life. */
     window: duration.default('1h'),
     /** Promise of an operator whose senders are a few servers: rows so far apart are unrelated. Their window is this one. */
     block: duration.default('1h'),
     /** What comes and goes by itself: only blocks of whole seasons are tested. */
     season: z.enum(['none', 'day', 'week']).default('day'),
-    baseline: z.literal('training').default('training'),
+    /** Of the version; of `performance`, also a span of time whose outcomes are known. */
+    baseline: z.union([z.literal('training'), z.strictObject({ from: timestamp, to: timestamp })]).default('training'),
     /** Chance of a false alarm over the monitor's whole life, all features together. */
     alpha: z.number().min(0.000_001).max(0.5).default(0.05),
+    /** Of `performance`: name of the value in outcomes that says what was true. */
+    outcome: z.string().min(1).max(128).optional(),
+    /** Of `performance`. Default: accuracy of classes, mean absolute error of numbers. */
+    metric: z.enum(['accuracy', 'log_loss', 'mae']).optional(),
     /** All of the version's where absent; outputs are monitored always. */
     features: z.array(featureName).min(1).max(1000).optional(),
     limits: z
@@ -38,8 +47,14 @@ export const monitorBody = z
         location: z.number().min(0.01).max(10).default(0.2),
         /** Share of rows that may be missing, invalid or outside of the baseline's range beyond its own. */
         missing: z.number().min(0.001).max(1).default(0.05),
+        /** How much worse the metric may get: share of wrong classes, nats, or of mae a share of the baseline's. */
+        loss: z.number().min(0.001).max(10).default(0.05),
+        /** Share of requests that may fail. */
+        errors: z.number().min(0.0001).max(0.5).default(0.01),
+        /** Most milliseconds that 19 of 20 requests may take; absent where any time will do. Histograms end at 5,793. */
+        latencyMs: z.number().min(1).max(5000).optional(),
       })
-      .default({ location: 0.2, missing: 0.05 }),
+      .default({ location: 0.2, missing: 0.05, loss: 0.05, errors: 0.01 }),
   })
   .refine(
     ({ window, block, season }) => [window, block].every((each) => hasWholeSeasons(each, season)),
@@ -62,7 +77,7 @@ export const outcome = z.enum(['drift', 'no_drift', 'insufficient'])
 const bracket = z.object({ low: z.number(), high: z.number() })
 
 /** What a block of rows says in one direction: a score by bin with mean 0 and variance 1 in the baseline. */
-const directionDrift = z.object({
+export const directionDrift = z.object({
   /** `location`, `scale`, a bin or level, `rare`, `missing`, `invalid`, `outside`. */
   name: z.string(),
   weight: z.number(),
@@ -77,15 +92,22 @@ const directionDrift = z.object({
   designEffect: z.number(),
 })
 
+/** So many more rows, senders, units or windows, or baseline rows in all. */
+export const lack = z.object({
+  what: z.enum(['rows', 'senders', 'units', 'unrelated windows', 'baseline rows']),
+  count,
+})
+
+/** The windows that a verdict stands on. */
+export const block = z.object({ from: timestamp, to: timestamp, rule: z.enum(['start', 'late']) })
+
 export const featureDrift = z.object({
   name: featureName,
   verdict: outcome,
-  /** What it lacks, of an `insufficient`: so many more rows, senders or windows, or baseline rows in all. */
-  lack: z
-    .object({ what: z.enum(['rows', 'senders', 'units', 'unrelated windows', 'baseline rows']), count })
-    .optional(),
+  /** What it lacks, of an `insufficient`. */
+  lack: lack.optional(),
   /** `start`: all since the monitor's life began. `late`: the last windows, whose evidence has to be a thousandfold. */
-  block: z.object({ from: timestamp, to: timestamp, rule: z.enum(['start', 'late']) }),
+  block,
   /** Edges or values, and the baseline's counts. */
   profile: profileFeature,
   /** Of the block's rows, cell by cell as in `profile`. */
@@ -139,8 +161,6 @@ export const driftReport = z.object({
 
 export type DriftReport = z.infer<typeof driftReport>
 
-const shortVerdict = featureDrift.pick({ name: true, verdict: true, logEvidence: true, logThreshold: true })
-
 /** A look of the registry at the end of a window; its whole report is kept for a while, too. */
 export const monitorLook = z.object({
   endpoint: name,
@@ -151,10 +171,18 @@ export const monitorLook = z.object({
   at: timestamp,
   verdict: outcome,
   rows: count,
-  senders: count,
-  features: z.array(shortVerdict),
-  outputs: z.array(shortVerdict),
+  /** As an alarm names them, with the evidence of those that have one. */
+  parts: z.array(
+    z.object({
+      part: z.string(),
+      verdict: outcome,
+      logEvidence: z.number().optional(),
+      logThreshold: z.number().optional(),
+    }),
+  ),
 })
+
+export type MonitorLook = z.infer<typeof monitorLook>
 
 /** An alarm latches at `drift` and clears by `no_drift`. */
 export const alarm = z.object({
@@ -162,7 +190,7 @@ export const alarm = z.object({
   monitor: name,
   deployment: name,
   version: z.int().min(1),
-  /** `features/<name>`, `outputs/<name>`; empty for the monitor as a whole, which is in alarm while any part is. */
+  /** `features/<name>`, `outputs/<name>`, a metric, `errors`, `latency`; empty for the monitor as a whole, which is in alarm while any part is. */
   part: z.string(),
   state: z.enum(['alarm', 'calm']),
   since: timestamp,

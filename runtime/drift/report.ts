@@ -20,12 +20,13 @@ export interface Facts {
 
 /** How many features and outputs share a monitor's alpha, with its settings. */
 export type Rules = Pick<MonitorBody, 'alpha' | 'limits'> & {
+  signal: 'drift' | 'quality'
   features: number
   clustering: DriftReport['clustering']
 }
 
 export function reportFeature({ profile, block, counts, clusters, spread }: Facts, rules: Rules): FeatureDrift {
-  const scores = openScores(profile)
+  const scores = openScores(profile, rules.signal)
   const measures = measuresOf(scores, counts, spread)
   const measured = { measures, clusters, rule: block.rule }
   const { verdict, logEvidence } = judge(measured, rules)
@@ -69,8 +70,12 @@ export function recompute(report: DriftReport): DriftReport {
   return { ...report, verdict: verdictOfAll([...features, ...outputs]), features, outputs }
 }
 
-export function rulesOf({ alpha, limits }: MonitorBody, features: number, clustering: Rules['clustering']): Rules {
-  return { alpha, limits, features, clustering }
+export function rulesOf(
+  { signal, alpha, limits }: MonitorBody,
+  features: number,
+  clustering: Rules['clustering'],
+): Rules {
+  return { signal: signal === 'quality' ? signal : 'drift', alpha, limits, features, clustering }
 }
 
 /** Drift of any is drift; without any, whatever cannot be told of one cannot be told of all. */

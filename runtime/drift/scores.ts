@@ -50,8 +50,11 @@ const extrasWeight = 0.03
 const extraNames = ['missing', 'invalid', 'outside'] as const
 const numericWeights = { location: 0.7, scale: 0.15, bins: 0.15 }
 
-/** @throws {@link SelvedgeError} `EDGES_DIFFER` by `merge`, for cells of another spec */
-export function openScores(feature: ProfileFeature): Scores {
+/**
+ * @param signal - `quality` asks for rows without an ordinary value alone
+ * @throws {@link SelvedgeError} `EDGES_DIFFER` by `merge`, for cells of another spec
+ */
+export function openScores(feature: ProfileFeature, signal: 'drift' | 'quality' = 'drift'): Scores {
   const { places, names } = feature.kind === 'numeric' ? numericPlaces(feature) : categoricalPlaces(feature)
   const bins = names.length
   const size = bins + 3
@@ -71,7 +74,7 @@ export function openScores(feature: ProfileFeature): Scores {
   }
   const baseline = merge(feature.counts)
   const counts = baseline.slice(0, bins)
-  const values = feature.kind === 'numeric' ? numericDirections(counts, names) : shareDirections(counts, names)
+  const values = signal === 'quality' ? [] : valueDirections(feature, counts, names)
   const extras = extraDirections(baseline, bins)
   const share = values.length === 0 ? 0 : 1 - extrasWeight
   const directions = [
@@ -168,6 +171,10 @@ function outsideCells(feature: ProfileFeature): number[] {
 }
 
 type Part = Omit<Direction, 'over'>
+
+function valueDirections({ kind }: ProfileFeature, counts: readonly number[], names: readonly string[]): Part[] {
+  return kind === 'numeric' ? numericDirections(counts, names) : shareDirections(counts, names)
+}
 
 function numericDirections(counts: readonly number[], names: readonly string[]): Part[] {
   const total = sum(counts)

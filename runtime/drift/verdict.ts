@@ -1,5 +1,5 @@
 /** The verdict on one feature: `drift`, `no_drift` or `insufficient`, with the numbers it stands on (evidence, sections 1 and 7). */
-import { leastClusters, logEvidence, radius, type Told, type Track, varianceOfRadius } from './evidence.ts'
+import { leastClusters, logEvidence, radius, type Track as SumTrack, type Told, varianceOfRadius } from './evidence.ts'
 
 export interface Settings {
   /** Chance of a false alarm over a monitor's whole life. */
@@ -48,6 +48,9 @@ export interface Block {
   /** `start`: all rows of the monitor's life. `late`: the last windows, whose evidence has to be a thousandfold. */
   rule: 'start' | 'late'
 }
+
+/** What a verdict asks of rows, window by window. */
+export type Track = Pick<SumTrack, 'length' | 'measure' | 'clusters'>
 
 /** Windows of a monitor's life; then it begins anew. */
 export const life = 1000

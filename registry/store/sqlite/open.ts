@@ -13,6 +13,7 @@ import { openModels } from './models.ts'
 import { openMonitors } from './monitors.ts'
 import { openOutcomes } from './outcomes.ts'
 import { openRepositories } from './repositories.ts'
+import { openRequests } from './requests.ts'
 import { openRollouts } from './rollouts.ts'
 import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
@@ -49,6 +50,7 @@ export function openSqliteStore(file: string): Store {
     rollouts: openRollouts(db),
     looks: openLooks(db),
     outcomes: openOutcomes(db),
+    requests: openRequests(db),
     tokens: openTokens(db),
     size: () => readSize(db),
     async tidy() {

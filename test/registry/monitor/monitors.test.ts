@@ -20,7 +20,7 @@ describe('monitors of an endpoint', () => {
         season: 'day',
         baseline: 'training',
         alpha: 0.05,
-        limits: { location: 0.2, missing: 0.05 },
+        limits: { location: 0.2, missing: 0.05, loss: 0.05, errors: 0.01 },
       },
     ])
     expect(await (await fixture.request(`${monitors}/default`)).json()).toEqual(listed.items[0])
