@@ -79,13 +79,14 @@ function hostTable({ state, hosts }: EndpointStatus): Html {
 
 function profileSection(sum: ProfileSum): Html {
   const { deployment, version, variant, provider, device, rows, senders, baseline, errors } = sum
+  const now = sum.shares ?? sum
   const features = [
-    ...(baseline?.features ?? []).map((feature) => chart(feature, sum.counts[feature.name] ?? [])),
-    ...(baseline?.outputs ?? []).map((output) => chart(output, sum.outputs[output.name] ?? [])),
+    ...(baseline?.features ?? []).map((feature) => chart(feature, now.counts[feature.name] ?? [])),
+    ...(baseline?.outputs ?? []).map((output) => chart(output, now.outputs[output.name] ?? [])),
   ]
   const failed = Object.entries(errors).map(([code, count]) => `${code} ${formatCount(count)}`)
   return html`<h3>${deployment}, version ${version}: ${variant} on ${provider}, ${device}</h3>
-<p class="dim">${formatCount(rows)} rows from ${formatCount(senders)} ${senders === 1 ? 'host' : 'hosts'} in the last ${shown.hours} hours${failed.length > 0 ? ` · errors: ${failed.join(', ')}` : ''}. Bars are shares now, the outline is the baseline.</p>
+<p class="dim">${formatCount(rows)} rows from ${formatCount(senders)} ${senders === 1 ? 'host' : 'hosts'} in the last ${shown.hours} hours${failed.length > 0 ? ` · errors: ${failed.join(', ')}` : ''}. Bars are shares now${sum.shares ? ', each page weighs the same' : ''}, the outline is the baseline.</p>
 ${baseline === undefined ? html`<p>This version has no baseline.</p>` : html`<div class="features">${features.slice(0, charts)}</div>`}
 ${features.length > charts ? html`<p>${features.length - charts} more features are in <code>GET /api/v1/endpoints/…/profiles</code>.</p>` : ''}`
 }

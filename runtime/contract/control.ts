@@ -144,9 +144,18 @@ export const host = z.object({
 export type Host = z.infer<typeof host>
 
 /** Exact sums of the reports of one (deployment, version, variant, provider, device) over a span of windows. */
+const cellShares = z.record(z.string(), z.array(count))
+
 export const profileSum = z.object({
   ...profileReport.omit({ units: true }).shape,
+  /** Whose word it is: reports by `page` tokens are anyone's and are never mixed with others. */
+  tier: z.enum(['trusted', 'page']),
   senders: count,
+  /**
+   * Of the tier `page`, parts per million of the rows of each cell, where every sender weighs the same: clients who lie
+   * move a quantile by no more than their share of the clients, however much they send.
+   */
+  shares: z.object({ counts: cellShares, outputs: cellShares, latency: z.array(count) }).optional(),
   /** What the counts were counted against, where it is known. */
   baseline: profileSpec.optional(),
 })

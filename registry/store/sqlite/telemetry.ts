@@ -235,25 +235,61 @@ async function foldUnits(db: Kysely<Tables>, { endpoint, exposures, outcomes }: 
 }
 
 function sumProfiles(rows: readonly Row<'profiles'>[]): ProfileSum[] {
-  const sums = new Map<string, { sum: ProfileSum; senders: Set<string> }>()
+  const sums = new Map<string, { sum: ProfileSum; senders: Map<string, ProfileSum> }>()
   for (const row of rows) {
-    const { deployment, version, variant, provider, device, spec } = row
-    const key = JSON.stringify([deployment, version, variant, provider, device, spec])
+    const { deployment, version, variant, provider, device, spec, tier } = row
+    const key = JSON.stringify([deployment, version, variant, provider, device, spec, tier])
     const next = toProfile(row)
     const held = sums.get(key)
     if (held === undefined) {
-      sums.set(key, { sum: next, senders: new Set([row.sender]) })
+      sums.set(key, { sum: next, senders: new Map([[row.sender, next]]) })
       continue
     }
-    held.senders.add(row.sender)
-    Object.assign(held.sum, addCounts(held.sum, next), {
-      latency: held.sum.latency.map((count, i) => count + (next.latency[i] ?? 0)),
-      errors: addErrors(held.sum.errors, next.errors),
-    })
+    held.sum = addProfiles(held.sum, next)
+    const own = held.senders.get(row.sender)
+    held.senders.set(row.sender, own === undefined || tier !== 'page' ? next : addProfiles(own, next))
   }
   return [...sums.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { sum, senders }]) => ({ ...sum, senders: senders.size }))
+    .map(([, { sum, senders }]) => ({
+      ...sum,
+      senders: senders.size,
+      ...(sum.tier === 'page' && { shares: equalShares([...senders.values()]) }),
+    }))
+}
+
+function addProfiles(a: ProfileSum, b: ProfileSum): ProfileSum {
+  return {
+    ...a,
+    ...addCounts(a, b),
+    latency: a.latency.map((count, i) => count + (b.latency[i] ?? 0)),
+    errors: addErrors(a.errors, b.errors),
+  }
+}
+
+/** Parts per million, of senders that weigh the same. */
+function equalShares(senders: readonly ProfileSum[]): ProfileSum['shares'] {
+  const [first] = senders
+  const by = (side: 'counts' | 'outputs') =>
+    Object.fromEntries(
+      Object.keys(first?.[side] ?? {}).map((name) => [name, meanShares(senders.map((own) => own[side][name] ?? []))]),
+    )
+  return { counts: by('counts'), outputs: by('outputs'), latency: meanShares(senders.map(({ latency }) => latency)) }
+}
+
+// Integers, so that the order of the senders does not decide; a sender without a row has no share.
+function meanShares(vectors: readonly (readonly number[])[]): number[] {
+  const sums = new Array<number>(vectors[0]?.length ?? 0).fill(0)
+  let senders = 0
+  for (const counts of vectors) {
+    const rows = counts.reduce((sum, count) => sum + count, 0)
+    if (rows === 0) continue
+    senders++
+    for (let i = 0; i < sums.length; i++) {
+      sums[i] = (sums[i] ?? 0) + Math.floor((1_000_000 * (counts[i] ?? 0)) / rows)
+    }
+  }
+  return sums.map((sum) => Math.round(sum / Math.max(1, senders)))
 }
 
 function addErrors(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
@@ -275,6 +311,7 @@ function toProfile(row: Row<'profiles'>): ProfileSum {
     outputs: JSON.parse(row.outputs),
     latency: JSON.parse(row.latency),
     errors: JSON.parse(row.errors),
+    tier: row.tier as Tier,
     senders: 1,
   }
 }
