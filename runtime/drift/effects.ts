@@ -13,7 +13,8 @@ export type PsiConvention = { add: number } | { floor: number }
 export const psiConvention = { add: 0.5 }
 
 /**
- * Population stability index Σ (q - p) ln(q / p).
+ * Population stability index Σ (q - p) ln(q / p), over the cells that either has: one that both lack would add half a row
+ * to each, which is more where there are fewer.
  *
  * @param baseline - integer counts by cell, with a sum above 0 like `current`'s
  * @returns nats, at least 0; comparable only between profiles with the same number of cells and one convention
@@ -25,7 +26,8 @@ export function psi(
   convention: PsiConvention = psiConvention,
 ): number {
   demandSameCells(baseline, current)
-  const [p, q] = [psiShares(baseline, convention), psiShares(current, convention)]
+  const isAny = (_: number, i: number) => (baseline[i] ?? 0) > 0 || (current[i] ?? 0) > 0
+  const [p, q] = [psiShares(baseline.filter(isAny), convention), psiShares(current.filter(isAny), convention)]
   return p.reduce((sum, share, i) => sum + ((q[i] ?? 0) - share) * Math.log((q[i] ?? 0) / share), 0)
 }
 

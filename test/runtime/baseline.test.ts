@@ -57,14 +57,14 @@ describe('the cells of a number', () => {
     expect(counts[edges.length + 1]).toBe(100)
   })
 
-  test('are points alone, and the spaces below, between and above, where few values hold all the mass', () => {
+  test('are points, which are edges as well, and the spaces below, between and above, where few values hold all the mass', () => {
     const values = [...new Array(300).fill(0), ...new Array(500).fill(1), ...new Array(200).fill(2)]
     expect(numericOf(values)).toEqual({
       name: 'x',
       kind: 'numeric',
-      edges: [0, nextFloat32(2)],
+      edges: [0, 1, 2, nextFloat32(2)],
       points: [0, 1, 2],
-      counts: [0, 0, 0, 300, 500, 200, 0, 0, 0, 0],
+      counts: [0, 0, 0, 0, 0, 300, 500, 200, 0, 0, 0, 0],
     })
   })
 
@@ -120,10 +120,14 @@ describe('the cells of a number', () => {
         const { edges, points, counts } = feature
         expect(counts.reduce((sum, count) => sum + count, 0)).toBe(values.length)
         for (const rising of [edges, points]) expect(rising).toEqual([...new Set(rising)].sort((a, b) => a - b))
+        const profile = openProfile(spec)
+        for (const x of values) profile.countRow({ x })
+        expect(profile.counts().counts.x).toEqual(counts)
         const finite = values.filter((each) => typeof each === 'number' && Number.isFinite(Math.fround(each)))
         if (finite.length === 0) return
         expect(counts[0]).toBe(0)
-        const inner = counts.slice(1, edges.length)
+        // Between two points lies what lies there, however little.
+        const inner = points.length > 0 ? [] : counts.slice(1, edges.length)
         if (inner.length > 1) for (const count of inner) expect(count).toBeGreaterThanOrEqual(10)
       }),
     )
@@ -132,6 +136,23 @@ describe('the cells of a number', () => {
   test('do not depend on the order of the rows', () => {
     const values = Array.from({ length: 500 }, (_, i) => (i * i) % 97)
     expect(specOf(values.toReversed())).toEqual(specOf(values))
+  })
+
+  test('count every row at its place, in any order, where there are more different values than are kept apart', () => {
+    // A fixed permutation of 100,003 numbers, which is prime, and 3,000 rows of one more.
+    const values = Array.from({ length: 100_003 }, (_, i) => Math.fround(((i * 48_271) % 100_003) / 7))
+    values.push(...new Array(3000).fill(-5))
+    const spec = specOf(values)
+    const profile = openProfile(spec)
+    for (const x of values) profile.countRow({ x })
+    const [feature] = spec.features
+    expect(profile.counts().counts.x).toEqual(feature?.counts)
+    expect(feature).toMatchObject({ points: [-5] })
+    // 1/64 of 103,003 rows is 1,609.4.
+    // The last bin has what is left over.
+    const inner = feature?.kind === 'numeric' ? feature.counts.slice(2, feature.edges.length - 1) : []
+    for (const count of inner) expect(Math.abs(count - 1609)).toBeLessThanOrEqual(20)
+    expect(specOf(values.toReversed())).toEqual(spec)
   })
 })
 
@@ -209,6 +230,18 @@ describe('the cells of outputs', () => {
     expect(scoreCells([0.1, 0.2]).edges).toEqual([Math.fround(0.1), nextFloat32(Math.fround(0.2)), 0.3])
   })
 
+  test('have positives by cell of the score where every outcome is known', () => {
+    const outputs = Array.from({ length: 40 }, (_, i) => ({ class: 'low', score: Math.fround(i / 40) }))
+    const told = (outcomes: (boolean | undefined)[]) => {
+      const score = buildProfileSpec({ features: [], output, rows: [], outputs, outcomes }).outputs[1]
+      return score?.kind === 'numeric' ? score.positives : undefined
+    }
+    // The bins hold 12, 10 and 18 scores; every second outcome is positive.
+    expect(told(outputs.map((_, i) => i % 2 === 0))).toEqual([0, 6, 5, 9, 0, 0, 0, 0, 0])
+    expect(told(outputs.map((_, i) => (i === 7 ? undefined : true)))).toBeUndefined()
+    expect(told([])).toBeUndefined()
+  })
+
   test('put a score on the side of its class', () => {
     // The float32 nearest to 0.3 is above it; the one before is below.
     const spec = buildProfileSpec({ features: [], output, rows: [], outputs: [{ score: 0.1 }, { score: 0.9 }] })
@@ -252,8 +285,8 @@ describe('a real baseline', () => {
       for (const feature of spec.features) {
         if (feature.kind !== 'numeric') throw new Error('not numeric')
         expect(feature.counts.reduce((sum, count) => sum + count, 0)).toBe(rows.length)
-        const inner = feature.counts.slice(1, feature.edges.length)
-        for (const count of inner) expect(count).toBeGreaterThanOrEqual(10)
+        // 1/64 of 5,832 rows is 91.1.
+        for (const count of feature.counts.slice(0, feature.edges.length)) expect(count).toBeLessThanOrEqual(100)
       }
       // HouseAge is capped at 52 years and MedInc at 15.0001, the data set's known point masses.
       expect(spec.features.find((feature) => feature.name === 'HouseAge')).toMatchObject({

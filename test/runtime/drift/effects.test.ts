@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { buildProfileSpec } from '../../../runtime/baseline.ts'
+import type { Feature } from '../../../runtime/contract/description.ts'
 import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import { jensenShannon, ksBracket, lInfinity, overflow, psi, wasserstein } from '../../../runtime/drift/effects.ts'
 import { openProfile } from '../../../runtime/profile.ts'
@@ -93,6 +96,10 @@ describe('effect sizes of published examples', () => {
     expect(psi(baseline, current, { add: 1 })).toBeCloseTo(add, 5)
     expect(psi(baseline, current, { floor: 1e-4 })).toBeCloseTo(floor, 5)
     expect(lInfinity(baseline, current)).toBeCloseTo(most, 4)
+  })
+
+  test('PSI is the same whatever cells there are that neither has', () => {
+    expect(psi([300, 200, 0, 0], [20, 30, 0, 0])).toBe(psi([300, 200], [20, 30]))
   })
 
   test.skipIf(!isPresent)('every example of the vectors, to the digits given', () => {
@@ -223,6 +230,43 @@ describe.skipIf(!isPresent)('California housing', () => {
       return range(0, 10).map((cell) => places.filter((place) => place === cell).length)
     }
     expect(psi(cells(a), cells(b), { floor: 1e-4 })).toBeCloseTo(psi_reference_deciles_eps_1e_4?.[name] ?? 0, 5)
+  })
+})
+
+describe.skipIf(!isPresent)('KS brackets of a baseline of 64 bins', () => {
+  const columns = (file: string) => {
+    const [names = [], ...rows] = parse(readFileSync(`${shared}data/${file}`)) as string[][]
+    const isNumeric = (place: number) =>
+      rows.every((row) => !Number.isNaN(Number(row[place] || Number.NaN)) || row[place] === '')
+    const numbers = (place: number) => rows.map((row) => row[place] || undefined).filter((text) => text !== undefined)
+    return names.flatMap((name, i) => (isNumeric(i) ? [{ name, values: numbers(i).map(Number) }] : []))
+  }
+
+  test.each([
+    ['california_housing', 11],
+    ['titanic', 6],
+  ])('hold D on every column of %s and are at most 0.02 wide', (name, wanted) => {
+    const analysis = columns(`${name}_analysis.csv`)
+    let compared = 0
+    for (const { name: column, values } of columns(`${name}_reference.csv`)) {
+      const now = analysis.find((each) => each.name === column)?.values ?? []
+      // 83 passengers have a body's number: no 64 bins.
+      if (values.length < 640 || now.length === 0) continue
+      compared++
+      const x: Feature = { name: 'x', kind: 'numeric', input: 'x', index: 0 }
+      const [feature] = buildProfileSpec({
+        features: [x],
+        rows: values.map((value) => ({ x: value })),
+        outputs: [],
+      }).features
+      if (feature?.kind !== 'numeric') throw new Error('not numeric')
+      const { low, high } = ksBracket(feature, feature.counts, count(feature, now))
+      const exactD = ksOfRows(values.map(Math.fround), now.map(Math.fround))
+      expect(low, column).toBeLessThanOrEqual(exactD + 1e-12)
+      expect(high, column).toBeGreaterThanOrEqual(exactD - 1e-12)
+      expect(high - low, column).toBeLessThanOrEqual(0.02)
+    }
+    expect(compared).toBe(wanted)
   })
 })
 
