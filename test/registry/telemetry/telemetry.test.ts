@@ -270,9 +270,8 @@ describe('reports by page tokens', () => {
     const published: Required<ProfileSum>['shares'][] = []
     for (const liars of [0, clients / 100]) {
       // The liars send again, and more: what they said before is replaced.
-      for (let i = 0; i < clients; i++) {
-        await fixture.send({ ...told(i, i < liars), seq: 1 + liars }, fixture.page)
-      }
+      const all = Array.from({ length: clients }, (_, i) => ({ ...told(i, i < liars), seq: 1 + liars }))
+      await Promise.all(all.map((body) => fixture.send(body, fixture.page)))
       const [sum] = (await fixture.read()).items
       if (sum !== undefined) published.push(sum.shares)
     }
