@@ -17,8 +17,6 @@ import type { RequestMeta, ScoredAnswer } from './scoring.ts'
 import { isDeath, openSuspects } from './suspects.ts'
 import type { Load } from './trials.ts'
 
-export type ScorersOptions = PoolOptions
-
 export interface Scorers {
   /** @throws {@link SelvedgeError} as {@link Pool.serve} */
   serve(plan: Plan, load: Load): Promise<void>
@@ -61,7 +59,7 @@ const keptOutcomes = 10_000
 /** Work that waits in one process before the next one gets some: batches are fuller, and nobody notices. */
 const gatherMs = 1
 
-export async function openScorers(options: ScorersOptions): Promise<Scorers> {
+export async function openScorers(options: PoolOptions): Promise<Scorers> {
   const { count, runMs = limits.runMs } = options
   const deaths = openDeaths()
   const costs = openCosts()

@@ -1,5 +1,5 @@
 /** What the scoring plane says about itself and its endpoints (Open Inference Protocol v2, "Model Metadata"). */
-import type { Dimension, TensorSignature } from '../../runtime/contract/description.ts'
+import type { Description, Dimension, TensorSignature } from '../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Scoring } from '../scoring.ts'
 import { version } from '../version.ts'
@@ -44,12 +44,17 @@ export function modelMetadata(name: string, state: EndpointState, wanted: number
   return {
     name,
     versions,
-    platform: 'onnxruntime_onnx',
+    platform: platformOf(deployment.description),
     inputs: inputs.map(tensorMetadata),
     outputs: outputs.map(tensorMetadata),
     ...(features && { features }),
     ...(output && { output }),
   }
+}
+
+/** Triton's names. An ensemble has no variant of its own: its steps have. */
+export function platformOf({ variants }: Description): 'onnxruntime_onnx' | 'ensemble' {
+  return variants.length > 0 ? 'onnxruntime_onnx' : 'ensemble'
 }
 
 function tensorMetadata({ name, datatype, shape }: TensorSignature) {

@@ -6,7 +6,7 @@ import { limits } from '../../runtime/limits.ts'
 import { parseJson } from '../../runtime/oip/json-text.ts'
 import { parseMessage } from '../../runtime/oip/message.ts'
 import type { Scoring } from '../scoring.ts'
-import { servedDeployment } from './metadata.ts'
+import { platformOf, servedDeployment } from './metadata.ts'
 
 const indexRequest = z.object({ ready: z.boolean().optional() })
 
@@ -35,11 +35,12 @@ export function modelConfiguration(scoring: Scoring, name: string, version: numb
   const { deployment, versions } = servedDeployment(scoring.endpoint(name), name, version)
   const { description, resources = {} } = deployment
   const { scorers = scoring.scorerCount, batchRows = limits.batchRows, batchDelayMs = 0 } = resources
+  const platform = platformOf(description)
   const isBatchable = hasBatchAxis(description)
   return {
     name,
-    platform: 'onnxruntime_onnx',
-    backend: 'onnxruntime',
+    platform,
+    backend: platform === 'ensemble' ? '' : 'onnxruntime',
     version_policy: { specific: { versions: versions.map(Number) } },
     // In rows; 0 says that the first axis is no batch.
     max_batch_size: isBatchable ? batchRows : 0,

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Resources } from '../../runtime/contract/resources.ts'
 import { encodeInferRequest } from '../../runtime/oip/infer.ts'
 import { createTensor } from '../../runtime/tensor.ts'
-import { openScorers, type Scorers, type ScorersOptions } from '../../server/scorers.ts'
+import type { PoolOptions } from '../../server/pool.ts'
+import { openScorers, type Scorers } from '../../server/scorers.ts'
 import type { ScoredAnswer } from '../../server/scoring.ts'
 import { planOf, scaling } from './fixtures/served.ts'
 
@@ -12,7 +13,7 @@ const MiB = 1024 ** 2
 describe('resources of a deployment, in scorer processes', { timeout: 30_000 }, () => {
   let scorers: Scorers
 
-  async function open(options: Partial<ScorersOptions> = {}): Promise<void> {
+  async function open(options: Partial<PoolOptions> = {}): Promise<void> {
     scorers = await openScorers({
       count: 1,
       standby: false,

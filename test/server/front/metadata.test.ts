@@ -32,6 +32,15 @@ describe('what the scoring plane says of itself', () => {
     expect(await (await app.request('/v2/models')).json()).toEqual({ models: ['digits'] })
   })
 
+  test('an ensemble says that it is one', async () => {
+    const { app, states } = openFront()
+    const ensemble = { ...description, variants: [] }
+    states.both = { isReady: true, revision: 1, deployments: [{ name: 'blue', version: 1, description: ensemble }] }
+    expect(await (await app.request('/v2/models/both')).json()).toMatchObject({ platform: 'ensemble' })
+    const configuration = await (await app.request('/v2/models/both/config')).json()
+    expect(configuration).toMatchObject({ platform: 'ensemble', backend: '' })
+  })
+
   test('the repository lists every version with its state, and leaves out on demand what is not ready', async () => {
     const { app, states, post } = openFront()
     states.empty = { isReady: false, revision: undefined, deployments: [] }
