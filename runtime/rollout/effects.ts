@@ -9,6 +9,7 @@ export interface UnitSums {
   units: number
   y: number
   yy: number
+  yyy: number
   x: number
   xx: number
   xy: number
@@ -25,12 +26,12 @@ export interface Estimate {
 export interface Effect {
   /** Treatment less control. */
   absolute: Estimate
-  /** The same as a share of control's mean; absent where that is not above 0. */
+  /** The same as a share of control's mean; absent where that is too near to 0 for its own error. */
   relative?: Estimate
 }
 
 export function openUnitSums(): UnitSums {
-  return { units: 0, y: 0, yy: 0, x: 0, xx: 0, xy: 0 }
+  return { units: 0, y: 0, yy: 0, yyy: 0, x: 0, xx: 0, xy: 0 }
 }
 
 /** @param before - the unit's value before the experiment */
@@ -38,25 +39,43 @@ export function addUnit(sums: UnitSums, y: number, before = 0): void {
   sums.units++
   sums.y += y
   sums.yy += y ** 2
+  sums.yyy += y ** 3
   sums.x += before
   sums.xx += before ** 2
   sums.xy += before * y
 }
 
-/** Undefined while an arm has fewer than two units. */
+/**
+ * Undefined while an arm has too few units for its mean to be normal: an arm in which nobody bought has no variance, and
+ * looks certain.
+ */
 export function effectOf(control: UnitSums, treatment: UnitSums): Effect | undefined {
-  if (control.units < 2 || treatment.units < 2) return undefined
+  if (Math.min(control.units, treatment.units) < leastUnits(control, treatment)) return undefined
   const slope = slopeOf([control, treatment])
   const units = control.units + treatment.units
   const before = (control.x + treatment.x) / units
   const [a, b] = [control, treatment].map((arm) => adjusted(arm, slope, before))
   if (a === undefined || b === undefined) return undefined
   const absolute = { value: b.mean - a.mean, variance: a.variance + b.variance, units }
-  if (a.mean <= 0) return { absolute }
+  if (a.mean < leastErrors * Math.sqrt(a.variance) || a.mean <= 0) return { absolute }
   // Delta method: the ratio of two independent means.
   const variance = b.variance / a.mean ** 2 + (a.variance * b.mean ** 2) / a.mean ** 4
   return { absolute, relative: { value: absolute.value / a.mean, variance, units } }
 }
+
+/** Cochran's rule with its number for an error of half a percent (Boos & Hughes-Oliver, 2000): n > 25·skewness². */
+function leastUnits(a: UnitSums, b: UnitSums): number {
+  const units = a.units + b.units
+  const mean = (a.y + b.y) / units
+  const square = (a.yy + b.yy) / units
+  const variance = square - mean ** 2
+  if (!(variance > 0)) return 30
+  const third = (a.yyy + b.yyy) / units - 3 * mean * square + 2 * mean ** 3
+  return Math.max(30, (25 * third ** 2) / variance ** 3)
+}
+
+/** Standard errors of control's mean above 0: the delta method takes it as known. */
+const leastErrors = 6
 
 /**
  * An interval that holds at every look.
@@ -78,7 +97,7 @@ export interface Revision {
 /**
  * The effect over revisions with different splits: each by itself, then by inverse variance, never from pooled units, whose
  * base rate moves with the split. The variances that weigh are of both arms together: an arm in which little happened is
- * not precise. Undefined without a revision of two units an arm.
+ * not precise. Undefined without a revision that has enough.
  */
 export function combineEffects(revisions: readonly Revision[]): Effect | undefined {
   const parts = revisions.flatMap(({ control, treatment }) => {

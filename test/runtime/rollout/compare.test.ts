@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Arm, addCluster, meanOf, openArm, spreadOf, sumArms } from '../../../runtime/rollout/arms.ts'
-import { type Comparison, compare } from '../../../runtime/rollout/compare.ts'
+import { compare } from '../../../runtime/rollout/compare.ts'
 import { radius } from '../../../runtime/rollout/sequence.ts'
-import { openRandom, type Random } from './random.ts'
+import { openRandom } from '../drift/random.ts'
+import { watchRate } from './watch-rate.ts'
 
 const clusters = fc.array(
   fc.tuple(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 1, noNaN: true })).map(([rows, share]) => ({
@@ -110,43 +111,26 @@ describe('a confidence sequence', () => {
   })
 })
 
-/** A hundred looks of 500 units (evidence, section 8): where it ended, and after how many looks. */
-function watch(random: Random, share: number, [blueRate, greenRate]: [number, number], units = 500) {
-  const [green, blue] = [openArm(), openArm()]
-  for (let look = 1; look <= 100; look++) {
-    for (let unit = 0; unit < units; unit++) {
-      const isGreen = random.uniform() < share
-      addCluster(isGreen ? green : blue, rows, failures(random, isGreen ? greenRate : blueRate))
-    }
-    const { verdict } = compare([{ green, blue }], { margin: 0.01, level: 0.05 / 3, isRate: true })
-    if (verdict !== 'open') return { verdict, look }
-  }
-  return { verdict: 'open' as Comparison['verdict'], look: 100 }
-}
-
-const rows = 20
-
-// Correlation .5: in the square root of a half of its requests a unit has one fate.
-function failures(random: Random, rate: number): number {
-  const fate = random.uniform() < rate ? 1 : 0
-  let failed = 0
-  for (let row = 0; row < rows; row++) {
-    failed += random.uniform() < Math.SQRT1_2 ? fate : random.uniform() < rate ? 1 : 0
-  }
-  return failed
-}
+const alike = { rows: 20, correlation: 0.5 }
 
 describe('a rate guard at its margin, .02 against .03, 20 requests a unit with correlation .5', () => {
   test.each([0.05, 0.01])('never promotes green at a share of %f and hardly takes it back', (share) => {
-    const ends = Array.from({ length: 25 }, (_, i) => watch(openRandom(77 + i), share, [0.02, 0.03]).verdict)
+    const ends = Array.from(
+      { length: 25 },
+      (_, i) => watchRate(openRandom(77 + i), { ...alike, share, rates: [0.02, 0.03] }).verdict,
+    )
     expect(ends.filter((end) => end === 'fine')).toEqual([])
     expect(ends.filter((end) => end === 'worse').length).toBeLessThanOrEqual(1)
   })
 
   test('promotes one that is no worse, and takes one back that fails three times as often, at half of the traffic', () => {
-    const same = Array.from({ length: 15 }, (_, i) => watch(openRandom(177 + i), 0.5, [0.02, 0.02]))
+    const same = Array.from({ length: 15 }, (_, i) =>
+      watchRate(openRandom(177 + i), { ...alike, share: 0.5, rates: [0.02, 0.02] }),
+    )
     expect(same.map(({ verdict }) => verdict)).toEqual(same.map(() => 'fine'))
-    const worse = Array.from({ length: 15 }, (_, i) => watch(openRandom(277 + i), 0.5, [0.02, 0.06]))
+    const worse = Array.from({ length: 15 }, (_, i) =>
+      watchRate(openRandom(277 + i), { ...alike, share: 0.5, rates: [0.02, 0.06] }),
+    )
     expect(worse.map(({ verdict }) => verdict)).toEqual(worse.map(() => 'worse'))
     expect(Math.max(...worse.map(({ look }) => look))).toBeLessThan(15)
   })

@@ -9,14 +9,20 @@ import {
   openUnitSums,
   type UnitSums,
 } from '../../../runtime/rollout/effects.ts'
-import { openRandom, type Random } from './random.ts'
+import { openRandom, type Random } from '../drift/random.ts'
 
 const vectorsFile = fileURLToPath(new URL('../../../../shared/vectors/drift.json', import.meta.url))
 const isPresent = existsSync(vectorsFile)
 const vectors = isPresent ? JSON.parse(readFileSync(vectorsFile, 'utf8')) : undefined
 
+/** Of values that are not skewed. */
 function sums(units: number, y: number, yy: number): UnitSums {
-  return { units, y, yy, x: 0, xx: 0, xy: 0 }
+  return { units, y, yy, yyy: (3 * y * yy) / units - (2 * y ** 3) / units ** 2, x: 0, xx: 0, xy: 0 }
+}
+
+/** Of units of which some count 1 and the others 0. */
+function rate(units: number, count: number): UnitSums {
+  return { units, y: count, yy: count, yyy: count, x: 0, xx: 0, xy: 0 }
 }
 
 describe("GrowthBook's statistics", () => {
@@ -40,9 +46,11 @@ describe("GrowthBook's statistics", () => {
 })
 
 describe('an effect', () => {
-  test('needs two units in each arm, and a mean above 0 to be relative', () => {
-    expect(effectOf(sums(1, 1, 1), sums(50, 20, 20))).toBeUndefined()
-    expect(effectOf(sums(50, 0, 0), sums(50, 20, 20))?.relative).toBeUndefined()
+  test('needs units enough for a mean, and a mean that is surely above 0 to be relative', () => {
+    expect(effectOf(sums(29, 10, 10), sums(50, 20, 20))).toBeUndefined()
+    expect(effectOf(rate(50_000, 1000), rate(500, 0))).toBeUndefined()
+    expect(effectOf(rate(50_000, 1000), rate(5000, 100))?.relative?.value).toBeCloseTo(0, 9)
+    expect(effectOf(sums(50, 0, 20), sums(50, 20, 20))?.relative).toBeUndefined()
   })
 
   test('is the same and far surer where half of its spread was known before', () => {
@@ -60,10 +68,16 @@ describe('an effect', () => {
     expect(Math.abs((known?.value ?? 0) - 0.2)).toBeLessThan(4 * Math.sqrt(known?.variance ?? 0))
   })
 
-  test('of two equal arms lies in its interval at each of 200 looks in 95 of 100 runs', () => {
-    const ends = Array.from({ length: 100 }, (_, i) => falseAlarm(openRandom(900 + i), 200, 50))
-    expect(ends.filter((alarmed) => alarmed).length).toBeLessThanOrEqual(5)
-  })
+  test.each([
+    [0.5, 0.1],
+    [0.1, 0.02],
+  ])(
+    'of two equal arms, %f of the units in one and %f who buy, is 0 at each of 200 looks in 95 of 100 runs',
+    (share, buy) => {
+      const ends = Array.from({ length: 100 }, (_, i) => falseAlarm(openRandom(900 + i), share, buy))
+      expect(ends.filter((alarmed) => alarmed).length).toBeLessThanOrEqual(5)
+    },
+  )
 
   test('is none where only the split and the base rate moved, though pooled units show one', () => {
     const random = openRandom(6)
@@ -74,15 +88,15 @@ describe('an effect', () => {
     expect(interval?.low).toBeLessThan(0)
     expect(interval?.high).toBeGreaterThan(0)
     const pooled = effectOf(
-      add(revisions.map(({ control }) => control)),
-      add(revisions.map(({ treatment }) => treatment)),
+      addRates(revisions.map(({ control }) => control)),
+      addRates(revisions.map(({ treatment }) => treatment)),
     )
     expect(pooled && intervalOf(pooled.absolute, 0.05).low).toBeGreaterThan(0.05)
   })
 
   test('of a revision in which nobody of a small arm bought does not outweigh the others', () => {
-    const large = { control: sums(50_000, 5000, 5000), treatment: sums(50_000, 5500, 5500) }
-    const small = { control: sums(5000, 500, 500), treatment: sums(20, 0, 0) }
+    const large = { control: rate(50_000, 5000), treatment: rate(50_000, 5500) }
+    const small = { control: rate(5000, 500), treatment: rate(20, 0) }
     expect(combineEffects([large, small])?.absolute.value).toBeCloseTo(0.01, 3)
     expect(combineEffects([])).toBeUndefined()
   })
@@ -96,20 +110,18 @@ function arms(random: Random, units: number, share: number, rate: number) {
   return { control, treatment }
 }
 
-function add(all: readonly UnitSums[]): UnitSums {
-  const total = (of: (sums: UnitSums) => number) => all.reduce((sum, each) => sum + of(each), 0)
-  return sums(
-    total(({ units }) => units),
-    total(({ y }) => y),
-    total(({ yy }) => yy),
+function addRates(all: readonly UnitSums[]): UnitSums {
+  return rate(
+    all.reduce((sum, { units }) => sum + units, 0),
+    all.reduce((sum, { y }) => sum + y, 0),
   )
 }
 
-function falseAlarm(random: Random, looks: number, unitsALook: number): boolean {
+function falseAlarm(random: Random, share: number, buy: number): boolean {
   const { control, treatment } = arms(random, 0, 0, 0)
-  for (let look = 0; look < looks; look++) {
-    for (let unit = 0; unit < unitsALook; unit++) {
-      addUnit(random.uniform() < 0.5 ? treatment : control, random.uniform() < 0.1 ? 1 : 0)
+  for (let look = 0; look < 200; look++) {
+    for (let unit = 0; unit < 50; unit++) {
+      addUnit(random.uniform() < share ? treatment : control, random.uniform() < buy ? 1 : 0)
     }
     const effect = effectOf(control, treatment)
     const interval = effect && intervalOf(effect.absolute, 0.05)

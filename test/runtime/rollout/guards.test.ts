@@ -4,7 +4,7 @@ import type { Guard } from '../../../runtime/contract/rollout.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
 import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../../runtime/rollout/guards.ts'
 import { tailOf } from '../../../runtime/rollout/latency.ts'
-import { openRandom } from './random.ts'
+import { openRandom } from '../drift/random.ts'
 
 const noLatency = new Array<number>(latencyEdgesMs.length + 1).fill(0)
 

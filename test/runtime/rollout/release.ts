@@ -4,7 +4,7 @@ import type { Guard } from '../../../runtime/contract/rollout.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
 import { decide } from '../../../runtime/rollout/decide.ts'
 import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../../runtime/rollout/guards.ts'
-import { openRandom } from './random.ts'
+import { openRandom, type Random } from '../drift/random.ts'
 
 export interface Version {
   errorRate: number
@@ -113,8 +113,6 @@ const output: NumericProfile = {
   points: [],
   counts: [...new Array<number>(10).fill(1000), 0, 0, 0, 0],
 }
-
-type Random = ReturnType<typeof openRandom>
 
 function addUnit(
   observed: OpenObserved,

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { logGamma } from '../../../runtime/rollout/gamma.ts'
 import { logDirichlet, logShares, sampleRatio } from '../../../runtime/rollout/sample-ratio.ts'
-import { openRandom } from './random.ts'
+import { openRandom } from '../drift/random.ts'
 
 const vectorsFile = fileURLToPath(new URL('../../../../shared/vectors/drift.json', import.meta.url))
 const isPresent = existsSync(vectorsFile)
