@@ -1,4 +1,5 @@
 /** Alarms: one latches at `drift` and clears by `no_drift`; a change of state is told once, however often it is seen. */
+import type { Attribution } from '../../runtime/contract/attribution.ts'
 import type { FeatureDrift, Monitor } from '../../runtime/contract/monitor.ts'
 import type { NewEvent } from '../store/events.ts'
 import type { AlarmState, Looked } from '../store/looks.ts'
@@ -9,6 +10,8 @@ export interface Seen extends Looked {
   /** RFC 3339. */
   at: string
   parts: readonly { part: string; verdict: FeatureDrift['verdict'] }[]
+  /** Of what is in alarm, where that was asked. */
+  causes?: Attribution['causes'] | undefined
 }
 
 export interface Followed {
@@ -39,7 +42,8 @@ export function follow(before: readonly AlarmState[], seen: Seen): Followed {
   const past = namesOf(before)
   const carried = namesOf([...held.values()])
   const event = (change: 'detected' | 'cleared', changed: string[]): NewEvent[] => {
-    const data = { monitor, deployment, version, changed, alarms }
+    const causes = change === 'detected' && seen.causes !== undefined && { causes: seen.causes }
+    const data = { monitor, deployment, version, changed, alarms, ...causes }
     const about = { endpoint }
     return changed.length === 0 ? [] : [{ type: `${seen.signal}.${change}`, at, about, subject: monitor, data }]
   }

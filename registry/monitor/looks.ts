@@ -5,6 +5,7 @@ import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 import { follow } from './alarms.ts'
+import { attributionOf } from './attribution.ts'
 import { partsOf, reportAt } from './reports.ts'
 import { monitorsOf, type Watched, watchedOf } from './watched.ts'
 
@@ -98,7 +99,7 @@ async function lookOnce(
     const last = await store.looks.last(looked)
     if (last === undefined || Date.parse(last.at) < at) {
       const report = await reportAt(store, endpoint, monitor, each, at)
-      if (report.rows > 0) await record(store, report)
+      if (report.rows > 0) await record(store, report, last?.verdict)
     }
     done.set(key, at)
   } catch (thrown) {
@@ -108,12 +109,14 @@ async function lookOnce(
   }
 }
 
-async function record(store: Store, report: MonitorReport): Promise<void> {
+async function record(store: Store, report: MonitorReport, before: string | undefined): Promise<void> {
   const { endpoint, deployment, version, at, verdict, rows } = report
   const { name: monitor, signal } = report.monitor
   const look = { endpoint, monitor, deployment, version, at }
   const parts = partsOf(report)
+  const isNews = 'features' in report && verdict === 'drift' && before !== 'drift'
+  const causes = isNews ? (await attributionOf(store, report)).causes : undefined
   await store.looks.record({ ...look, verdict, summary: { rows, parts }, report }, (before) =>
-    follow(before, { ...look, signal, parts }),
+    follow(before, { ...look, signal, parts, causes }),
   )
 }

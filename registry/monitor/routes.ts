@@ -1,5 +1,6 @@
 /** Monitors and drift reports over HTTP. A monitor that cannot work is refused when it is made. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { attribution } from '../../runtime/contract/attribution.ts'
 import { page } from '../../runtime/contract/control.ts'
 import {
   alarm,
@@ -22,6 +23,7 @@ import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
+import { attributionOf } from './attribution.ts'
 import { monitored } from './drift.ts'
 import { judgedBy } from './losses.ts'
 import { driftPage } from './page.ts'
@@ -114,6 +116,14 @@ const drift = createRoute({
   responses: { 200: jsonAnswer(driftReportSchema) },
 })
 
+const attributed = createRoute({
+  method: 'get',
+  path: `${endpointPath}/attribution`,
+  summary: 'Whether a drift comes from inputs, the version or a provider, and which features go with it',
+  request: { params: z.object({ endpoint: name }), query: driftQuery },
+  responses: { 200: jsonAnswer(attribution) },
+})
+
 export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): void {
   const { store, now } = services
 
@@ -166,6 +176,10 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
   app.openapi(drift, async (c) => {
     const { endpoint } = c.req.valid('param')
     return c.json(await readDrift(services, endpoint, c.req.valid('query')), 200)
+  })
+  app.openapi(attributed, async (c) => {
+    const report = await readDrift(services, c.req.valid('param').endpoint, c.req.valid('query'))
+    return c.json(await attributionOf(store, report), 200)
   })
   app.get('/endpoints/:endpoint/drift', async (c) => {
     const asked = driftQuery.safeParse(c.req.query())

@@ -61,7 +61,7 @@ describe('a monitor', () => {
         type: 'drift.detected',
         subject: 'mine',
         time: '2026-11-24T10:08:00.000Z',
-        data: { deployment: 'blue', version: 1, changed: ['features/a', 'outputs/value'] },
+        data: { deployment: 'blue', version: 1, changed: ['features/a', 'outputs/value'], causes: ['input'] },
       },
     ])
     await fixture.lookAt(9, 1)
