@@ -29,6 +29,7 @@ import { manifestRoutes } from './oci/manifest-routes.ts'
 import { referrerRoutes } from './oci/referrer-routes.ts'
 import { uploadRoutes } from './oci/upload-routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
+import { reportQuota } from './telemetry/quota.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
 
 export interface AppOptions {
@@ -55,6 +56,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   app.use('*', allowHosts(hostNames))
   app.use('*', crossOrigin(app))
   app.use('*', authorize(services.store, services.now))
+  app.use('/api/v1/telemetry', reportQuota(services.now, services.counters))
   app.use('*', jsonBody)
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))

@@ -16,6 +16,8 @@ export const limits = {
   telemetryBytes: 60 * KiB,
   telemetryPastMs: 7 * 24 * 3600 * second,
   telemetryFutureMs: 5 * 60 * second,
+  /** From one network with one page token in a minute: a fifteenth of what a registry takes. */
+  pageReports: 12_000,
   uploadSessionMs: 24 * 3600 * second,
   openUploads: 32,
   /** From one address in a minute. */

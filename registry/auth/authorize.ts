@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Role } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { AppEnv, Caller } from '../http/env.ts'
+import { networkOf } from '../http/network.ts'
 import type { Store } from '../store/store.ts'
 import { type Guesses, openGuesses } from './guesses.ts'
 import { mayCall, routeOf } from './policy.ts'
@@ -39,7 +40,7 @@ async function identify(c: Context<AppEnv>, store: Store, guesses: Guesses): Pro
     const caller = await byToken(header, store)
     if (caller !== undefined) return caller
     const address = c.env?.incoming?.socket.remoteAddress
-    if (address !== undefined) guesses.wrong(address)
+    if (address !== undefined) guesses.wrong(networkOf(address))
     throw new SelvedgeError('UNAUTHENTICATED', 'this token is unknown or revoked')
   }
   const role = ambientRole(c)

@@ -21,6 +21,7 @@ export type RefusalReason =
   | 'twice'
   | 'day_closed'
   | 'old_sequence'
+  | 'quota'
 
 // More rows than any host scores in a minute; sums of nine million such counts are still exact.
 const maxCount = 1_000_000_000

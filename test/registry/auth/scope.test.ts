@@ -127,7 +127,7 @@ describe('AU-10 a token that is limited to models', () => {
     expect(await mount(digestOf('nothing'))).toBe(202)
   })
 
-  test('reports for its own endpoint alone', async () => {
+  test('TE-12: reports for its own endpoint alone', async () => {
     const { fixture, page } = await openScoped()
     await using _ = fixture
     const report = async (endpoint: string) => {

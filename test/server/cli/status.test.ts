@@ -47,6 +47,7 @@ const status: Status = {
           outputs: {},
           latency: new Array(latencyEdgesMs.length + 1).fill(0),
           errors: { RUN_FAILED: 2, DEADLINE_EXCEEDED: 1 },
+          tier: 'trusted',
           senders: 1,
         },
       ],

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest'
+import { limits } from '../../../runtime/limits.ts'
+import { digestOf, type Fixture, linearSpec, openServing, sendJson } from '../fixture.ts'
+
+const at = Date.parse('2026-11-24T10:00:30Z')
+
+async function openTokens() {
+  const clock = { now: at }
+  const fixture = await openServing({ now: () => clock.now })
+  const create = async (role: string, token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const made = await sendJson(fixture, 'POST', '/api/v1/tokens', { role }, headers)
+    return ((await made.json()) as { secret: string }).secret
+  }
+  const tokens = { page: await create('page'), other: await create('page'), admin: await create('admin') }
+  return Object.assign(fixture, { clock, tokens })
+}
+
+// What the quota lets through is refused for its body, which costs less than to count it.
+async function ask(fixture: Fixture, token: string, from: string, headers: Record<string, string> = {}) {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: '{}' }
+  return await fixture.request('/api/v1/telemetry', { ...init, token, from })
+}
+
+describe('TE-03: reports past the quota of a page token', () => {
+  test('wait, are counted, and those of other tokens and networks go on', async () => {
+    await using fixture = await openTokens()
+    const { page, other, admin } = fixture.tokens
+    for (let i = 0; i < limits.pageReports; i++) await ask(fixture, page, '192.0.2.1')
+    const late = await ask(fixture, page, '192.0.2.1')
+    expect([late.status, late.headers.get('retry-after')]).toEqual([429, '60'])
+    // TE-04: what a header says is no address.
+    const forged = { 'x-forwarded-for': '198.51.100.7', forwarded: 'for=198.51.100.7' }
+    expect((await ask(fixture, page, '::ffff:192.0.2.1', forged)).status).toBe(429)
+    for (const [token, from] of [
+      [other, '192.0.2.1'],
+      [page, '192.0.2.2'],
+      [admin, '192.0.2.1'],
+    ] as const) {
+      expect((await ask(fixture, token, from)).status).toBe(400)
+    }
+    const metrics = await (await fixture.request('/metrics', { token: admin })).text()
+    expect(metrics).toContain('selvedge_reports_refused_total{reason="quota"} 2')
+    fixture.clock.now += 60_000
+    expect((await ask(fixture, page, '192.0.2.1')).status).toBe(400)
+  }, 60_000)
+})
+
+describe('TE-02: the Origin of a report', () => {
+  test('proves nothing: whatever it says, a page token is worth a page', async () => {
+    await using fixture = await openTokens()
+    const { page, admin } = fixture.tokens
+    const report = {
+      sender: 'a'.repeat(22),
+      window: '2026-11-24T10:00:00Z',
+      endpoint: 'e',
+      revision: at,
+      exposures: [],
+      outcomes: [],
+    }
+    const origins = [undefined, 'https://foreign.example', 'http://localhost:3000', 'null']
+    for (const [i, origin] of origins.entries()) {
+      const headers = { authorization: `Bearer ${page}`, ...(origin !== undefined && { origin }) }
+      const profiles = [{ ...counts, rows: i + 1 }]
+      const answer = await sendJson(fixture, 'POST', '/api/v1/telemetry', { ...report, seq: i + 1, profiles }, headers)
+      expect(await answer.json()).toEqual({ counted: true })
+      const read = await fixture.request('/api/v1/endpoints/e/profiles', { token: admin })
+      expect(await read.json()).toMatchObject({ items: [{ tier: 'page', rows: i + 1 }] })
+    }
+    for (const origin of origins) {
+      const headers: Record<string, string> = origin === undefined ? {} : { origin }
+      expect((await sendJson(fixture, 'POST', '/api/v1/telemetry', report, headers)).status).toBe(401)
+    }
+  })
+})
+
+const counts = {
+  deployment: 'blue',
+  version: 1,
+  variant: 'fp32',
+  provider: 'wasm',
+  device: 'desktop',
+  spec: digestOf(JSON.stringify(linearSpec)),
+  counts: {},
+  outputs: {},
+  latency: new Array(33).fill(0),
+  errors: {},
+}
