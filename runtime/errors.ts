@@ -65,7 +65,7 @@ export const errorTable = {
   FORMAT_NOT_SCORABLE: [422, 'Export it as ONNX.'],
   VERSION_REFUSED: [422, 'Mend the model; `selvedge show` tells what its probe found.'],
   DESCRIPTION_INVALID: [422, 'Make selvedge.json agree with the inputs and outputs of the model.'],
-  BASELINE_INVALID: [422, 'Give a CSV file whose header names the features.'],
+  BASELINE_INVALID: [422, 'Give rows with a column for each feature.'],
   PARITY_FAILED: [422, 'This provider is not used here; another one answers.'],
   DEVICE_LOST: [503, 'Try again: another provider takes over.'],
   GOLDEN_MISMATCH: [422, 'Check the export: its golden outputs do not come out.'],

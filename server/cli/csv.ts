@@ -43,19 +43,6 @@ export function parseNumber(text: string): number | undefined {
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(trimmed) ? Number(trimmed) : undefined
 }
 
-/** Every value is a finite number or missing, and at least one is there. */
-export function isNumericColumn({ columns, rows }: Table, column: string): boolean {
-  const at = columns.indexOf(column)
-  let found = false
-  for (const row of rows) {
-    const text = row[at] ?? ''
-    if (isMissing(text)) continue
-    if (parseNumber(text) === undefined) return false
-    found = true
-  }
-  return found
-}
-
 /**
  * One record a row, with the features alone: numbers for numeric ones, text for categorical ones, null where missing.
  *

@@ -23,8 +23,14 @@ export function addPush(program: Command): void {
       '<paths...>',
       'an .onnx file and what belongs to it, or a folder with one: data files that it names, selvedge.json, golden.json, profile.json, README',
     )
-    .option('--baseline <train.csv>', 'rows that it was trained on: what drift is measured against')
-    .option('--outcome <column>', 'column of the baseline that holds what became true')
+    .option(
+      '--baseline <file>',
+      'rows that it was trained on, as CSV, JSON lines or Parquet: what drift is measured against',
+    )
+    .option(
+      '--outcome <column>',
+      'column of the baseline that holds what became true: names classes, and lets performance be estimated',
+    )
     .addOption(
       new Option(
         '--features <a,b,c>',

@@ -1,5 +1,5 @@
 /** The rows that a version was trained on, scored once: its ProfileSpec, and golden samples of the first of them. */
-import { buildProfileSpec } from '../../../runtime/baseline.ts'
+import { openBaseline } from '../../../runtime/baseline.ts'
 import type { Description } from '../../../runtime/contract/description.ts'
 import type { Golden } from '../../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
@@ -36,25 +36,37 @@ export async function* scoreRecords(
   }
 }
 
+export interface BaselineRows {
+  records: Records
+  /** What became true of each; undefined where it is not known, or not one of the classes. */
+  outcomes?: readonly (number | undefined)[]
+}
+
+/** @returns with how many rows have no outcome, where outcomes are given: a score then has no positives */
 export async function buildBaseline(
   session: Session,
   description: Description,
-  records: Records,
+  batches: AsyncIterable<BaselineRows>,
   progress: (rows: number) => void,
-): Promise<ProfileSpec> {
-  const outputs: Record<string, unknown>[] = []
-  if (description.output !== undefined) {
+): Promise<{ spec: ProfileSpec; rows: number; withoutOutcome: number }> {
+  const { features = [], output } = description
+  const baseline = openBaseline({ features, output })
+  let [rows, withoutOutcome] = [0, 0]
+  for await (const { records, outcomes } of batches) {
+    for (const record of records) baseline.countRow(recordValues(description, record))
+    withoutOutcome += outcomes?.filter((outcome) => outcome === undefined).length ?? 0
+    rows += records.length
+    let counted = 0
+    if (output === undefined) continue
     for await (const batch of scoreRecords(session, description, records)) {
-      outputs.push(...outputTensorValues(description, batch.outputs).slice(0, batch.rows))
-      progress(outputs.length)
+      for (const values of outputTensorValues(description, batch.outputs).slice(0, batch.rows)) {
+        const outcome = outcomes?.[counted++]
+        baseline.countOutput(values, outcome === undefined ? undefined : outcome === 1)
+      }
     }
+    progress(rows)
   }
-  return buildProfileSpec({
-    features: description.features ?? [],
-    ...(description.output !== undefined && { output: description.output }),
-    rows: records.map((record) => recordValues(description, record)),
-    outputs,
-  })
+  return { spec: baseline.spec(), rows, withoutOutcome }
 }
 
 /** One sample a row of the first rows, or a batch where the model's batch is fixed; what is not finite proves nothing. */

@@ -1,8 +1,9 @@
 /** Features made from the columns of a baseline, for a model that does not name them. */
 import type { Feature, TensorSignature } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import { isMissing, isNumericColumn, parseNumber, type Table } from '../csv.ts'
 import { renderList } from '../names.ts'
+import { demandColumn } from '../rows/records.ts'
+import type { ColumnFacts, Survey } from '../rows/survey.ts'
 
 /**
  * Which column feeds which input, only where that cannot be misunderstood: an order guessed wrongly gives wrong scores
@@ -19,11 +20,11 @@ import { renderList } from '../names.ts'
  */
 export function chooseFeatures(
   inputs: readonly TensorSignature[],
-  table: Table | undefined,
+  survey: Survey | undefined,
   { names, outcome }: { names?: readonly string[] | undefined; outcome?: string | undefined },
 ): Feature[] | undefined {
-  if (table !== undefined && names === undefined) {
-    const features = inputs.map((input) => namedInput(input, table))
+  if (survey !== undefined && names === undefined) {
+    const features = inputs.map((input) => namedInput(input, survey))
     if (features.every((feature) => feature !== undefined)) return features
   }
   const [input, ...others] = inputs
@@ -32,7 +33,7 @@ export function chooseFeatures(
     throw new SelvedgeError('DESCRIPTION_INVALID', '--features wants a model with one input of floats [N, k]')
   }
   const width = input.shape?.[1]
-  const chosen = names ?? (table && numericColumns(table, outcome, typeof width === 'number' ? width : -1))
+  const chosen = names ?? (survey && numericColumns(survey, outcome, typeof width === 'number' ? width : -1))
   if (chosen === undefined) return undefined
   if (typeof width === 'number' && width >= 0 && chosen.length !== width) {
     throw new SelvedgeError(
@@ -40,10 +41,7 @@ export function chooseFeatures(
       `--features names ${chosen.length} columns, input "${input.name}" has ${width}`,
     )
   }
-  const absent = table && chosen.find((name) => !table.columns.includes(name))
-  if (absent !== undefined) {
-    throw new SelvedgeError('BASELINE_INVALID', `no column "${absent}"; the header has: ${table?.columns.join(', ')}`)
-  }
+  if (survey !== undefined) for (const name of chosen) demandColumn(survey, name)
   return chosen.map((name, index) => ({ name, kind: 'numeric', input: input.name, index }))
 }
 
@@ -52,20 +50,36 @@ function isRowOfFloats({ datatype, shape }: TensorSignature): boolean {
 }
 
 // scikit-learn's converter gives a table with named columns one input [N, 1] a column.
-function namedInput(input: TensorSignature, table: Table): Feature | undefined {
-  const { name, datatype, shape } = input
-  if (!table.columns.includes(name) || shape?.at(-1) !== 1 || shape.length !== 2) return undefined
+function namedInput({ name, datatype, shape }: TensorSignature, { columns }: Survey): Feature | undefined {
+  const facts = columns.get(name)
+  if (facts === undefined || shape?.at(-1) !== 1 || shape.length !== 2) return undefined
   if (datatype !== 'BYTES') return { name, kind: 'numeric', input: name, index: 0 }
-  const at = table.columns.indexOf(name)
-  const values = [...new Set(table.rows.map((row) => row[at] ?? '').filter((text) => !isMissing(text)))].sort()
-  return { name, kind: 'categorical', values, encoding: 'string', input: name, index: 0 }
+  return { name, kind: 'categorical', values: categories(name, facts), encoding: 'string', input: name, index: 0 }
 }
 
-function numericColumns(table: Table, outcome: string | undefined, width: number): string[] {
-  const numeric = table.columns.filter((column) => column !== outcome && isNumericColumn(table, column))
+// Of free text nearly every row has another value: counted as categories, all of them would be new ones afterwards.
+function categories(name: string, { values, filled }: ColumnFacts): string[] {
+  if (values !== undefined && (values.length <= 100 || values.length <= filled / 2)) return values
+  const many =
+    values === undefined
+      ? 'more texts, or longer ones, than a feature can have'
+      : `${values.length} different texts in ${filled} rows`
+  throw new SelvedgeError(
+    'BASELINE_INVALID',
+    `column "${name}" is free text (${many}), and no feature: what is counted of it today says nothing of tomorrow's. ` +
+      'Describe it in a selvedge.json as a categorical feature with the values that matter; all others count as one.',
+    { column: name },
+  )
+}
+
+function numericColumns({ columns }: Survey, outcome: string | undefined, width: number): string[] {
+  const numeric = [...columns]
+    .filter(([column, { isNumeric }]) => column !== outcome && isNumeric)
+    .map(([column]) => column)
   if (numeric.length === width) return numeric
   const wanted = width < 0 ? 'an unknown number of columns' : `${width} columns`
-  const guess = numeric.filter((column) => !isRowNumber(table, column)).slice(0, width < 0 ? undefined : width)
+  // Only for the suggestion: a column that counts its rows is an identifier.
+  const guess = numeric.filter((column) => !columns.get(column)?.isRowNumber).slice(0, width < 0 ? undefined : width)
   const suggestion = guess.length === width || width < 0 ? ` --features ${renderList(guess)}` : ' --features a,b,…'
   throw new SelvedgeError(
     'BASELINE_INVALID',
@@ -73,11 +87,4 @@ function numericColumns(table: Table, outcome: string | undefined, width: number
       `say which, in the order of training, such as${suggestion}`,
     { numeric, suggestion: guess },
   )
-}
-
-// Only for the suggestion: a column that counts its rows is an identifier.
-function isRowNumber({ columns, rows }: Table, column: string): boolean {
-  const at = columns.indexOf(column)
-  const first = parseNumber(rows[0]?.[at] ?? '')
-  return first !== undefined && rows.length > 1 && rows.every((row, i) => parseNumber(row[at] ?? '') === first + i)
 }

@@ -1,6 +1,8 @@
 /** What the output of a model means, where its author did not say and the numbers leave no doubt. */
 import type { Description, OutputMeaning, TensorSignature } from '../../../runtime/contract/description.ts'
 import type { Tensors } from '../../../runtime/tensor.ts'
+import { parseNumber } from '../csv.ts'
+import { cellNumber, cellText } from '../rows/survey.ts'
 
 /**
  * - A float output `[N, c]`, c ≥ 2, whose rows are probabilities (each in 0..1, sum 1 within 0.001): a classification.
@@ -31,6 +33,23 @@ export function outcomeClasses(outcomes: readonly string[]): string[] {
   const distinct = [...new Set(outcomes)]
   const numeric = distinct.every((text) => text.trim() !== '' && Number.isFinite(Number(text)))
   return distinct.sort((a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : 1))
+}
+
+/**
+ * Which of the classes a cell of the outcome's column names: by its text, by its number where classes are numbers, or as
+ * the class's place where no class has that name.
+ */
+export function outcomeClass(classes: readonly string[], cell: unknown): number | undefined {
+  const text = cellText(cell)?.trim()
+  if (text === undefined) return undefined
+  const named = classes.indexOf(text)
+  if (named >= 0) return named
+  const number = cellNumber(cell)
+  if (number === undefined) return undefined
+  const equal = classes.findIndex((name) => parseNumber(name) === number)
+  if (equal >= 0) return equal
+  const arePlaces = classes.every((name) => parseNumber(name) === undefined)
+  return arePlaces && Number.isInteger(number) && number >= 0 && number < classes.length ? number : undefined
 }
 
 function isProbabilities(tensor: Tensors[string] | undefined): boolean {

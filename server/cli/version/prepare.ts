@@ -1,5 +1,4 @@
 /** Preparing a version: read, complete and try everything before a byte is sent. */
-import { createReadStream } from 'node:fs'
 import { type Description, description as descriptionSchema } from '../../../runtime/contract/description.ts'
 import { golden as goldenSchema } from '../../../runtime/contract/golden.ts'
 import { profileSpec } from '../../../runtime/contract/profile-spec.ts'
@@ -7,13 +6,15 @@ import { SelvedgeError } from '../../../runtime/errors.ts'
 import { checkGolden, zeroInputs } from '../../../runtime/golden.ts'
 import { openQueue } from '../../../runtime/queue.ts'
 import type { Session } from '../../../runtime/session.ts'
-import { readTable, type Table, tableRecords } from '../csv.ts'
 import type { Blob } from '../oci.ts'
-import { buildBaseline, buildGolden, type Records, scoreRecords } from './baseline.ts'
+import { openRowFile, type RowFile } from '../rows/file.ts'
+import { demandColumn, readRecords } from '../rows/records.ts'
+import { type Survey, surveyRows } from '../rows/survey.ts'
+import { type BaselineRows, buildBaseline, buildGolden, type Records, scoreRecords } from './baseline.ts'
 import { chooseFeatures } from './columns.ts'
 import { mergeDescription, writtenDescription } from './description.ts'
 import { encodeJson, type Layer } from './manifest.ts'
-import { outcomeClasses, readMeaning } from './meaning.ts'
+import { outcomeClass, outcomeClasses, readMeaning } from './meaning.ts'
 import { type Network, openSession, readNetworks } from './network.ts'
 import { describeBytes, describeFile, readDocument, readSource, type Source } from './source.ts'
 
@@ -54,8 +55,7 @@ export async function prepareVersion(
       : await readDocument(source.description, writtenDescription, 'DESCRIPTION_INVALID')
   source.golden ??= namedFile(source, 'golden', written.golden)
   source.profile ??= namedFile(source, 'profile', written.profile)
-  const table =
-    options.baseline === undefined ? undefined : await readTable(await openFile(options.baseline), 'BASELINE_INVALID')
+  const table = options.baseline === undefined ? undefined : await openTable(options.baseline)
   const networks = await readNetworks(source, written)
   const [first, ...others] = networks
   if (first === undefined) throw new SelvedgeError('DESCRIPTION_INVALID', 'no variant is described')
@@ -68,7 +68,7 @@ export async function prepareVersion(
     )
   }
   const features =
-    description.features ?? chooseFeatures(description.inputs, table, { ...options, names: options.features })
+    description.features ?? chooseFeatures(description.inputs, table?.survey, { ...options, names: options.features })
   if (features !== undefined) description = mergeDescription({ ...written, features }, first.description)
 
   const session = await openSession(first)
@@ -134,6 +134,12 @@ function namedFile(source: Source, what: 'golden' | 'profile', path: string | un
   return file
 }
 
+/** The baseline's file, and what its columns hold. */
+interface Table {
+  file: RowFile
+  survey: Survey
+}
+
 interface Documents {
   description: Description
   golden?: Blob
@@ -166,14 +172,18 @@ async function makeDocuments(
     if (table !== undefined) throw new SelvedgeError('MODEL_LIMIT', 'the model is too large to score a baseline here')
     remarks.push('not tried here: it is larger than 1 GiB')
   } else if (table !== undefined) {
-    const records = baselineRecords(table, description)
+    const { outcome } = options
+    if (outcome !== undefined) demandColumn(table.survey, outcome, ' for --outcome')
+    const first = await firstRecords(table, description)
     if (description.output === undefined) {
-      description = await withMeaning(session, description, records, baselineOutcomes(table, options.outcome))
+      const outcomes = outcome === undefined ? undefined : table.survey.columns.get(outcome)?.values
+      description = await withMeaning(session, description, first, outcomes)
     }
-    const spec = await buildBaseline(session, description, records, progress)
-    profile = describeBytes(encodeJson(profileSpec.parse(spec)))
-    const made = golden === undefined ? await buildGolden(session, description, records) : undefined
-    if (made !== undefined) golden = describeBytes(encodeJson(made))
+    const made = await buildBaseline(session, description, readBaseline(table, description, outcome), progress)
+    profile = describeBytes(encodeJson(profileSpec.parse(made.spec)))
+    if (made.withoutOutcome > 0) remarks.push(lackOfOutcomes(made, outcome))
+    const samples = golden === undefined ? await buildGolden(session, description, first) : undefined
+    if (samples !== undefined) golden = describeBytes(encodeJson(samples))
   } else if (golden === undefined) {
     const remark = await tryZeros(session, description)
     if (remark !== undefined) remarks.push(remark)
@@ -191,25 +201,39 @@ async function makeDocuments(
   }
 }
 
-function baselineRecords(table: Table, description: Description): Records {
-  if (description.features === undefined) {
+async function openTable(path: string): Promise<Table> {
+  const file = await openRowFile(path)
+  return { file, survey: await surveyRows(file) }
+}
+
+async function* readBaseline(
+  { file, survey }: Table,
+  { features = [], output }: Description,
+  outcome: string | undefined,
+): AsyncGenerator<BaselineRows> {
+  const classes = output?.kind === 'classification' && output.classes.length === 2 ? output.classes : undefined
+  for await (const { records, rows } of readRecords(file, survey, features)) {
+    const outcomes =
+      outcome === undefined || classes === undefined
+        ? undefined
+        : rows.map((row) => outcomeClass(classes, Object.hasOwn(row, outcome) ? row[outcome] : undefined))
+    yield { records, ...(outcomes && { outcomes }) }
+  }
+}
+
+async function firstRecords({ file, survey }: Table, { features }: Description): Promise<Records> {
+  if (features === undefined) {
     throw new SelvedgeError(
       'BASELINE_INVALID',
       'the model has no features that columns could fill: name them in a selvedge.json',
     )
   }
-  if (table.rows.length === 0) throw new SelvedgeError('BASELINE_INVALID', 'the CSV file has a header and no rows')
-  return tableRecords(table, description.features, 'BASELINE_INVALID')
+  for await (const { records } of readRecords(file, survey, features)) return records
+  throw new SelvedgeError('BASELINE_INVALID', 'the baseline has no rows')
 }
 
-function baselineOutcomes(table: Table, outcome: string | undefined): string[] | undefined {
-  if (outcome === undefined) return undefined
-  const at = table.columns.indexOf(outcome)
-  if (at < 0) {
-    const header = table.columns.join(', ')
-    throw new SelvedgeError('BASELINE_INVALID', `no column "${outcome}" for --outcome; the header has: ${header}`)
-  }
-  return table.rows.map((row) => row[at] ?? '')
+function lackOfOutcomes({ rows, withoutOutcome }: { rows: number; withoutOutcome: number }, outcome = ''): string {
+  return `${withoutOutcome} of ${rows} rows have no class in "${outcome}": performance without outcomes is not estimated`
 }
 
 async function withMeaning(
@@ -237,13 +261,4 @@ async function tryZeros(session: Session, description: Description): Promise<str
     }
     throw thrown
   }
-}
-
-async function openFile(file: string) {
-  const stream = createReadStream(file)
-  await new Promise((resolve, reject) => {
-    stream.once('open', resolve)
-    stream.once('error', () => reject(new SelvedgeError('USAGE', `"${file}" is not there or cannot be read`)))
-  })
-  return stream
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Feature } from '../../../runtime/contract/description.ts'
-import { isNumericColumn, parseNumber, readTable, tableRecords } from '../../../server/cli/csv.ts'
+import { parseNumber, readTable, tableRecords } from '../../../server/cli/csv.ts'
 
 const read = (text: string) => readTable(Readable.from([text]), 'BASELINE_INVALID')
 
@@ -76,9 +76,4 @@ describe('numbers in a CSV file', () => {
     ['1,5', undefined],
     ['1_000', undefined],
   ])('%j is %s', (text, value) => expect(parseNumber(text)).toBe(value))
-
-  test('make a numeric column where the rest is missing', async () => {
-    const table = await read('a,b,c\n1,x,\n,2,NA\n')
-    expect(['a', 'b', 'c'].map((column) => isNumericColumn(table, column))).toEqual([true, false, false])
-  })
 })

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encode } from '../../../../runtime/onnx/encoder.ts'
 import { grammar } from '../../../../runtime/onnx/grammar.ts'
@@ -62,6 +63,51 @@ describe('preparing a version', () => {
       variants: [{ id: 'fp32', file: 'model.onnx', providers: ['webgpu', 'wasm', 'cpu', 'cuda'] }],
     })
     expect({ hasProfile, hasGolden, remarks }).toEqual({ hasProfile: false, hasGolden: false, remarks: [] })
+  })
+
+  test('has positives of the score where the file holds what became true, and says where it does not', async () => {
+    const options = { baseline: at('train.csv'), outcome: 'species', features: ['mass', 'flipper'] }
+    const told = async () => {
+      const { layers, remarks } = await prepare(at('model.onnx'), options)
+      const score = read(layers, 'profile.json').outputs.find(({ name }: { name: string }) => name === 'score')
+      return { counts: score.counts, positives: score.positives, remarks }
+    }
+    // Three rows have a score, the fourth is NaN; of the three one is of class b, the second.
+    const whole = await told()
+    expect(whole.remarks).toEqual([])
+    expect(whole.positives.reduce((sum: number, count: number) => sum + count, 0)).toBe(2)
+    await writeFile(at('train.csv'), train.replace('2,2,1,a', '2,2,1,'))
+    const partial = await told()
+    expect(partial.positives).toBeUndefined()
+    expect(partial.remarks).toEqual([
+      '1 of 4 rows have no class in "species": performance without outcomes is not estimated',
+    ])
+  })
+
+  test('is the same from CSV, JSON lines and Parquet', async () => {
+    const rows = [
+      { mass: 1, flipper: 1, species: 'b' },
+      { mass: 2, flipper: 1, species: 'a' },
+      { mass: 1, flipper: 3, species: 'b' },
+      { mass: null, flipper: 2, species: 'a' },
+    ]
+    await writeFile(at('train.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'))
+    const columnData = (['mass', 'flipper', 'species'] as const).map((name) => ({
+      name,
+      data: rows.map((row) => row[name]),
+      type: name === 'species' ? ('STRING' as const) : ('DOUBLE' as const),
+    }))
+    await writeFile(at('train.parquet'), Buffer.from(parquetWriteBuffer({ columnData })))
+    const profiles = await Promise.all(
+      ['train.csv', 'train.jsonl', 'train.parquet'].map(async (name) => {
+        const options = { baseline: at(name), outcome: 'species', features: ['mass', 'flipper'] }
+        const { layers } = await prepare(at('model.onnx'), options)
+        return read(layers, 'profile.json')
+      }),
+    )
+    expect(profiles[1]).toEqual(profiles[0])
+    expect(profiles[2]).toEqual(profiles[0])
+    expect(profiles[0].features[0].counts.at(-4)).toBe(1)
   })
 
   test('with a baseline makes features, classes, golden samples and a ProfileSpec', async () => {
@@ -235,7 +281,7 @@ describe('preparing a version', () => {
     )
     await writeFile(at('train.csv'), 'mass,flipper\n')
     expect(await refusal(at('model.onnx'), { baseline: at('train.csv'), features })).toContain(
-      'BASELINE_INVALID: the CSV file has a header and no rows',
+      'BASELINE_INVALID: the baseline has no rows',
     )
   })
 

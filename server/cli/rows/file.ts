@@ -1,0 +1,45 @@
+/** A file of rows: CSV with a header, one JSON record a line, or Parquet; read in batches, as often as it is asked. */
+import { open } from 'node:fs/promises'
+import { SelvedgeError } from '../../../runtime/errors.ts'
+import { openCsv } from './csv.ts'
+import { openJsonLines } from './json-lines.ts'
+import { openParquet } from './parquet.ts'
+
+/** Cells by column: text in CSV, what JSON and Parquet have in theirs. */
+export type Row = Readonly<Record<string, unknown>>
+
+export interface RowFile {
+  /** Columns that stand in the file whatever rows it has; a record of a JSON line may have others. */
+  columns: readonly string[]
+  /**
+   * All rows in their order, some at a time.
+   *
+   * @throws {@link SelvedgeError} `BASELINE_INVALID` for a row that cannot be read
+   */
+  read(): AsyncGenerator<Row[]>
+}
+
+/**
+ * The format is told by what the file begins with, not by its name.
+ *
+ * @throws {@link SelvedgeError} `USAGE` where it cannot be read, `BASELINE_INVALID` where it is none of the three
+ */
+export async function openRowFile(path: string): Promise<RowFile> {
+  const start = await readStart(path)
+  if (start.startsWith('PAR1')) return await openParquet(path)
+  return start.trimStart().startsWith('{') ? openJsonLines(path) : await openCsv(path)
+}
+
+async function readStart(path: string): Promise<string> {
+  try {
+    const file = await open(path)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0)
+      return buffer.subarray(0, bytesRead).toString('latin1')
+    } finally {
+      await file.close()
+    }
+  } catch (thrown) {
+    throw new SelvedgeError('USAGE', `"${path}" is not there or cannot be read`, {}, { cause: thrown })
+  }
+}
