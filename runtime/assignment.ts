@@ -1,15 +1,17 @@
 /** Which deployment a unit gets: a pure function of plan and unit (design, section 9). */
 import type { Plan, Range } from './contract/plan.ts'
 import { SelvedgeError } from './errors.ts'
-import { murmur3 } from './murmur3.ts'
+import { placeIn } from './schemes.ts'
 
 const wholePpm = 1_000_000
 const maxDeployments = 64
-const encoder = new TextEncoder()
 
 /** The deployment that serves `unit`; undefined while nothing gets traffic. Price: one hash of salt and unit. */
-export function assign(plan: Pick<Plan, 'salt' | 'ranges'>, unit: string): string | undefined {
-  return deploymentAt(plan.ranges, bucket(plan.salt, unit))
+export function assign(
+  { scheme, salt, ranges }: Pick<Plan, 'scheme' | 'salt' | 'ranges'>,
+  unit: string,
+): string | undefined {
+  return deploymentAt(ranges, placeIn(scheme, salt, unit))
 }
 
 /** The deployment whose range holds a bucket; undefined while nothing gets traffic. */
@@ -22,11 +24,6 @@ export function deploymentAt(ranges: readonly Range[], at: number): string | und
     else high = middle
   }
   return ranges[low]?.[0]
-}
-
-/** The unit's place between 0 and 999,999 under a salt: `floor(murmur3 * 1e6 / 2^32)`, exact in doubles. */
-export function bucket(salt: string, unit: string): number {
-  return Math.floor((murmur3(lengthPrefixed(salt, unit), 0) * wholePpm) / 2 ** 32)
 }
 
 /** The place of a request without a unit: each is as likely. */
@@ -177,18 +174,4 @@ function toRanges(pieces: readonly Piece[]): Range[] {
     from = to
     return range
   })
-}
-
-// Lengths go first, so that ("a", "bc") and ("ab", "c") are different units.
-function lengthPrefixed(...parts: string[]): Uint8Array {
-  const encoded = parts.map((part) => encoder.encode(part))
-  const bytes = new Uint8Array(encoded.reduce((length, part) => length + 4 + part.length, 0))
-  const view = new DataView(bytes.buffer)
-  let at = 0
-  for (const part of encoded) {
-    view.setUint32(at, part.length, true)
-    bytes.set(part, at + 4)
-    at += 4 + part.length
-  }
-  return bytes
 }

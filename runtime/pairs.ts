@@ -6,11 +6,12 @@
  * Cells are merged to places by `openScores`, a pure function of the ProfileSpec that the report names: host and registry
  * agree on it without a word. To change it, a report's pairs need another name than `units`.
  */
-import { bucket } from './assignment.ts'
+
 import type { ProfileSpec } from './contract/profile-spec.ts'
 import type { PairCounts } from './contract/telemetry.ts'
 import { triangle } from './drift/clusters.ts'
 import { openScores } from './drift/scores.ts'
+import { bucket } from './schemes.ts'
 
 /** What was counted in one window. */
 export interface Pairs {

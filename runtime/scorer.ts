@@ -1,5 +1,6 @@
 /** Scorer: what a host does for one endpoint. It assigns a unit to a deployment, runs its session and counts the rows. */
-import { bucket, deploymentAt, randomBucket } from './assignment.ts'
+import { deploymentAt, randomBucket } from './assignment.ts'
+import { type Caller, isOfAudience } from './audience.ts'
 import { type Batch, hasBatchAxis } from './batcher.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
@@ -10,6 +11,7 @@ import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors
 import { encodeRecords, recordValues, tensorValues } from './features.ts'
 import { limits } from './limits.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
+import { bucket, placeIn } from './schemes.ts'
 import type { ServedEvent, ServedOptions } from './served.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
@@ -38,7 +40,7 @@ export interface Answer {
   batch: Batch
 }
 
-export interface Target {
+export interface Target extends Caller {
   /** Whom the experiment counts; without it a random place in the split, which is never an exposure. */
   unit?: string | undefined
   /** A deployment whatever the split. */
@@ -126,22 +128,29 @@ export function openScorer(options: ScorerOptions): Scorer {
     options.event?.({ ...event, ...source })
   })
 
-  function choose({ unit, deployment, version }: Target): ChosenEntry {
-    const isPinned = deployment !== undefined || version !== undefined
-    const entry = deployment !== undefined ? named(deployment) : (versioned(version) ?? assigned(unit))
-    return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && !isPinned }
+  function choose({ unit, attributes, deployment, version }: Target): ChosenEntry {
+    const other = deployment ?? versioned(version) ?? outsider({ unit, attributes })
+    const entry = other === undefined ? assigned(unit) : named(other)
+    return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && other === undefined }
   }
 
-  function versioned(version: number | undefined): Entry | undefined {
+  /** Whom the split is not for gets one deployment, and is no part of an experiment. */
+  function outsider(caller: Caller): string | undefined {
+    const { plan } = deployments
+    if (plan?.audience === undefined || plan.ranges.length === 0) return undefined
+    return isOfAudience(plan.audience, plan.scheme, caller) ? undefined : plan.audience.otherwise
+  }
+
+  function versioned(version: number | undefined): string | undefined {
     if (version === undefined) return undefined
     const found = [...deployments.entries.values()].find((each) => each.version === version)
-    if (found !== undefined) return found
+    if (found !== undefined) return found.name
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
 
   function assigned(unit: string | undefined): Entry {
-    const { salt, ranges, endpoint } = current()
-    const deployment = deploymentAt(ranges, placeOf(salt, unit))
+    const { scheme, salt, ranges, endpoint } = current()
+    const deployment = deploymentAt(ranges, unit === undefined ? randomBucket() : placeIn(scheme, salt, unit))
     if (deployment !== undefined) return named(deployment)
     throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${endpoint} gets traffic`)
   }
@@ -163,7 +172,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     const { plan } = deployments
     const rate = plan?.telemetry.sampleRate ?? 0
     if (rate >= 1) return true
-    return placeOf(`${plan?.salt}:sample`, unit) < rate * 1_000_000
+    return (unit === undefined ? randomBucket() : bucket(`${plan?.salt}:sample`, unit)) < rate * 1_000_000
   }
 
   async function run<Result>(
@@ -275,8 +284,4 @@ function checkRows(description: Description, inputs: Tensors): void {
   const rows = hasBatchAxis(description) ? (Object.values(inputs)[0]?.shape[0] ?? 0) : 0
   if (rows <= limits.requestRows) return
   throw new SelvedgeError('BODY_TOO_LARGE', `the request has ${rows} rows, at most ${limits.requestRows}`)
-}
-
-function placeOf(salt: string, unit: string | undefined): number {
-  return unit === undefined ? randomBucket() : bucket(salt, unit)
 }

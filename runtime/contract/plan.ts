@@ -1,5 +1,6 @@
 /** Plan: what a host serves for one endpoint; on the wire a JWS with Ed25519 (design, section 9). */
 import { z } from 'zod'
+import { audience } from './audience.ts'
 import { planEnsemble, stepName } from './ensemble.ts'
 import { digest, executionProvider, name, ppm, timestamp } from './names.ts'
 import { resources } from './resources.ts'
@@ -40,6 +41,11 @@ export const planDeployment = z.strictObject({
 
 export type PlanDeployment = z.infer<typeof planDeployment>
 
+/** How the place of a unit is computed (`runtime/schemes.ts`). */
+export const scheme = z.enum(['murmur3-ppm-1', 'growthbook-2', 'flagd-2', 'unleash-rollout', 'unleash-variants'])
+
+export type Scheme = z.infer<typeof scheme>
+
 /** Deployment, first bucket, first bucket after it. */
 export const range = z.tuple([name, ppm, ppm])
 
@@ -50,13 +56,15 @@ export const plan = z.strictObject({
   revision: z.int().min(1),
   issuedAt: timestamp,
   expiresAt: timestamp,
-  scheme: z.literal('murmur3-ppm-1'),
+  scheme,
   salt: z.string().min(1).max(256),
   deployments: z.array(planDeployment).max(1024),
   /** Absent where there are none. */
   ensembles: z.array(planEnsemble).min(1).max(64).optional(),
   /** Rising, without gaps from 0 to 1,000,000; empty while nothing gets traffic. */
   ranges: z.array(range).max(10_000),
+  /** Absent where everybody takes part in the split. */
+  audience: audience.optional(),
   shadow: z.strictObject({ deployment: name, ppm }).optional(),
   runtime: z.strictObject({
     ort: z.string().max(32),

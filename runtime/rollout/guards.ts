@@ -3,8 +3,8 @@ import type { ProfileFeature } from '../contract/profile-spec.ts'
 import type { Guard, GuardComparison, GuardResult } from '../contract/rollout.ts'
 import { latencyEdgesMs } from '../contract/telemetry.ts'
 import { totalOf } from '../drift/evidence.ts'
-import { type Direction, openScores, rowsOver, type Scores } from '../drift/scores.ts'
-import { addCluster, openArm } from './arms.ts'
+import { type Direction, openScores, type Scores } from '../drift/scores.ts'
+import { type Arm, addCluster, openArm } from './arms.ts'
 import { type Comparison, compare, type Rules, type Stratum } from './compare.ts'
 import { tailOf } from './latency.ts'
 import { sampleRatio } from './sample-ratio.ts'
@@ -83,11 +83,11 @@ function judge(guard: Guard, observed: Observed, level: number): Judged {
   }
 }
 
-/** Rows and what is counted of them, of one cluster. */
-type Count = (cluster: Cluster) => [rows: number, total: number]
+/** Adds a cluster: its rows, and what is counted of them. */
+type Count = (arm: Arm, cluster: Cluster) => void
 
-const countFailures: Count = ({ answered, failed }) => [answered + failed, failed]
-const countParity: Count = ({ hasParityFailure }) => [1, hasParityFailure ? 1 : 0]
+const countFailures: Count = (arm, { answered, failed }) => addCluster(arm, answered + failed, failed)
+const countParity: Count = (arm, { hasParityFailure }) => addCluster(arm, 1, hasParityFailure ? 1 : 0)
 
 function ofOne(name: string, observed: Observed, count: Count, rules: Rules): Judged {
   const found = compare(strataOf(observed, count, count), rules)
@@ -106,7 +106,7 @@ function judgeLatency(observed: Observed, ratio: number, level: number): Judged 
 
 /** @param share - by cell, of its requests that count */
 function countAbove(share: readonly number[]): Count {
-  return ({ answered, latency }) => [answered, totalOf(share, latency)]
+  return (arm, { answered, latency }) => addCluster(arm, answered, totalOf(share, latency))
 }
 
 /** Difference of shares above the edge that is looked for. */
@@ -121,14 +121,12 @@ function judgeOutputs(observed: Observed, limit: number, level: number): Judged 
   const comparisons = pairs.flatMap(({ own, other }) => {
     const directions = own.directions.filter(isCompared)
     const weights = directions.reduce((total, { weight }) => total + weight, 0)
-    const merged = { green: mergedBy(green, own), blue: mergedBy(blue, other) }
     return directions.flatMap((direction) => {
       const same = other.directions.find(({ name }) => name === direction.name)
       if (same === undefined) return []
       const share = direction.weight / weights / pairs.length
       const rules = { margin: limit, level: level * share, isRate: false, isTwoSided: true, spread: limit }
-      const strata = strataOf(observed, scoreOf(merged.green, own, direction), scoreOf(merged.blue, other, same))
-      const found = compare(strata, rules)
+      const found = compare(strataOf(observed, scoreOf(own, direction), scoreOf(other, same)), rules)
       return [{ found, told: toComparison(`${own.name}, ${direction.name}`, found, rules.level) }]
     })
   })
@@ -150,19 +148,13 @@ function isCompared({ name, over, upwardsOnly }: Direction): boolean {
   return over === 'values' && !upwardsOnly && !/^bin \d+$/.test(name)
 }
 
-function mergedBy({ clusters }: Side, scores: Scores): Map<Cluster, number[]> {
-  return new Map(
-    clusters.flatMap((cluster) => {
-      const cells = cluster.outputs[scores.name]
-      return cells === undefined ? [] : [[cluster, scores.merge(cells)] as const]
-    }),
-  )
-}
-
-function scoreOf(merged: ReadonlyMap<Cluster, number[]>, { bins }: Scores, { over, scores }: Direction): Count {
-  return (cluster) => {
-    const counts = merged.get(cluster)
-    return counts === undefined ? [0, 0] : [rowsOver(over, counts, bins), totalOf(scores, counts)]
+// Merging adds up cells, so each cell has a score of its own.
+function scoreOf({ name, placeOf, bins }: Scores, { scores }: Direction): Count {
+  const counts = placeOf.map((place) => (place < bins ? 1 : 0))
+  const values = placeOf.map((place) => scores[place] ?? 0)
+  return (arm, { outputs }) => {
+    const cells = outputs[name]
+    if (cells !== undefined) addCluster(arm, totalOf(counts, cells), totalOf(values, cells))
   }
 }
 
@@ -203,22 +195,21 @@ function judgeRatio({ newUnits }: Observed, alpha: number): Judged {
 /** Providers apart: one that is slower or fails more is more common in one arm by chance, or by what it runs on. */
 function strataOf({ green, blue }: Observed, countGreen: Count, countBlue: Count): Stratum[] {
   const strata = new Map<string, Stratum>()
-  const add = (clusters: readonly Cluster[], side: keyof Stratum, count: Count) => {
-    for (const cluster of clusters) {
-      const stratum = strata.get(cluster.provider) ?? { green: openArm(), blue: openArm() }
-      strata.set(cluster.provider, stratum)
-      addCluster(stratum[side], ...count(cluster))
-    }
+  const stratumOf = (provider: string) => {
+    const held = strata.get(provider) ?? { green: openArm(), blue: openArm() }
+    strata.set(provider, held)
+    return held
   }
-  add(green.clusters, 'green', countGreen)
-  add(blue.clusters, 'blue', countBlue)
+  for (const cluster of green.clusters) countGreen(stratumOf(cluster.provider).green, cluster)
+  for (const cluster of blue.clusters) countBlue(stratumOf(cluster.provider).blue, cluster)
   return [...strata.values()]
 }
 
 function latencySum({ clusters }: Side): number[] {
   const total = new Array<number>(latencyEdgesMs.length + 1).fill(0)
-  for (const { latency } of clusters)
-    for (const [cell, requests] of latency.entries()) total[cell] = (total[cell] ?? 0) + requests
+  for (const { latency } of clusters) {
+    for (let cell = 0; cell < total.length; cell++) total[cell] = (total[cell] ?? 0) + (latency[cell] ?? 0)
+  }
   return total
 }
 

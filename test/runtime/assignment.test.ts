@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { assign, bucket, deploymentAt, moveRanges, parseSplit, randomBucket } from '../../runtime/assignment.ts'
+import { assign, deploymentAt, moveRanges, parseSplit, randomBucket } from '../../runtime/assignment.ts'
 import type { Range } from '../../runtime/contract/plan.ts'
 import { murmur3 } from '../../runtime/murmur3.ts'
+import { bucket } from '../../runtime/schemes.ts'
 
 const whole = 1_000_000
 
@@ -69,8 +70,8 @@ describe('assignment', () => {
   ]
 
   test('gives the deployment whose range holds the bucket of the unit, first bucket included, last one not', () => {
-    expect(assign({ salt: 'digits:3', ranges }, 'user-1')).toBe('green')
-    expect(assign({ salt: 'digits:3', ranges }, 'user-2')).toBe('blue')
+    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges }, 'user-1')).toBe('green')
+    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges }, 'user-2')).toBe('blue')
   })
 
   test('gives a bucket itself the deployment of its range', () => {
@@ -84,7 +85,7 @@ describe('assignment', () => {
   })
 
   test('gives nothing while there are no ranges', () => {
-    expect(assign({ salt: 'digits:3', ranges: [] }, 'user-1')).toBeUndefined()
+    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges: [] }, 'user-1')).toBeUndefined()
   })
 })
 

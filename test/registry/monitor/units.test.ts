@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { driftReport } from '../../../registry/monitor/drift.ts'
 import type { SenderCounts } from '../../../registry/store/days.ts'
-import { bucket } from '../../../runtime/assignment.ts'
 import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import { type Monitor, monitorBody } from '../../../runtime/contract/monitor.ts'
 import { recompute } from '../../../runtime/drift/report.ts'
 import { openUnitDay } from '../../../runtime/pairs.ts'
 import { openProfile } from '../../../runtime/profile.ts'
+import { bucket } from '../../../runtime/schemes.ts'
 import { draw } from './fixture.ts'
 import { countRows, senderOf } from './senders.ts'
 

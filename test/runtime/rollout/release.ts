@@ -53,7 +53,7 @@ export const allGuards: readonly Guard[] = [
 const alpha = 0.05
 const firstLook = 200
 /** Each look has so many times the units of the one before: a look costs as much as all units that came. */
-const nextLook = 1.25
+const nextLook = 1.5
 
 /** Runs a rollout until it is completed, taken back, or stands still. */
 export function release({ green, steps, guards, rows, correlation, mostUnits, seed }: Release): Ended {
@@ -135,7 +135,7 @@ function addUnit(
       continue
     }
     const ms = version.latencyMs * Math.exp(0.5 * (own * speed + rest * random.normal()))
-    count(latency, cellOf(latencyEdgesMs, ms))
+    count(latency, latencyCell(ms))
     count(cells, cellOf(edges, version.output + own * place + rest * random.normal()))
   }
   const cluster = { provider: 'wasm', answered: rows - failed, failed, hasParityFailure: false, latency }
@@ -143,6 +143,11 @@ function addUnit(
   const isGood = random.uniform() < version.outcome
   observed.outcomes.accepted[side].push({ unit: '', values: [isGood ? 1 : 0], isRate: true })
   observed.newUnits[side].units++
+}
+
+/** Of {@link latencyEdgesMs}: half powers of two from 0.125 ms on. */
+function latencyCell(ms: number): number {
+  return Math.min(latencyEdgesMs.length, Math.max(0, Math.floor(2 * Math.log2(ms / 0.125)) + 1))
 }
 
 function cellOf(edges: readonly number[], value: number): number {
