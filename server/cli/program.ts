@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { addAlias } from './alias.ts'
 import { addBackup, addRestore } from './backup.ts'
+import { addBaseline } from './baseline.ts'
 import { addDeploy } from './deploy.ts'
 import { addModels } from './models.ts'
 import { asFailure, exitCode, openOutput } from './output.ts'
@@ -56,6 +57,7 @@ const commands = [
   addRegistry,
   addServe,
   addPush,
+  addBaseline,
   addPull,
   addModels,
   addShow,

@@ -15,7 +15,7 @@ import { filesOf, type VersionFile } from './version/files.ts'
 import { findVersion } from './version/find.ts'
 import { describeFile } from './version/source.ts'
 
-interface Pulled {
+export interface Pulled {
   model: string
   version: number
   manifest: string
@@ -48,7 +48,8 @@ Files come four at a time, are proven by their digests under a temporary name an
 not fetched again. After a broken line or Ctrl-C the same command goes on where the bytes end. A file of the same name
 with other content is never overwritten.`
 
-async function pullVersion(context: Context<unknown>, reference: ModelReference, out?: string): Promise<Pulled> {
+/** @param out - folder; default `<model>-<version>` */
+export async function pullVersion(context: Context<unknown>, reference: ModelReference, out?: string): Promise<Pulled> {
   const { registry } = context
   const { model, version, manifest } = await findVersion(context.client, reference)
   const { files, leftOut } = filesOf(await readManifest(registry, model, manifest))

@@ -11,7 +11,7 @@ describe('selvedge, exit codes', () => {
   test('is 0 for help, which lists every command', async () => {
     const { code, stdout, stderr } = await runCommand(['--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    const commands = ['up', 'registry', 'serve', 'push', 'pull', 'models', 'show']
+    const commands = ['up', 'registry', 'serve', 'push', 'baseline', 'pull', 'models', 'show']
     const others = ['alias', 'deploy', 'traffic', 'score', 'status', 'why', 'token', 'backup', 'restore']
     expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, ...others, 'help'])
   })
