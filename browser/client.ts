@@ -59,6 +59,7 @@ export async function connect(
       registry: registry.replace(/\/+$/, ''),
       endpoint,
       token: options.token,
+      attributes: options.attributes,
       keys: typeof options.key === 'string' ? [options.key] : options.key,
       providers: options.providers,
       device: navigator.maxTouchPoints > 1 && screen.width < 900 ? 'mobile' : 'desktop',

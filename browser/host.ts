@@ -13,7 +13,7 @@ import { answeringIn, isExpired } from '../runtime/plan.ts'
 import type { Gpu } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
-import { openScorer, type Scorer } from '../runtime/scorer.ts'
+import { type Chosen, openScorer, type Scorer } from '../runtime/scorer.ts'
 import { postReport } from '../runtime/telemetry-post.ts'
 import type { Build } from './builds.ts'
 import { openChoices, openTrials } from './choices.ts'
@@ -29,6 +29,8 @@ import { canStartWorkers, measureThreads } from './trial.ts'
 export interface Host {
   readonly gpu: Gpu
   readonly scorer: Scorer
+  /** Who answers for the page's attributes and a unit. */
+  choose(unit: string | undefined): Chosen
   readonly follower: Follower
   readonly reporter: Reporter
   readonly threads: Threads
@@ -150,6 +152,7 @@ export async function openHost(
   return {
     gpu,
     scorer,
+    choose: (unit) => scorer.choose({ unit, attributes: options.attributes }),
     follower,
     reporter,
     threads,

@@ -1,5 +1,6 @@
 /** All that the page and its worker say to each other. */
 import type { ConnectionState } from '../runtime/connection.ts'
+import type { Attributes } from '../runtime/contract/audience.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Prediction } from '../runtime/predictions.ts'
 import type { Answer, ScorerEvent } from '../runtime/scorer.ts'
@@ -9,6 +10,7 @@ export interface OpenOptions {
   registry: string
   endpoint: string
   token: string | undefined
+  attributes: Attributes | undefined
   keys: readonly string[]
   providers: readonly ExecutionProvider[] | undefined
   device: 'desktop' | 'mobile'

@@ -55,16 +55,14 @@ function start(): void {
       tell({ told: 'progress', progress: { phase: 'ready' } })
     },
     async score(records, unit) {
-      const { scorer, threads } = host()
+      const { scorer, threads, choose } = host()
       const released = () => undefined
-      return await threads.during(() =>
-        scorer.score({ records: records.map(readPixels), released }, scorer.choose({ unit })),
-      )
+      return await threads.during(() => scorer.score({ records: records.map(readPixels), released }, choose(unit)))
     },
     async infer(inputs, unit) {
-      const { scorer, threads } = host()
+      const { scorer, threads, choose } = host()
       const released = () => void spent.push(...largeBuffers(inputs))
-      const answer = await threads.during(() => scorer.infer({ inputs, released }, scorer.choose({ unit })))
+      const answer = await threads.during(() => scorer.infer({ inputs, released }, choose(unit)))
       return giveAnswer({ ...answer, spent: spent.splice(0) })
     },
     outcome: async (unit, values) => host().scorer.units.outcome(unit, values),

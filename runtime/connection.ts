@@ -1,4 +1,5 @@
 /** Connection: what `connect` gives a page and a Node process alike (design, section 5). */
+import type { Attributes } from './contract/audience.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
 import type { Prediction } from './predictions.ts'
@@ -15,6 +16,8 @@ export interface ConnectOptions {
    * Without one every request is assigned anew and counts for health, never for experiments.
    */
   unit?: string | undefined
+  /** What an audience asks of the one whom it scores for; they stay on the host. */
+  attributes?: Attributes | undefined
   /**
    * Restricts the execution providers, the preferred first: the first that gives the golden outputs is used. Without it a
    * page takes the fastest that does, a server the first of its own list.

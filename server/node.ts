@@ -70,7 +70,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
 
   async function scoreAll(records: readonly RecordInput[], unit: string | undefined): Promise<Scored[]> {
     const body = new TextEncoder().encode(JSON.stringify({ records }, plainArrays))
-    const { answer, by } = await ask('score', { unit }, body)
+    const { answer, by } = await ask('score', { unit, attributes: options.attributes }, body)
     const { predictions } = JSON.parse(new TextDecoder().decode(answer.body)) as { predictions: Prediction[] }
     return predictions.map((prediction) => ({ ...prediction, ...by }))
   }
@@ -89,7 +89,8 @@ export async function connect(registry: string, endpoint: string, options: NodeC
     score,
     async infer(inputs, call) {
       const { body, headerLength } = encodeInferRequest(inputs)
-      const { answer, by } = await ask('infer', { unit: call?.unit ?? options.unit, headerLength }, body)
+      const meta = { unit: call?.unit ?? options.unit, attributes: options.attributes, headerLength }
+      const { answer, by } = await ask('infer', meta, body)
       const length = answer.headers['inference-header-content-length']
       const { outputs } = decodeInferResponse(answer.body, length === undefined ? undefined : Number(length))
       return { outputs, ...by }

@@ -1,4 +1,5 @@
 /** Scoring: the port between the HTTP app and what scores, processes on Node or the isolate itself at the edge. */
+import type { Attributes } from '../runtime/contract/audience.ts'
 import type { Description } from '../runtime/contract/description.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Resources } from '../runtime/contract/resources.ts'
@@ -64,6 +65,8 @@ export interface RequestMeta {
   endpoint: string
   version?: number | undefined
   unit?: string | undefined
+  /** Whom it scores for, as far as an audience asks. */
+  attributes?: Attributes | undefined
   deployment?: string | undefined
   /** `Inference-Header-Content-Length`. */
   headerLength?: number | undefined

@@ -144,12 +144,14 @@ export function triangle(size: number): number {
 
 /** uᵀ·M·u. */
 export function quadratic(scores: readonly number[], squares: readonly number[]): number {
-  let [total, at] = [0, 0]
-  for (const [i, score] of scores.entries()) {
-    for (let j = 0; j <= i; j++, at++) {
-      const twice = j === i ? 1 : 2
-      total += twice * score * (scores[j] ?? 0) * (squares[at] ?? 0)
-    }
+  let total = 0
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i] ?? 0
+    if (score === 0) continue
+    const first = triangle(i)
+    let row = 0
+    for (let j = 0; j < i; j++) row += (scores[j] ?? 0) * (squares[first + j] ?? 0)
+    total += score * (2 * row + score * (squares[first + i] ?? 0))
   }
   return total
 }

@@ -47,6 +47,8 @@ export function openTrack(scores: Scores): Track {
   const baselineRows = { values: rowsOver('values', baseline, bins), rows: rowsOver('rows', baseline, bins) }
   const ends = [zero]
   const end = (at: number) => ends[at] ?? zero
+  let pushed: ClusterSums | undefined
+  let effects: { start: number; to: number; of: number[] } | undefined
 
   function counts(from: number, to: number): number[] {
     const [first, last] = [end(from), end(to)]
@@ -65,10 +67,21 @@ export function openTrack(scores: Scores): Track {
     return { expected, square: (last.squares[d] ?? 0) - (first.squares[d] ?? 0) - counted + expected }
   }
 
+  function rowsIn(from: number, to: number): Record<Direction['over'], number> {
+    const block = counts(from, to)
+    return { values: rowsOver('values', block, bins), rows: rowsOver('rows', block, bins) }
+  }
+
+  // All blocks of a look share them.
   function designEffects(start: number, to: number): number[] {
-    const since = counts(start, to)
+    if (effects?.start !== start || effects.to !== to) effects = { start, to, of: findDesignEffects(start, to) }
+    return effects.of
+  }
+
+  function findDesignEffects(start: number, to: number): number[] {
+    const since = rowsIn(start, to)
     const found = directions.map(({ over }, d) => {
-      const rows = rowsOver(over, since, bins)
+      const rows = since[over]
       const { expected, square } = squaresOf(d, start, to, rows)
       return rows === 0 ? 1 : Math.max(1, square / expected)
     })
@@ -85,7 +98,16 @@ export function openTrack(scores: Scores): Track {
     get length() {
       return ends.length - 1
     },
-    push({ clusters, counts, squares }) {
+    push(sums) {
+      const last = ends.at(-1)
+      // A window without rows.
+      if (sums === pushed && last !== undefined) {
+        ends.push(last)
+        return
+      }
+      pushed = sums
+      effects = undefined
+      const { clusters, counts, squares } = sums
       ends.push({
         clusters,
         counts: [...counts],
@@ -95,11 +117,12 @@ export function openTrack(scores: Scores): Track {
       })
     },
     measure(from, to, start) {
-      const block = counts(from, to)
+      const block = rowsIn(from, to)
       const effects = designEffects(start, to)
+      const [first, last] = [end(from), end(to)]
       return directions.map((direction, d) => {
-        const rows = rowsOver(direction.over, block, bins)
-        const total = (end(to).totals[d] ?? 0) - (end(from).totals[d] ?? 0)
+        const rows = block[direction.over]
+        const total = (last.totals[d] ?? 0) - (first.totals[d] ?? 0)
         const { expected, square } = squaresOf(d, from, to, rows)
         const designEffect = effects[d] ?? 1
         return {

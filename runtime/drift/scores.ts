@@ -59,14 +59,18 @@ export function openScores(feature: ProfileFeature, signal: 'drift' | 'quality' 
   const bins = names.length
   const size = bins + 3
   const outside = outsideCells(feature)
+  // Every row of every report goes through it.
+  const packed = Uint8Array.from(places)
   const merge = (cells: readonly number[]) => {
     if (cells.length !== places.length) {
       throw new SelvedgeError('EDGES_DIFFER', `"${feature.name}": got ${cells.length} cells, want ${places.length}`)
     }
     const merged = new Array<number>(size).fill(0)
-    for (let cell = 0; cell < places.length; cell++) {
-      const place = places[cell] ?? 0
-      merged[place] = (merged[place] ?? 0) + (cells[cell] ?? 0)
+    for (let cell = 0; cell < cells.length; cell++) {
+      const count = cells[cell] ?? 0
+      if (count === 0) continue
+      const place = packed[cell] ?? 0
+      merged[place] = (merged[place] ?? 0) + count
     }
     merged[bins + 2] = 0
     for (const cell of outside) merged[bins + 2] = (merged[bins + 2] ?? 0) + (cells[cell] ?? 0)

@@ -98,12 +98,18 @@ type Judging = Pick<Settings, 'alpha' | 'features' | 'limits' | 'clustering'>
 export function judge(measured: Measured, settings: Judging): Omit<Verdict, 'block' | 'lack'> {
   const { measures, clusters, rule } = measured
   const found = { measures, clusters, logEvidence: logEvidence(measures) }
-  const limitsOf = measures.map((told) => ({ told, limit: limitOf(told.direction, settings.limits) }))
-  const isAlarm = found.logEvidence >= logThreshold(settings, rule)
-  if (isAlarm && limitsOf.some(({ told, limit }) => Math.abs(told.mean) > limit)) return { verdict: 'drift', ...found }
-  const isWithin = limitsOf.every(({ told, limit }) => Math.abs(told.mean) + radiusOf(told, settings) < limit)
+  if (isDrift(measures, settings, rule)) return { verdict: 'drift', ...found }
+  const isWithin = measures.every(
+    (told) => Math.abs(told.mean) + radiusOf(told, settings) < limitOf(told.direction, settings.limits),
+  )
   if (isWithin && rule === 'late') return { verdict: 'no_drift', ...found }
   return { verdict: 'insufficient', ...found }
+}
+
+// Few blocks pass a limit, and evidence is what costs.
+function isDrift(measures: readonly Told[], settings: Judging, rule: Block['rule']): boolean {
+  const isPast = measures.some((told) => Math.abs(told.mean) > limitOf(told.direction, settings.limits))
+  return isPast && logEvidence(measures) >= logThreshold(settings, rule)
 }
 
 /** ln E at which a block is an alarm. */
@@ -125,8 +131,8 @@ export function radiusOf(told: Told, { alpha, features }: Pick<Settings, 'alpha'
 
 function findAlarm(track: Track, settings: Settings, start: number, to: number): Verdict | undefined {
   for (const block of blocks(settings, start, to)) {
-    const found = judge(measureBlock(track, block, start), settings)
-    if (found.verdict === 'drift') return { ...found, block }
+    if (!isDrift(track.measure(block.from, block.to, start), settings, block.rule)) continue
+    return { ...judge(measureBlock(track, block, start), settings), block }
   }
   return undefined
 }

@@ -1,5 +1,6 @@
 /** OipClient: a client of inference servers (Open Inference Protocol v2) that moves tensors in binary form. */
 import { z } from 'zod'
+import type { Attributes } from '../contract/audience.ts'
 import { datatype } from '../contract/datatype.ts'
 import { type Feature, feature } from '../contract/description.ts'
 import { SelvedgeError } from '../errors.ts'
@@ -31,6 +32,8 @@ export interface OipCallOptions {
 export interface OipScoreOptions extends OipCallOptions {
   /** Whom an experiment counts: Selvedge gives the same unit the same deployment. */
   unit?: string | undefined
+  /** What an audience of Selvedge asks of the one whom it scores for. */
+  attributes?: Attributes | undefined
 }
 
 export interface OipInferOptions extends OipScoreOptions {
@@ -108,10 +111,14 @@ export function openOipClient(base: string, options: OipClientOptions = {}): Oip
     url: string,
     body: Uint8Array<ArrayBuffer>,
     headers: Record<string, string>,
-    { unit, deadlineMs = longestMs, signal }: OipScoreOptions,
+    { unit, attributes, deadlineMs = longestMs, signal }: OipScoreOptions,
   ): Promise<Received> {
-    const counted = unit === undefined ? {} : { 'selvedge-unit': headerText('unit', unit) }
-    const all = { ...authorization, ...counted, ...headers }
+    const all = {
+      ...authorization,
+      ...(unit !== undefined && { 'selvedge-unit': headerText('unit', unit) }),
+      ...(attributes !== undefined && { 'selvedge-attributes': headerText('attributes', JSON.stringify(attributes)) }),
+      ...headers,
+    }
     return await attempts.send(url, { method: 'POST', headers: all, body, deadlineMs, signal })
   }
 

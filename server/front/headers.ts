@@ -25,6 +25,7 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
     'traceparent',
     'inference-header-content-length',
     'selvedge-unit',
+    'selvedge-attributes',
     'selvedge-deployment',
     'selvedge-timeout',
     'selvedge-compat',

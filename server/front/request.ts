@@ -1,6 +1,9 @@
 /** What of a scoring request its path and headers say, checked before the body is read. */
 import type { Context } from 'hono'
+import { type Attributes, attributes } from '../../runtime/contract/audience.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { parseJson } from '../../runtime/oip/json-text.ts'
+import { parseMessage } from '../../runtime/oip/message.ts'
 import type { RequestMeta } from '../scoring.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -18,6 +21,7 @@ export function readRequest(c: Context, exchange: Exchange, endpoint: string): R
     endpoint,
     version: readVersion(c),
     unit: readUnit(exchange.header(c, 'selvedge-unit')),
+    attributes: readAttributes(exchange.header(c, 'selvedge-attributes')),
     deployment,
     headerLength: readLength(exchange.header(c, 'inference-header-content-length')),
     encoding: readEncoding(exchange.header(c, 'content-encoding')),
@@ -38,17 +42,29 @@ export function readVersion(c: Context): number | undefined {
 
 const mostUnitBytes = 512
 
-// Header values reach JavaScript a byte a character; a unit is UTF-8, as every host hashes it.
 function readUnit(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : readText('selvedge-unit', value, mostUnitBytes)
+}
+
+const mostAttributesBytes = 4096
+
+/** A JSON object of texts, numbers and truth values. */
+function readAttributes(value: string | undefined): Attributes | undefined {
   if (value === undefined || value === '') return undefined
+  const text = readText('selvedge-attributes', value, mostAttributesBytes)
+  return parseMessage(attributes, parseJson(new TextEncoder().encode(text)))
+}
+
+// Header values reach JavaScript a byte a character; what they say is UTF-8, as every host hashes it.
+function readText(header: string, value: string, most: number): string {
   const bytes = Uint8Array.from(value, (character) => character.charCodeAt(0))
-  if (bytes.length > mostUnitBytes) {
-    throw new SelvedgeError('INVALID_REQUEST', `selvedge-unit has ${bytes.length} bytes, at most ${mostUnitBytes}`)
+  if (bytes.length > most) {
+    throw new SelvedgeError('INVALID_REQUEST', `${header} has ${bytes.length} bytes, at most ${most}`)
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new SelvedgeError('INVALID_REQUEST', 'selvedge-unit is not UTF-8', {}, { cause })
+    throw new SelvedgeError('INVALID_REQUEST', `${header} is not UTF-8`, {}, { cause })
   }
 }
 
