@@ -163,12 +163,15 @@ function trackOf(
 ): Track {
   const track = clustering === 'windows' ? openTimeTrack(scores) : openTrack(scores)
   const clusters = openClusters(scores.size)
+  let sums = clusters.sums()
   let next = 0
   for (let place = 0; place < windows; place++) {
+    const before = next
     for (let each = placed[next]; each !== undefined && each.place <= place; each = placed[++next]) {
       clusters.addSums({ ...each.span, counts: scores.merge(each.span.cells) })
     }
-    track.push(clusters.sums())
+    if (next > before) sums = clusters.sums()
+    track.push(sums)
   }
   return track
 }
