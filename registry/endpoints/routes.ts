@@ -7,6 +7,7 @@ import {
   deploymentBody,
   type Endpoint,
   endpoint,
+  endpointBody,
   page,
   traffic,
 } from '../../runtime/contract/control.ts'
@@ -25,6 +26,7 @@ import {
   putDeployment,
   refuseServing,
   removeDeployment,
+  setAssignment,
   setTraffic,
   trafficOf,
 } from './rules.ts'
@@ -52,8 +54,8 @@ const get = createRoute({
 const put = createRoute({
   method: 'put',
   path: endpointPath,
-  summary: 'Make an endpoint',
-  request: { params, body: jsonRequest(z.strictObject({})) },
+  summary: 'Make an endpoint, or set how units are assigned to its deployments',
+  request: { params, body: jsonRequest(endpointBody) },
   responses: { 200: jsonAnswer(endpoint, 'It was there'), 201: jsonAnswer(endpoint, 'Made') },
 })
 
@@ -125,7 +127,12 @@ export function endpointRoutes(app: OpenAPIHono<AppEnv>, services: Services): vo
     return c.json(toEndpoint(state), 200, { etag: etagOf(state) })
   })
   app.openapi(put, async (c) => {
-    const { state, made } = await store.endpoints.create(c.req.valid('param').endpoint, now())
+    const { assignment } = c.req.valid('json')
+    const { state: there, made } = await store.endpoints.create(c.req.valid('param').endpoint, now())
+    const state =
+      assignment === undefined
+        ? there
+        : await store.endpoints.change(there.name, now(), (before) => setAssignment(before, assignment))
     services.changed(state.name)
     return c.json(toEndpoint(state), made ? 201 : 200, { etag: etagOf(state) })
   })
@@ -265,7 +272,17 @@ export function etagOf({ revision }: Pick<EndpointState, 'revision'>): string {
 }
 
 export function toEndpoint(state: EndpointState): Endpoint {
-  const { name, createdAt, salt, revision, deployments, ranges, rollout } = state
-  const traffic = trafficOf(state)
-  return { name, createdAt, salt, revision, deployments, traffic, ranges, ...(rollout && { rollout: rollout.id }) }
+  const { name, createdAt, scheme, salt, audience, revision, deployments, ranges, rollout } = state
+  return {
+    name,
+    createdAt,
+    scheme,
+    salt,
+    ...(audience && { audience }),
+    revision,
+    deployments,
+    traffic: trafficOf(state),
+    ranges,
+    ...(rollout && { rollout: rollout.id }),
+  }
 }

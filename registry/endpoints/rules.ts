@@ -1,7 +1,7 @@
 /** What changes an endpoint: pure rules from its state to the next, or a refusal that changes nothing. */
 
 import { moveRanges, parseSplit } from '../../runtime/assignment.ts'
-import type { Traffic } from '../../runtime/contract/control.ts'
+import type { Assignment, Traffic } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EnsembleDeployment } from '../store/deployment.ts'
 import type { DeploymentState, EndpointState } from '../store/store.ts'
@@ -50,6 +50,9 @@ export function removeDeployment(state: EndpointState, name: string): EndpointSt
   if (state.shadow?.deployment === name) {
     throw new SelvedgeError('IN_USE', `deployment ${name} of ${state.name} gets shadow traffic`)
   }
+  if (state.audience?.otherwise === name) {
+    throw new SelvedgeError('IN_USE', `deployment ${name} of ${state.name} answers all who are not of its audience`)
+  }
   return { ...state, deployments: state.deployments.filter((deployment) => deployment.name !== name) }
 }
 
@@ -82,6 +85,29 @@ export function setTraffic(state: EndpointState, { split, shadow }: Traffic): En
   const same =
     JSON.stringify([state.ranges, state.shadow ?? null]) === JSON.stringify([next.ranges, next.shadow ?? null])
   return same ? state : next
+}
+
+/**
+ * Another scheme or salt deals anew; an audience takes out whom the split is not for.
+ *
+ * @throws {@link SelvedgeError} `TRAFFIC_INVALID` for a deployment of the others that the endpoint does not have, `IN_USE`
+ * while a rollout moves the traffic
+ */
+export function setAssignment(
+  state: EndpointState,
+  { scheme, salt = state.salt, audience }: Assignment,
+): EndpointState {
+  demandFree(state)
+  const others = audience?.otherwise
+  if (others !== undefined && !state.deployments.some(({ name }) => name === others)) {
+    throw new SelvedgeError('TRAFFIC_INVALID', `endpoint ${state.name} has no deployment ${others}`, {
+      deployment: others,
+    })
+  }
+  const { audience: _, ...rest } = state
+  const next: EndpointState = { ...rest, scheme, salt, ...(audience && { audience }) }
+  const textOf = (each: EndpointState) => JSON.stringify([each.scheme, each.salt, each.audience ?? null])
+  return textOf(state) === textOf(next) ? state : next
 }
 
 /** The split in percent, every deployment named. */

@@ -3,9 +3,10 @@
  * every method is one transaction: it happens whole or not at all.
  */
 
+import type { Audience } from '../../runtime/contract/audience.ts'
 import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
 import type { Monitor } from '../../runtime/contract/monitor.ts'
-import type { PlanDeployment, Range } from '../../runtime/contract/plan.ts'
+import type { PlanDeployment, Range, Scheme } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
@@ -272,6 +273,8 @@ export interface EndpointState {
   deployments: DeploymentState[]
   ranges: Range[]
   shadow?: { deployment: string; ppm: number } | undefined
+  scheme: Scheme
+  audience?: Audience | undefined
   /** The rollout that moves its traffic, and the deployments that may not change meanwhile. */
   rollout?: { id: string; deployments: string[] } | undefined
 }

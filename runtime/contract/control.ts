@@ -1,8 +1,10 @@
 /** What the control plane (`/api/v1` of the registry) takes and gives; OpenAPI, server, CLI and pages use these alone. */
 import { z } from 'zod'
+import { audience } from './audience.ts'
 import { description } from './description.ts'
 import { ensemble, ensembleSignature, ensembleStep } from './ensemble.ts'
 import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
+import { scheme } from './plan.ts'
 import { profileSpec } from './profile-spec.ts'
 import { resources } from './resources.ts'
 import { profileReport, sender } from './telemetry.ts'
@@ -113,10 +115,28 @@ export const traffic = z.strictObject({
 
 export type Traffic = z.infer<typeof traffic>
 
+/** Who gets which place, and who takes part at all. Another scheme or salt gives everybody another place. */
+export const assignment = z.strictObject({
+  scheme: scheme.default('murmur3-ppm-1'),
+  /** As it is where absent. */
+  salt: z.string().min(1).max(200).optional(),
+  /** Everybody where absent. */
+  audience: audience.optional(),
+})
+
+export type Assignment = z.infer<typeof assignment>
+
+export const endpointBody = z.strictObject({
+  /** As it is where absent. */
+  assignment: assignment.optional(),
+})
+
 export const endpoint = z.object({
   name,
   createdAt: timestamp,
+  scheme,
   salt: z.string(),
+  audience: audience.optional(),
   /** Revision of the plan in force. */
   revision: z.int().min(0),
   deployments: z.array(deployment),

@@ -27,6 +27,7 @@ export function openEndpoints(db: Kysely<Tables>): Endpoints {
           salt: null,
           rollout: null,
           counted_since: null,
+          assignment: null,
         }
         await tx
           .insertInto('endpoints')
@@ -214,9 +215,14 @@ function toState(row: Row<'endpoints'>): EndpointState {
     issuedAt: row.issued_at,
     deployments: JSON.parse(row.deployments),
     ranges: JSON.parse(row.ranges),
+    ...assignmentOf(row),
     ...(row.shadow !== null && { shadow: JSON.parse(row.shadow) }),
     ...(row.rollout !== null && { rollout: JSON.parse(row.rollout) }),
   }
+}
+
+function assignmentOf({ assignment }: Row<'endpoints'>): Pick<EndpointState, 'scheme' | 'audience'> {
+  return assignment === null ? { scheme: 'murmur3-ppm-1' } : JSON.parse(assignment)
 }
 
 function toRow(state: EndpointState) {
@@ -227,6 +233,7 @@ function toRow(state: EndpointState) {
     ranges: JSON.stringify(state.ranges),
     shadow: state.shadow === undefined ? null : JSON.stringify(state.shadow),
     salt: state.salt,
+    assignment: JSON.stringify({ scheme: state.scheme, audience: state.audience }),
     rollout: state.rollout === undefined ? null : JSON.stringify(state.rollout),
   }
 }

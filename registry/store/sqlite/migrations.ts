@@ -243,6 +243,10 @@ const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX day_sums_by_day ON day_sums (endpoint, day);
   `,
+  // Scheme and audience; absent where the endpoint has our own scheme and everybody takes part.
+  `
+  ALTER TABLE endpoints ADD COLUMN assignment TEXT;
+  `,
 ]
 
 /**

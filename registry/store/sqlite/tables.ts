@@ -63,6 +63,8 @@ export interface Tables {
     ranges: string
     shadow: string | null
     salt: string | null
+    /** JSON. */
+    assignment: string | null
     rollout: string | null
     counted_since: string | null
   }

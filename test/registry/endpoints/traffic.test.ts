@@ -161,6 +161,7 @@ describe('traffic', () => {
     const state: EndpointState = {
       name: 'e',
       createdAt: '2026-11-24T10:00:00.000Z',
+      scheme: 'murmur3-ppm-1',
       salt: 'e:1',
       revision: 1,
       issuedAt: 1,

@@ -14,6 +14,7 @@ const status: Status = {
       endpoint: {
         name: 'digits',
         createdAt: at,
+        scheme: 'murmur3-ppm-1',
         salt: 'digits:1',
         revision: 7,
         deployments: [
