@@ -7,6 +7,7 @@ import { policy } from './auth/policy.ts'
 import { tokenRoutes } from './auth/routes.ts'
 import { consoleRoutes } from './console/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
+import { driftPageRoutes } from './drift-page/routes.ts'
 import { planRoutes } from './endpoints/plan-routes.ts'
 import { endpointRoutes } from './endpoints/routes.ts'
 import { eventRoutes } from './events/routes.ts'
@@ -76,6 +77,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   planRoutes(app, services)
   telemetryRoutes(app, services)
   monitorRoutes(app, services)
+  driftPageRoutes(app, services)
   performanceRoutes(app, services)
   rolloutRoutes(app, services)
   eventRoutes(app, services)

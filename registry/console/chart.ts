@@ -29,8 +29,17 @@ export function chart(feature: ProfileFeature, counts: readonly number[]): Html 
   return html`<figure>
 <svg viewBox="0 0 ${cells.length} ${height}" preserveAspectRatio="none" role="img" aria-label="${feature.name}: ${describe(cells)}">
 <line class="axis" x1="0" y1="${height}" x2="${cells.length}" y2="${height}"/>${bars}<path class="then" d="${outline}"/></svg>
-<figcaption><strong>${feature.name}</strong> <span class="dim">${formatCount(rows)} counted · ${describe(cells)}</span></figcaption>
+${ticks(feature, cells.length)}<figcaption><strong>${feature.name}</strong> <span class="dim">${formatCount(rows)} counted · ${describe(cells)}</span></figcaption>
 </figure>`
+}
+
+/** Values at the first, the middle and the last edge. */
+function ticks(feature: ProfileFeature, cells: number): Html | string {
+  if (feature.kind !== 'numeric' || feature.edges.length < 3) return ''
+  const { edges } = roundEdges(feature) as typeof feature
+  const shown = [0, Math.floor(edges.length / 2), edges.length - 1]
+  return html`<p class="ticks" aria-hidden="true">${shown.map((i) => html`<span style="left:${round(((i + 1) / cells) * 100)}%">${edges[i]}</span>`)}</p>
+`
 }
 
 function cellsOf(feature: ProfileFeature, counts: readonly number[]): Cell[] {

@@ -6,14 +6,26 @@ import { style } from './style.ts'
 
 export type Html = ReturnType<typeof html>
 
+const policy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 export function renderPage(c: Context<AppEnv>, title: string, body: Html): Response | Promise<Response> {
-  c.header(
-    'content-security-policy',
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  )
+  c.header('content-security-policy', policy)
   c.header('cache-control', 'no-store')
-  return c.html(
-    html`<!doctype html>
+  const header = html`<p><a href="/">Selvedge</a> registry</p><nav aria-label="Pages"><a href="/">Status</a> <a href="/docs">Routes</a></nav>`
+  return c.html(frame(title, header, body))
+}
+
+/** The same as a file that needs no registry. */
+export function renderFile(c: Context<AppEnv>, name: string, title: string, body: Html): Response | Promise<Response> {
+  c.header('content-security-policy', policy)
+  c.header('cache-control', 'no-store')
+  c.header('content-disposition', `attachment; filename="${name}"`)
+  return c.html(frame(title, html`<p>Selvedge</p>`, body))
+}
+
+function frame(title: string, header: Html, body: Html): Html {
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -24,9 +36,8 @@ export function renderPage(c: Context<AppEnv>, title: string, body: Html): Respo
 <style>${style}</style>
 </head>
 <body>
-<header><p><a href="/">Selvedge</a> registry</p><nav aria-label="Pages"><a href="/">Status</a> <a href="/docs">Routes</a></nav></header>
+<header>${header}</header>
 <main>${body}</main>
 </body>
-</html>`,
-  )
+</html>`
 }

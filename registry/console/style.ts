@@ -2,8 +2,8 @@
 import { raw } from 'hono/html'
 
 export const style = raw(`
-:root{color-scheme:light dark;--ink:#1c1e21;--dim:#5b6169;--line:#d5d9de;--paper:#fff;--panel:#f5f6f8;--now:#1f6feb;--then:#9aa4b1;--warn:#a15c00}
-@media (prefers-color-scheme:dark){:root{--ink:#e7e9ec;--dim:#a2a9b3;--line:#363b42;--paper:#15171a;--panel:#1d2024;--now:#5b9dff;--then:#69727d;--warn:#e0a040}}
+:root{color-scheme:light dark;--ink:#1c1e21;--dim:#5b6169;--line:#d5d9de;--paper:#fff;--panel:#f5f6f8;--now:#1f6feb;--then:#9aa4b1;--warn:#a15c00;--good:#1a7f37;--bad:#c4281c}
+@media (prefers-color-scheme:dark){:root{--ink:#e7e9ec;--dim:#a2a9b3;--line:#363b42;--paper:#15171a;--panel:#1d2024;--now:#5b9dff;--then:#69727d;--warn:#e0a040;--good:#4ac26b;--bad:#ff7b72}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 header{display:flex;flex-wrap:wrap;gap:1rem;justify-content:space-between;padding:.5rem 1rem;border-bottom:1px solid var(--line)}
@@ -33,5 +33,41 @@ figure svg{display:block;width:100%;height:6rem}
 .share0{fill:#1f6feb}.share1{fill:#2da44e}.share2{fill:#bf8700}.share3{fill:#8250df}.share4{fill:#cf222e}.share5{fill:#57606a}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:.15em;vertical-align:baseline}
 .scroll{overflow-x:auto}
-@media print{header nav{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}}
+.badge{display:inline-block;padding:0 .5em;border:1px solid;border-radius:1em;font-size:.8rem;font-weight:600;white-space:nowrap}
+.badge.drift{color:var(--bad)}.badge.no_drift{color:var(--good)}.badge.insufficient{color:var(--dim)}
+.facts{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:.5rem 0 1rem}
+.facts dt{color:var(--dim);font-size:.85rem}
+.facts dd{margin:0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem;margin:.5rem 0 1rem}
+.card{padding:.75rem 1rem;border:1px solid var(--line);border-radius:.5rem;break-inside:avoid;min-width:0}
+.card h3{margin:0 0 .25rem;display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;justify-content:space-between}
+.card h4{font-size:.85rem;margin:.75rem 0 .25rem}
+.card>p{margin:.25rem 0;font-size:.85rem}
+.card figure{padding:0;background:none;border:0;margin:.5rem 0}
+.card summary{font-size:.85rem;cursor:pointer}
+.brackets{margin:0}
+.brackets th,.brackets td{padding:.15rem .5rem .15rem 0;border:0;vertical-align:middle;font-weight:400}
+.brackets th{width:4.5rem}
+.brackets td.number{width:11rem;text-align:left;font-size:.8rem;white-space:nowrap}
+.bracket{display:block;width:100%;min-width:7rem;max-width:15rem;height:1.1rem}
+.bracket .within{fill:var(--panel)}
+.bracket .zero,.evidence .zero{stroke:var(--line);fill:none;vector-effect:non-scaling-stroke}
+.bracket .limit{stroke:var(--dim);fill:none;stroke-dasharray:2 2}
+.bracket .span{opacity:.55}
+.bracket.inside .span,.bracket.inside .mean{fill:var(--good)}
+.bracket.open .span,.bracket.open .mean{fill:var(--now)}
+.bracket.past .span,.bracket.past .mean{fill:var(--bad)}
+.evidence{display:block;width:100%;height:5rem;background:var(--panel);border-radius:.25rem}
+.evidence .told,.evidence .need{fill:none;stroke:var(--now);stroke-width:2;vector-effect:non-scaling-stroke}
+.evidence .need{stroke:var(--ink);stroke-width:1;stroke-dasharray:5 4}
+.evidence .dot{stroke:var(--now);stroke-width:7;stroke-linecap:round;vector-effect:non-scaling-stroke}
+.ends{display:flex;flex-wrap:wrap;justify-content:space-between;color:var(--dim);font-size:.75rem;margin:.1rem 0}
+.ends span{white-space:nowrap}
+.ticks{position:relative;height:1.2em;margin:0;color:var(--dim);font-size:.75rem}
+.ticks span{position:absolute;transform:translateX(-50%)}
+.ticks span:first-child{transform:none}
+td span.number{white-space:nowrap}
+.scroll .bracket{min-width:9rem}
+@media (max-width:30rem){.brackets tr{display:grid;grid-template-columns:4.5rem 1fr}.brackets td.number{grid-column:2;padding-top:0}}
+@media print{:root{color-scheme:light;--ink:#000;--dim:#444;--line:#bbb;--paper:#fff;--panel:#f0f0f0;--now:#1f6feb;--then:#777;--good:#1a7f37;--bad:#c4281c}*{print-color-adjust:exact}.scroll{overflow:visible}details::details-content{content-visibility:visible;block-size:auto}header nav{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}.card figure{border:0}}
 `)

@@ -15,18 +15,15 @@ import {
 import { type MonitorReport, monitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { name, timestamp } from '../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { renderPage } from '../console/page.ts'
 import { findEndpoint } from '../endpoints/routes.ts'
 import { findDeployment } from '../endpoints/rules.ts'
 import type { AppEnv, Services } from '../http/env.ts'
-import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
 import { attributionOf } from './attribution.ts'
 import { monitored } from './drift.ts'
 import { judgedBy } from './losses.ts'
-import { driftPage } from './page.ts'
 import { reportAt } from './reports.ts'
 import {
   type Baselined,
@@ -82,7 +79,7 @@ const reportQuery = z.strictObject({
   at: timestamp.optional(),
 })
 
-const driftQuery = reportQuery.extend({ monitor: name.default('default') })
+export const driftQuery = reportQuery.extend({ monitor: name.default('default') })
 
 const report = createRoute({
   method: 'get',
@@ -181,12 +178,6 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const report = await readDrift(services, c.req.valid('param').endpoint, c.req.valid('query'))
     return c.json(await attributionOf(store, report), 200)
   })
-  app.get('/endpoints/:endpoint/drift', async (c) => {
-    const asked = driftQuery.safeParse(c.req.query())
-    if (!asked.success) throw invalidRequest('query', asked.error)
-    const report = await readDrift(services, c.req.param('endpoint'), asked.data)
-    return renderPage(c, `Drift of ${report.endpoint}`, driftPage(report))
-  })
 }
 
 /** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN`, `NOT_FOUND`, `DEPLOYMENT_UNKNOWN`, `MONITOR_REFUSED` */
@@ -206,7 +197,7 @@ async function readReport(
 }
 
 /** The same of a monitor whose report is one of features. */
-async function readDrift(
+export async function readDrift(
   services: Services,
   endpoint: string,
   { monitor, ...query }: z.infer<typeof driftQuery>,

@@ -10,6 +10,7 @@ import type { PlanDeployment, Range, Scheme } from '../../runtime/contract/plan.
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
+import type { Coverage } from './coverage.ts'
 import type { Counted, Days, SenderCounts, SenderDay, Tier } from './days.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
@@ -32,6 +33,7 @@ export interface Store {
   readonly rollouts: Rollouts
   readonly looks: Looks
   readonly outcomes: Outcomes
+  readonly coverage: Coverage
   readonly requests: Requests
   readonly tokens: Tokens
   size(): Promise<StoreSize>

@@ -2,8 +2,10 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { SelvedgeError } from '../../../runtime/errors.ts'
+import { openChanges } from '../changes.ts'
 import type { Models, Repositories, Store, StoreSize, Telemetry } from '../store.ts'
 import { type Ballast, openBallast } from './ballast.ts'
+import { openCoverage } from './coverage.ts'
 import { openDays } from './days.ts'
 import { openEndpoints } from './endpoints.ts'
 import { openEvents } from './events.ts'
@@ -38,18 +40,20 @@ export function openSqliteStore(file: string): Store {
     throw thrown
   }
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: forKysely(database) }) })
+  const changes = openChanges()
   const ballast = openBallast(`${file}-ballast`)
   return {
     repositories: freeingRepositories(openRepositories(db), ballast),
     models: freeingModels(openModels(db), ballast),
     endpoints: openEndpoints(db),
-    telemetry: freeingTelemetry(openTelemetry(db), ballast),
-    days: openDays(db),
+    telemetry: freeingTelemetry(openTelemetry(db, changes), ballast),
+    days: openDays(db, changes),
     monitors: openMonitors(db),
     events: openEvents(db),
     rollouts: openRollouts(db),
     looks: openLooks(db),
     outcomes: openOutcomes(db),
+    coverage: openCoverage(db),
     requests: openRequests(db),
     tokens: openTokens(db),
     size: () => readSize(db),

@@ -1,0 +1,72 @@
+/** Reads what a drift page shows: the report, and a bounded part of what stands around it. */
+import type { DriftDocument } from '../../runtime/contract/drift-document.ts'
+import { type DriftReport, monitorLook } from '../../runtime/contract/monitor.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { Services } from '../http/env.ts'
+import { attributionOf } from '../monitor/attribution.ts'
+import { performanceOf } from '../monitor/performance.ts'
+import type { Store } from '../store/store.ts'
+import { dayMs } from '../telemetry/fold.ts'
+
+const mostLooks = 200
+/** Features and outputs of all looks together. */
+const mostParts = 20_000
+
+export async function driftDocumentOf({ store }: Services, report: DriftReport): Promise<DriftDocument> {
+  const { endpoint, deployment, version, spec } = report
+  const counted = { deployment, version, spec }
+  const span = keptSpan(report)
+  return {
+    report,
+    looks: await looksOf(store, report),
+    ...(report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
+    coverage: {
+      ...span,
+      windows: await store.coverage.windows(endpoint, counted, span),
+      sources: await store.coverage.sources(endpoint, counted, span),
+    },
+    performance: await performance(store, report, span),
+  }
+}
+
+// By the minute, as reports are.
+function keptSpan({ from, at }: DriftReport): { from: string; to: string } {
+  const kept = Date.parse(at) - limits.telemetryPastMs
+  return { from: new Date(Math.max(Date.parse(from), kept)).toISOString(), to: at }
+}
+
+async function looksOf(store: Store, report: DriftReport): Promise<DriftDocument['looks']> {
+  const { endpoint, deployment, version, monitor, at, features, outputs } = report
+  const parts = Math.max(1, features.length + outputs.length)
+  const limit = Math.max(20, Math.min(mostLooks, Math.floor(mostParts / parts)))
+  const looked = { endpoint, monitor: monitor.name, deployment }
+  const after = new Date(Date.parse(at) + 1).toISOString()
+  const found = await store.looks.looks(looked, { before: after, limit })
+  return found
+    .map((look) => monitorLook.parse({ ...look, ...(look.summary as object) }))
+    .filter((look) => look.version === version)
+    .reverse()
+}
+
+async function performance(
+  store: Store,
+  { endpoint, deployment, version, spec: digest }: DriftReport,
+  span: { from: string; to: string },
+): Promise<DriftDocument['performance']> {
+  const served = (await store.endpoints.served(endpoint)).flatMap((each) =>
+    each.deployment === deployment && each.version === version && each.spec?.digest === digest
+      ? [{ ...each, spec: each.spec }]
+      : [],
+  )
+  const made = await store.monitors.monitors(endpoint)
+  const outcome = made.find(({ signal, outcome }) => signal === 'performance' && outcome !== undefined)?.outcome
+  const from = Date.parse(span.from)
+  const to = Date.parse(span.to)
+  return await performanceOf(store, served.slice(0, 1), {
+    endpoint,
+    outcome,
+    from: from - (from % dayMs),
+    to: to - (to % dayMs) + dayMs,
+    windowMs: dayMs,
+  })
+}

@@ -1,0 +1,97 @@
+/** The drift page of an endpoint: what a monitor says and every number that it rests on, without a script. */
+import { html, raw } from 'hono/html'
+import { type DriftDocument, driftDocumentId } from '../../runtime/contract/drift-document.ts'
+import type { DriftReport } from '../../runtime/contract/monitor.ts'
+import { formatCount, formatTime } from '../console/format.ts'
+import type { Html } from '../console/page.ts'
+import { bracket, bracketText, byDistance } from './bracket.ts'
+import { coverageSection } from './coverage.ts'
+import { featureCard, type Part } from './feature.ts'
+import { performanceSection } from './performance.ts'
+import { badge, clusterWords, lackText, words } from './words.ts'
+
+const ranks = { drift: 0, insufficient: 1, no_drift: 2 }
+const mostCards = 100
+
+export function driftTitle({ endpoint, verdict }: DriftReport): string {
+  return `Drift of ${endpoint}: ${words[verdict]}`
+}
+
+export function driftPage(document: DriftDocument): Html {
+  const { report, looks, coverage, performance } = document
+  const { endpoint, deployment, monitor, clustering } = report
+  const parts = partsOf(report)
+  const command = `selvedge why ${endpoint} --monitor ${monitor.name} --deployment ${deployment}`
+  return html`<h1>${driftTitle(report)}</h1>
+${facts(report)}
+${causes(document)}
+${verdictTable(parts)}
+<p class="dim">Evidence stands in powers of ten. There is an alarm from what it needs on, and drift where the mean is past its limit, too; no drift where every bracket lies within its limits. <code>${command}</code> makes each verdict again from the counts.</p>
+<h2>Features and outputs</h2>
+<p class="dim">Bars are the shares in the tested windows, the outline is the baseline. A bracket is where the mean lies at every look with the monitor’s alpha; the band is within the limits.</p>
+<div class="cards">${parts.slice(0, mostCards).map((part) => featureCard(part, looks, clusterWords[clustering]))}</div>
+${parts.length > mostCards ? html`<p>${parts.length - mostCards} more are in the numbers of this page, and in <code>GET /api/v1/endpoints/${endpoint}/drift</code>.</p>` : ''}
+${coverageSection(coverage)}
+${performanceSection(performance)}
+<script type="application/json" id="${driftDocumentId}">${raw(JSON.stringify(document).replaceAll('<', '\\u003c'))}</script>`
+}
+
+/** Those that drift first. */
+function partsOf({ features, outputs }: DriftReport): Part[] {
+  const all: Part[] = [
+    ...features.map((drift): Part => ({ side: 'features', drift })),
+    ...outputs.map((drift): Part => ({ side: 'outputs', drift })),
+  ]
+  return all.toSorted((a, b) => ranks[a.drift.verdict] - ranks[b.drift.verdict])
+}
+
+function facts(report: DriftReport): Html {
+  const { deployment, version, monitor, rows, senders, windows, from, at, clustering } = report
+  const window = clustering === 'windows' ? monitor.block : monitor.window
+  const season = { none: 'no season', day: 'whole days', week: 'whole weeks' }[monitor.season]
+  const pairs: [string, Html | string][] = [
+    ['As of', formatTime(at)],
+    ['Deployment', `${deployment}, version ${version}`],
+    ['Monitor', `${monitor.name}: ${monitor.signal}, alpha ${monitor.alpha}, ${season}`],
+    ['Rows', formatCount(rows)],
+    ['Senders', formatCount(senders)],
+    ['Windows', `${formatCount(windows)} of ${window} since ${formatTime(from)}`],
+    ['Clusters', clusterWords[clustering]],
+  ]
+  const promise = `Rows are of a few servers that did not tell whose they are: the verdicts rest on the operator’s promise that rows ${window} apart are unrelated.`
+  return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+${clustering === 'windows' ? html`<p>${promise}</p>` : ''}`
+}
+
+const causeWords = {
+  input: 'its inputs',
+  version: 'the version: outputs drift for every provider, and no input does',
+  provider: 'an execution provider, which gives other outputs on the same inputs',
+}
+
+function causes({ attribution }: DriftDocument): Html | string {
+  if (attribution === undefined) return ''
+  const { causes, providers, explained } = attribution
+  const from = causes.map((cause) => causeWords[cause]).join('; ')
+  const guilty = providers.filter(({ isCause }) => isCause).map(({ provider }) => provider)
+  const ranked = explained.map(({ output, features, method }) => {
+    const names = features.slice(0, 3).map(({ name }) => name)
+    return names.length === 0 ? '' : `With ${output} go ${names.join(', ')} (${method}).`
+  })
+  return html`<p><strong>Where it comes from:</strong> ${from === '' ? 'nothing can be told yet' : from}${guilty.length > 0 ? ` (${guilty.join(', ')})` : ''}. ${ranked.join(' ')}</p>`
+}
+
+function verdictTable(parts: readonly Part[]): Html {
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Verdicts"><table><caption>Features and outputs, those that drift first</caption>
+<thead><tr><th scope="col">Name</th><th scope="col">Verdict</th><th scope="col">Moved most</th><th scope="col">Standard deviations</th><th scope="col" class="number">Evidence</th><th scope="col" class="number">Needs</th><th scope="col">Still missing</th></tr></thead>
+<tbody>${parts.map(partRow)}</tbody></table></div>`
+}
+
+function partRow({ side, drift: { name, verdict, lack, directions, logEvidence, logThreshold } }: Part): Html {
+  const [most] = byDistance(directions)
+  return html`<tr><th scope="row"><a href="#${side}-${name}">${name}</a></th><td>${badge(verdict)}</td><td>${most?.name ?? ''}</td><td>${most === undefined ? '' : html`${bracket(most)} <span class="number">${bracketText(most)}</span>`}</td><td class="number">${tens(logEvidence)}</td><td class="number">${tens(logThreshold)}</td><td>${lack ? lackText(lack) : ''}</td></tr>`
+}
+
+function tens(log: number): string {
+  return (log / Math.LN10).toFixed(1)
+}

@@ -1,0 +1,52 @@
+/** Performance of the days behind a report: measured where outcomes came, estimated where the baseline had some. */
+import { html } from 'hono/html'
+import type { DriftDocument } from '../../runtime/contract/drift-document.ts'
+import type { PerformanceWindow } from '../../runtime/contract/performance.ts'
+import { formatCount } from '../console/format.ts'
+import type { Html } from '../console/page.ts'
+
+export function performanceSection(windows: DriftDocument['performance']): Html | string {
+  if (windows.length === 0) return ''
+  const columns = measures.filter(({ of }) => windows.some((window) => of(window) !== undefined))
+  return html`<h2>Performance</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="Performance"><table><caption>By UTC day, with intervals at ${(windows[0]?.level ?? 0) * 100} %. Estimates are from scores alone and hold if the concept did not change.</caption>
+<thead><tr><th scope="col">Day</th><th scope="col" class="number">Outcomes</th>${columns.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
+<tbody>${windows.map(
+    (window) =>
+      html`<tr><th scope="row">${window.from.slice(0, 10)}</th><td class="number">${formatCount(outcomesOf(window))}</td>${columns.map(({ of }) => html`<td class="number">${estimateText(of(window))}</td>`)}</tr>`,
+  )}</tbody></table></div>`
+}
+
+interface Estimate {
+  value: number
+  low?: number
+  high?: number
+}
+
+type Measured = NonNullable<PerformanceWindow['measured']>
+
+const measures: readonly { title: string; of(window: PerformanceWindow): Estimate | undefined }[] = [
+  { title: 'Accuracy', of: ({ measured }) => measured?.binary?.accuracy ?? measured?.classes?.accuracy },
+  { title: 'Precision', of: ({ measured }) => measured?.binary?.precision ?? macro(measured?.classes?.macroPrecision) },
+  { title: 'Recall', of: ({ measured }) => measured?.binary?.recall ?? macro(measured?.classes?.macroRecall) },
+  { title: 'AUC', of: ({ measured }) => measured?.binary?.auc },
+  { title: 'Log loss', of: ({ measured }) => measured?.binary?.logLoss },
+  { title: 'MAE', of: ({ measured }) => measured?.regression?.mae },
+  { title: 'RMSE', of: ({ measured }) => measured?.regression?.rmse },
+  { title: 'Estimated accuracy', of: ({ estimated }) => estimated?.accuracy },
+]
+
+function macro(value: number | undefined): Estimate | undefined {
+  return value === undefined ? undefined : { value }
+}
+
+function outcomesOf({ measured }: { measured?: Measured | undefined }): number {
+  return measured?.binary?.rows ?? measured?.classes?.rows ?? measured?.regression?.rows ?? 0
+}
+
+function estimateText(estimate: Estimate | undefined): string {
+  if (estimate === undefined) return ''
+  const { value, low, high } = estimate
+  const range = low === undefined || high === undefined ? '' : ` (${low.toFixed(3)} to ${high.toFixed(3)})`
+  return `${value.toFixed(3)}${range}`
+}

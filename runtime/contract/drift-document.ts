@@ -1,0 +1,39 @@
+/** What stands behind a drift page, in the page itself: the report with all its numbers, and what is shown beside it. */
+import { z } from 'zod'
+import { attribution } from './attribution.ts'
+import { driftReport, monitorLook } from './monitor.ts'
+import { count, timestamp } from './names.ts'
+import { performanceWindow } from './performance.ts'
+
+export const driftDocument = z.object({
+  /** From which every verdict can be made again. */
+  report: driftReport,
+  /** The monitor's last looks at the deployment, the oldest first. */
+  looks: z.array(monitorLook),
+  /** Of a report that drifts. */
+  attribution: attribution.optional(),
+  /** Who counted, as far as reports are kept. */
+  coverage: z.object({
+    from: timestamp,
+    to: timestamp,
+    /** Minutes that have rows. */
+    windows: z.array(z.object({ window: timestamp, rows: count, senders: count })),
+    sources: z.array(
+      z.object({
+        variant: z.string(),
+        provider: z.string(),
+        device: z.string(),
+        tier: z.enum(['trusted', 'page']),
+        rows: count,
+        senders: count,
+      }),
+    ),
+  }),
+  /** Of the days of the coverage, the newest first. */
+  performance: z.array(performanceWindow),
+})
+
+export type DriftDocument = z.infer<typeof driftDocument>
+
+/** Id of the page's element that holds it as JSON. */
+export const driftDocumentId = 'numbers'

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import { driftPage } from '../../../registry/drift-page/page.ts'
+import { type DriftDocument, driftDocument, driftDocumentId } from '../../../runtime/contract/drift-document.ts'
+import { recompute } from '../../../runtime/drift/report.ts'
+import { drift, openDrifted, openMonitored } from '../monitor/fixture.ts'
+
+function numbersIn(text: string): DriftDocument {
+  const [, json = ''] = text.match(new RegExp(`id="${driftDocumentId}">(.*)</script>`)) ?? []
+  return driftDocument.parse(JSON.parse(json))
+}
+
+/** Names with the verdicts beside them, in order. */
+function verdictsIn(text: string): string[][] {
+  const rows = text.matchAll(/<th scope="row"><a href="#[^"]+">(\w+)<\/a><\/th><td><span class="badge (\w+)">/g)
+  return Array.from(rows, ([, name = '', verdict = '']) => [name, verdict])
+}
+
+describe('the drift page', () => {
+  test('says the verdicts with what they rest on, those that drift first, and asks nothing of the network', async () => {
+    await using fixture = await openDrifted()
+    const answer = await fixture.request('/endpoints/e/drift?monitor=mine')
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    const text = await answer.text()
+    expect(text).toContain('<h1>Drift of e: drift</h1>')
+    expect(verdictsIn(text)[0]).toEqual(['a', 'drift'])
+    expect(verdictsIn(text)).toContainEqual(['b', 'no_drift'])
+    expect(text).toContain('rows in 8 of 9 minutes')
+    expect(text).toContain('<td class="number">4,000</td><td class="number">800</td>')
+    expect(/src=|url\(|@import|undefined|NaN,|± NaN/.test(text)).toBe(false)
+    expect([...text.matchAll(/<script([^>]*)>/g)].map(([, about]) => about)).toEqual([
+      ` type="application/json" id="${driftDocumentId}"`,
+    ])
+  })
+
+  test('as a file leads nowhere and holds the numbers from which its verdicts follow', async () => {
+    await using fixture = await openDrifted()
+    const answer = await fixture.request('/api/v1/endpoints/e/drift.html?monitor=mine')
+    expect(answer.headers.get('content-disposition')).toBe('attachment; filename="drift-e-2026-11-24.html"')
+    const text = await answer.text()
+    const { report, coverage } = numbersIn(text)
+    expect(report).toEqual(await drift(fixture, '?monitor=mine'))
+    expect(recompute(report)).toEqual(report)
+    expect(coverage.windows).toHaveLength(8)
+    expect(coverage.windows[0]).toEqual({ window: '2026-11-24T10:00:00.000Z', rows: 500, senders: 100 })
+    const links = Array.from(text.matchAll(/href="([^"]*)"/g), ([, link]) => link)
+    expect(links.filter((link) => !link?.startsWith('#') && link !== 'data:,')).toEqual([])
+  })
+
+  test('shows the evidence of each look that was kept', async () => {
+    await using fixture = await openDrifted()
+    const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
+    const look = (at: string, logEvidence: number) => ({
+      endpoint: 'e',
+      monitor: 'mine',
+      deployment: 'blue',
+      version: 1,
+      at,
+      verdict: 'insufficient' as const,
+      rows: 10,
+      parts: [{ part: 'features/a', verdict: 'insufficient' as const, logEvidence, logThreshold: Math.log(100) }],
+    })
+    const looks = [look('2026-11-24T10:01:00Z', 0), look('2026-11-24T10:02:00Z', Math.log(1000))]
+    const text = String(await driftPage({ ...document, looks }))
+    expect(text).toContain('Evidence 10^3.0 at the last of 2 looks, an alarm needs 10^2.0 (dashed).')
+    expect(text).toContain('<title>2026-11-24 10:01:00 UTC: 10^0.0 of 10^2.0</title>')
+  })
+
+  test('TE-15 shows names of others as texts, in its numbers, too', async () => {
+    await using fixture = await openDrifted()
+    const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
+    const [first] = document.report.features
+    if (first === undefined) throw new Error('there is no feature')
+    const hostile = '</script><script>alert(1)</script>'
+    const report = { ...document.report, features: [{ ...first, name: hostile }] }
+    const text = String(await driftPage({ ...document, report }))
+    expect(text).not.toContain(hostile)
+    expect(numbersIn(text).report.features[0]?.name).toBe(hostile)
+  })
+
+  test('says what is lacking where nothing was counted yet', async () => {
+    await using fixture = await openMonitored()
+    const text = await (await fixture.request('/endpoints/e/drift')).text()
+    expect(text).toContain('Drift of e: not enough to tell')
+    expect(text).toContain('more senders')
+    expect((await fixture.request('/endpoints/none/drift')).status).toBe(404)
+    expect((await fixture.request('/endpoints/e/drift?monitor=<b>')).status).toBe(400)
+  })
+})
