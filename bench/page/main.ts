@@ -2,6 +2,7 @@
  * Does what a variant asks: `#<Task as JSON>`, of which `window.measured` is the outcome, and what it asks later of
  * `window.measure`.
  */
+import { sampleCounting } from '../workloads/counting.ts'
 import type { Measured, Task } from '../workloads/task.ts'
 import { measureBlocked } from './blocked.ts'
 import { measureDeviceLoss } from './device-loss.ts'
@@ -36,6 +37,8 @@ function measure(task: Task): Promise<Measured> {
       return measureBlocked(task)
     case 'loads':
       return measureLoads(task)
+    case 'count':
+      return sampleCounting(task.kind)
     case 'store':
       return measureStore(task)
   }

@@ -31,6 +31,8 @@ export type Task =
   | { task: 'blocked'; subject: Subject; runs: number }
   /** Loads, asks once and closes, so many times. */
   | { task: 'loads'; subject: Subject; count: number }
+  /** Counts rows against a profile, or in a bare loop. */
+  | { task: 'count'; kind: 'bare' | 'selvedge' }
   /** Fills the page's model store, or a file beside it, with so many chunks; answers their digests. */
   | { task: 'store'; work: 'fill'; into: 'selvedge' | 'bare'; count: number }
   /** Reads and verifies it, or makes the same bytes in a buffer. */
