@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import {
   type Alias,
   type AliasMove,
+  type Assignment,
   alias,
   aliasMove,
   createdToken,
@@ -46,6 +47,7 @@ export interface Client {
   traffic(endpoint: string): Promise<{ traffic: Traffic; etag: string }>
   /** @throws {@link SelvedgeError} `PRECONDITION_FAILED` where it was changed since `etag` was read */
   putTraffic(endpoint: string, body: Traffic, etag: string): Promise<Traffic>
+  putAssignment(endpoint: string, body: Assignment): Promise<Endpoint>
   hosts(endpoint: string): Promise<Host[]>
   /** Sums of the reports since a moment. */
   profiles(endpoint: string, since: string): Promise<ProfileSum[]>
@@ -124,6 +126,9 @@ export function openClient(server: Server): Client {
     async putTraffic(name, body, etag) {
       const response = await send('PUT', `endpoints/${part(name)}/traffic`, body, { 'if-match': etag })
       return readJson(server, response, traffic)
+    },
+    async putAssignment(name, assignment) {
+      return readJson(server, await send('PUT', `endpoints/${part(name)}`, { assignment }), endpoint)
     },
     async hosts(name) {
       return (await get(`endpoints/${part(name)}/hosts`, page(host))).items

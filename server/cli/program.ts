@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { addAlias } from './alias.ts'
+import { addAssignment } from './assignment.ts'
 import { addBackup, addRestore } from './backup.ts'
 import { addBaseline } from './baseline.ts'
 import { addDeploy } from './deploy.ts'
@@ -64,6 +65,7 @@ const commands = [
   addAlias,
   addDeploy,
   addTraffic,
+  addAssignment,
   addScore,
   addStatus,
   addWhy,
