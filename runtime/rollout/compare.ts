@@ -20,7 +20,7 @@ export interface Rules {
   isRate: boolean
   /** Less is as bad as more. */
   isTwoSided?: boolean
-  /** Standard deviation of the differences that are looked for. Default: twice the margin. */
+  /** Standard deviation of the differences that are looked for. Default: {@link usualSpread}. */
   spread?: number
 }
 
@@ -61,7 +61,7 @@ export function compare(all: readonly Stratum[], rules: Rules): Comparison {
     strata.map((each) => each.blue),
     rules,
   )
-  const { level, margin, spread = 2 * margin, isTwoSided = false } = rules
+  const { level, margin, spread = usualSpread(rules), isTwoSided = false } = rules
   if (strata.length === 0) {
     const [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
     return { difference: 0, low, high, margin, green, blue, verdict: 'open' }
@@ -77,6 +77,11 @@ export function compare(all: readonly Stratum[], rules: Rules): Comparison {
   const isWorse = isBeyond && isEnough('worse')
   const isFine = isWithin && isEnough('fine')
   return { difference, low, high, margin, green, blue, verdict: isWorse ? 'worse' : isFine ? 'fine' : 'open' }
+}
+
+/** Twice the margin; of a rate .02 at least, or one that breaks in half of the requests is seen late for a small margin. */
+export function usualSpread({ margin, isRate }: Pick<Rules, 'margin' | 'isRate'>): number {
+  return isRate ? Math.max(2 * margin, 0.02) : 2 * margin
 }
 
 interface Measured {

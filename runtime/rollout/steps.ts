@@ -3,6 +3,7 @@
  * units has 500, among which a rate of 2 % has ten events (evidence, section 8).
  */
 import type { Guard, RolloutAdvice, RolloutBody } from '../contract/rollout.ts'
+import { usualSpread } from './compare.ts'
 import { levelOf } from './guards.ts'
 import { upperTail } from './normal.ts'
 import { radius } from './sequence.ts'
@@ -88,7 +89,12 @@ function isProven(guard: Guard, units: number, share: number, level: number, tra
     Math.min(green, blue) >= leastClusters && radius(variance / green + variance / blue, spread, level * part) < margin
   switch (guard.metric) {
     case 'error_rate':
-      return ofRate(Math.min(0.5, traffic.errorRate + guard.margin), traffic.errorRate, guard.margin, 2 * guard.margin)
+      return ofRate(
+        Math.min(0.5, traffic.errorRate + guard.margin),
+        traffic.errorRate,
+        guard.margin,
+        usualSpread({ ...guard, isRate: true }),
+      )
     case 'latency_p95':
       return ofRate(0.05, 0.05, 0.05 - usualTail(guard.ratio), 0.05)
     case 'drift':

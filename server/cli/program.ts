@@ -11,6 +11,9 @@ import { asFailure, exitCode, openOutput } from './output.ts'
 import { addPull } from './pull.ts'
 import { addPush } from './push.ts'
 import { addRegistry } from './registry.ts'
+import { addReport } from './report.ts'
+import { addRollback } from './rollback.ts'
+import { addRollout } from './rollout.ts'
 import { addScore } from './score.ts'
 import { addServe } from './serve.ts'
 import { addShow } from './show.ts'
@@ -66,9 +69,12 @@ const commands = [
   addDeploy,
   addTraffic,
   addAssignment,
+  addRollout,
+  addRollback,
   addScore,
   addStatus,
   addWhy,
+  addReport,
   addToken,
   addBackup,
   addRestore,

@@ -26,7 +26,7 @@ export function addTraffic(program: Command): void {
     })
 }
 
-function renderTraffic(endpoint: string, { split, shadow }: Traffic): string {
+export function renderTraffic(endpoint: string, { split, shadow }: Traffic): string {
   const rows = Object.entries(split).map(([deployment, percent]) => [`${endpoint}/${deployment}`, `${percent} %`])
   const shadowed = shadow === undefined ? '' : `shadow: ${shadow.percent} % also to ${shadow.deployment}\n`
   if (rows.length === 0) return `${endpoint} has no deployment.\n${shadowed}`

@@ -48,18 +48,8 @@ console.log(
 console.log('base: 2 % errors, 20 ms, outcome .30; alpha .05 over the rollout; at most 200,000 units a step')
 
 console.log('\nreleases with all guards: where they ended; units of all deployments and of the new one, median / most')
-for (const [rows, correlation] of correlations) {
-  for (const steps of [
-    [10, 25, 100],
-    [5, 25, 100],
-  ]) {
-    for (const [title, change] of changes) {
-      const ends = releases({ green: { ...usual, ...change }, steps, guards: allGuards, rows, correlation })
-      const name = `${title.padEnd(19)}  ${String(steps).padEnd(9)}  ${rows} requests a unit, ρ ${correlation}`
-      console.log(endLine(name, ends, title === 'unchanged'))
-    }
-  }
-}
+printReleases([10, 25, 100], 5, 0.2)
+printReleases([5, 25, 100], 5, 0.2)
 
 console.log(
   '\na change of just the margin, that guard alone, steps 10,100: promoted must be 0, taken back at most alpha',
@@ -72,27 +62,6 @@ for (const [title, change, metric] of atMargin) {
   console.log(
     `${title.padEnd(22)}  promoted ${promoted}  taken back ${share(back)}  open ${share(countOf(ends, 'open'))}${mark}`,
   )
-}
-
-console.log(
-  '\nrate guard alone, 100 looks of 500 units, margin .01, alpha .05 / 3: wrong promotions at .02 → .03 must be 0;',
-)
-console.log('promoted at .02 → .02 and taken back at .02 → .06, with the median look')
-for (const green of [0.5, 0.05, 0.01]) {
-  for (const [rows, correlation] of correlations) {
-    const watch = (rate: number, seed: number) =>
-      Array.from({ length: runs }, (_, i) =>
-        watchRate(openRandom(seed + i), { share: green, rates: [0.02, rate], rows, correlation }),
-      )
-    const [wrong, same, worse] = [watch(0.03, 1e6), watch(0.02, 2e6), watch(0.06, 3e6)]
-    const promoted = wrong.filter(({ verdict }) => verdict === 'fine').length
-    const back = wrong.filter(({ verdict }) => verdict === 'worse').length
-    const mark = promoted > 0 || back > limitOf(runs, 0.05 / 3) ? '  MISSES' : ''
-    const title = `share ${green}`.padEnd(11) + `${rows} requests a unit, ρ ${correlation}`.padEnd(28)
-    console.log(
-      `${title}  wrong: promoted ${promoted}, taken back ${share(back)}  promoted ${found(same, 'fine')}  taken back ${found(worse, 'worse')}${mark}`,
-    )
-  }
 }
 
 console.log(
@@ -138,7 +107,40 @@ console.log(
   `by revision ${share(combined, 1000)}  pooled units ${share(pooled, 1000)}${combined > 50 ? '  MISSES' : ''}`,
 )
 
+console.log(
+  '\nrate guard alone, 100 looks of 500 units, margin .01, alpha .05 / 3: wrong promotions at .02 → .03 must be 0;',
+)
+console.log('promoted at .02 → .02 and taken back at .02 → .06, with the median look')
+for (const green of [0.5, 0.05, 0.01]) {
+  for (const [rows, correlation] of correlations) {
+    const watch = (rate: number, seed: number) =>
+      Array.from({ length: runs }, (_, i) =>
+        watchRate(openRandom(seed + i), { share: green, rates: [0.02, rate], rows, correlation }),
+      )
+    const [wrong, same, worse] = [watch(0.03, 1e6), watch(0.02, 2e6), watch(0.06, 3e6)]
+    const promoted = wrong.filter(({ verdict }) => verdict === 'fine').length
+    const back = wrong.filter(({ verdict }) => verdict === 'worse').length
+    const mark = promoted > 0 || back > limitOf(runs, 0.05 / 3) ? '  MISSES' : ''
+    const title = `share ${green}`.padEnd(11) + `${rows} requests a unit, ρ ${correlation}`.padEnd(28)
+    console.log(
+      `${title}  wrong: promoted ${promoted}, taken back ${share(back)}  promoted ${found(same, 'fine')}  taken back ${found(worse, 'worse')}${mark}`,
+    )
+  }
+}
+
+console.log('\nreleases again, with other requests of a unit')
+printReleases([10, 25, 100], 1, 0)
+printReleases([10, 25, 100], 20, 0.5)
+
 console.log(`\n${Math.round((performance.now() - began) / 60_000)} min`)
+
+function printReleases(steps: readonly number[], rows: number, correlation: number): void {
+  for (const [title, change] of changes) {
+    const ends = releases({ green: { ...usual, ...change }, steps, guards: allGuards, rows, correlation })
+    const name = `${title.padEnd(19)}  ${String(steps).padEnd(9)}  ${rows} requests a unit, ρ ${correlation}`
+    console.log(endLine(name, ends, title === 'unchanged'))
+  }
+}
 
 function releases(plan: Omit<Release, 'mostUnits' | 'seed'>): Ended[] {
   return Array.from({ length: runs }, (_, i) => release({ ...plan, mostUnits: 200_000, seed: 1000 + i }))

@@ -17,6 +17,9 @@ import {
 
 const errors = [{ metric: 'error_rate', margin: 0.01 }]
 
+/** Looked at every three seconds, and never advanced. */
+const still = { hold: '1m', minUnits: 1_000_000 }
+
 describe('a rollout that is watched', () => {
   test('advances step by step and completes, with an event and an entry each', async () => {
     const clock = { now: began }
@@ -48,7 +51,7 @@ describe('a rollout that is watched', () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
     const { ranges } = await planOf(fixture)
-    const { history } = await begin(fixture, { hold: '1h', guards: errors })
+    const { history } = await begin(fixture, { ...still, guards: errors })
     clock.now += 3 * 60_000
     await report(fixture, '2026-11-24T10:01:00Z', history[0]?.revision ?? 0, [
       ...times(60, { deployment: 'green', answered: 6, failed: 4 }),
@@ -94,7 +97,7 @@ describe('a rollout that is watched', () => {
   test('does not count hosts that hold an older plan, nor what was counted before the step', async () => {
     const clock = { now: began + 30_000 }
     await using fixture = await openClocked(clock)
-    const { history } = await begin(fixture, { hold: '1h', guards: errors })
+    const { history } = await begin(fixture, { ...still, guards: errors })
     const revision = history[0]?.revision ?? 0
     clock.now += 3 * 60_000
     await report(fixture, '2026-11-24T10:00:00Z', revision, times(30, { deployment: 'green', answered: 1, failed: 20 }))
@@ -141,7 +144,7 @@ describe('a rollout that is watched', () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
     const guards = [{ metric: 'sample_ratio' }]
-    const { history } = await begin(fixture, { steps: [50, 100], hold: '1h', guards })
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards })
     clock.now += 3 * 60_000
     await expose(fixture, history[0]?.revision ?? 0, { green: 2400, blue: 1600 })
     const over = await until(fixture, ({ state }) => state === 'reverted')
@@ -156,7 +159,7 @@ describe('a rollout that is watched', () => {
     await using fixture = await openClocked(clock)
     await expose(fixture, began, { blue: 500 }, '2026-11-24T09:30:00Z')
     clock.now += 30_000
-    const { history } = await begin(fixture, { steps: [50, 100], hold: '1h', guards: [{ metric: 'sample_ratio' }] })
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards: [{ metric: 'sample_ratio' }] })
     clock.now += 3 * 60_000
     // The same units, of which a half was moved, and four that are new.
     await expose(fixture, history[0]?.revision ?? 0, { green: 250 })
@@ -169,7 +172,7 @@ describe('a rollout that is watched', () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
     const guards = [{ metric: 'outcome', name: 'accepted', margin: 0.05 }]
-    const { history } = await begin(fixture, { steps: [50, 100], hold: '1h', guards })
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards })
     clock.now += 3 * 60_000
     const revision = history[0]?.revision ?? 0
     await expose(fixture, revision, { green: 300, blue: 300 })
