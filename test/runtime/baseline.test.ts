@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { buildProfileSpec } from '../../runtime/baseline.ts'
 import type { Feature, OutputMeaning } from '../../runtime/contract/description.ts'
 import { type NumericProfile, type ProfileSpec, profileSpec } from '../../runtime/contract/profile-spec.ts'
+import { estimate } from '../../runtime/performance/estimate.ts'
 import { openProfile } from '../../runtime/profile.ts'
 
 const x: Feature = { name: 'x', kind: 'numeric', input: 'in', index: 0 }
@@ -292,6 +293,41 @@ describe('a real baseline', () => {
       expect(spec.features.find((feature) => feature.name === 'HouseAge')).toMatchObject({
         points: expect.arrayContaining([52]),
       })
+    },
+  )
+
+  // vectors/drift.json, "cbpe": of row-level scores.
+  test.skipIf(!existsSync(housing))(
+    'of California housing with its outcomes gives the published estimate without any',
+    () => {
+      const read = (file: URL) => {
+        const [header = '', ...lines] = readFileSync(file, 'utf8').trim().split('\n')
+        const [score, target] = ['y_pred_proba', 'clf_target'].map((name) => header.split(',').indexOf(name))
+        return lines.map((line) => {
+          const cells = line.split(',')
+          return { score: Number(cells[score ?? -1]), isPositive: cells[target ?? -1] === '1' }
+        })
+      }
+      const output: OutputMeaning = {
+        kind: 'classification',
+        tensor: 'p',
+        activation: 'none',
+        classes: ['low', 'high'],
+        threshold: 0.8,
+      }
+      const reference = read(housing)
+      const outputsOf = (rows: typeof reference) =>
+        rows.map(({ score }) => ({ class: score >= 0.8 ? 'high' : 'low', score }))
+      const outcomes = reference.map(({ isPositive }) => isPositive)
+      const spec = buildProfileSpec({ features: [], output, rows: [], outputs: outputsOf(reference), outcomes })
+      const profile = openProfile(spec)
+      for (const answer of outputsOf(read(new URL('california_housing_analysis.csv', housing))))
+        profile.countOutput(answer)
+      const score = spec.outputs.find(({ name }) => name === 'score') as NumericProfile
+      expect(score.positives?.reduce((sum, count) => sum + count, 0)).toBe(outcomes.filter(Boolean).length)
+      const estimated = estimate(score, profile.counts().outputs.score ?? [], 0.95)
+      expect(Math.abs((estimated?.accuracy.value ?? 0) - 0.647)).toBeLessThanOrEqual(0.002)
+      expect(Math.abs((estimated?.auc ?? 0) - 0.862)).toBeLessThanOrEqual(0.002)
     },
   )
 })
