@@ -8,7 +8,7 @@ import { openContext } from './context.ts'
 import { parseName } from './names.ts'
 import { plain, renderTable } from './table.ts'
 
-interface WhyOptions {
+export interface WhyOptions {
   monitor?: string
   deployment?: string
 }
@@ -29,14 +29,17 @@ export function addWhy(program: Command): void {
     })
 }
 
-async function readReport(server: Server, endpoint: string, { monitor, deployment }: WhyOptions): Promise<DriftReport> {
-  const query = new URLSearchParams({ ...(monitor && { monitor }), ...(deployment && { deployment }) })
-  const path = `api/v1/endpoints/${encodeURIComponent(endpoint)}/drift?${query}`
+export function whyQuery({ monitor, deployment }: WhyOptions): URLSearchParams {
+  return new URLSearchParams({ ...(monitor && { monitor }), ...(deployment && { deployment }) })
+}
+
+async function readReport(server: Server, endpoint: string, options: WhyOptions): Promise<DriftReport> {
+  const path = `api/v1/endpoints/${encodeURIComponent(endpoint)}/drift?${whyQuery(options)}`
   return readJson(server, await request(server, path), driftReport)
 }
 
 /** @throws {@link SelvedgeError} `VERDICT_UNPROVEN` where the report's verdicts do not follow from its own numbers */
-function proven(report: DriftReport): DriftReport {
+export function proven(report: DriftReport): DriftReport {
   const again = recompute(report)
   const pairs = [...again.features, ...again.outputs].map((found, i) => ({
     found,
@@ -64,7 +67,7 @@ export function renderReport(report: DriftReport): string {
   return `${head.map(plain).join('\n')}\n\n${renderFeatures([...report.features, ...report.outputs])}`
 }
 
-const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' }
+export const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' }
 
 function renderFeatures(features: readonly FeatureDrift[]): string {
   return renderTable(
