@@ -28,7 +28,7 @@ export async function startWorker({
   before,
   ...options
 }: WorkerOptions): Promise<Worker> {
-  bundled ??= bundle()
+  bundled ??= bundle(`${root}server/edge/edge.ts`)
   const entry = `
     import { createEdge } from './edge.js'
     import wasm from './ort-wasm-simd-threaded.wasm'
@@ -52,7 +52,8 @@ export async function startWorker({
 
 let bundled: Promise<string> | undefined
 
-async function bundle(): Promise<string> {
+/** One module, as a bundler gives it. */
+export async function bundle(input: string): Promise<string> {
   const built = (await build({
     configFile: false,
     root,
@@ -62,7 +63,7 @@ async function bundle(): Promise<string> {
       target: 'es2024',
       minify: false,
       rolldownOptions: {
-        input: `${root}server/edge/edge.ts`,
+        input,
         preserveEntrySignatures: 'strict',
         output: { codeSplitting: false },
       },
