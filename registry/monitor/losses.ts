@@ -5,12 +5,20 @@ import type { PerformanceReport } from '../../runtime/contract/monitor-reports.t
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { decide } from '../../runtime/drift/verdict.ts'
 import { lossOf, scoredCells } from '../../runtime/performance/classification.ts'
-import { type Baseline, baselineOf, judgeLoss, lossSettings, openLossTrack } from '../../runtime/performance/loss.ts'
+import {
+  type Baseline,
+  baselineOf,
+  judgeLoss,
+  type LossSums,
+  lossSettings,
+  openLossTrack,
+} from '../../runtime/performance/loss.ts'
 import { type Judge, type Metric, openJudge } from '../../runtime/performance/outcomes.ts'
 import type { Joined } from '../store/joined.ts'
 import type { Store } from '../store/store.ts'
-import { firstWindow } from './drift.ts'
-import { level, mostOutcomes } from './performance.ts'
+import { type FirstWindow, firstWindow } from './drift.ts'
+import { readJoined } from './joined.ts'
+import { level } from './performance.ts'
 import type { Baselined } from './watched.ts'
 
 export interface Judged {
@@ -41,7 +49,7 @@ export async function judgedBy(
     monitor.baseline === 'training'
       ? baselineOfSpec(spec.spec, metric)
       : baselineOf(
-          (await joinedIn(store, endpoint, outcome, deployed, monitor.baseline)).flatMap((row) => {
+          (await readJoined(store, endpoint, outcome, deployed, inUtc(monitor.baseline))).rows.flatMap((row) => {
             const loss = judge.loss(answered(row, outcome), metric)
             return loss === undefined ? [] : [{ loss, rows: 1 }]
           }),
@@ -57,19 +65,64 @@ export async function performanceReport(
   endpoint: string,
   monitor: Monitor,
   deployed: Baselined,
-  { judge, metric, baseline, outcome }: Judged,
+  judged: Judged,
   at: number,
 ): Promise<PerformanceReport> {
   const { deployment, spec } = deployed
-  const windowMs = durationMs(monitor.window)
-  // Outcomes are kept.
-  const first = firstWindow(monitor, Date.parse(deployment.createdAt), 0, at)
-  const passed = (at - first.from) / windowMs
-  const windows = Math.max(0, monitor.season === 'none' ? Math.ceil(passed) : Math.floor(passed))
-  const timeAt = (place: number) => new Date(first.from + place * windowMs).toISOString()
-  const span = { from: timeAt(0), to: new Date(at).toISOString() }
-  const rows = await joinedIn(store, endpoint, outcome, deployed, span)
-  const placed = rows.map((row) => ({ row, place: Math.floor((Date.parse(row.at) - first.from) / windowMs) }))
+  const { judge, metric, baseline, outcome } = judged
+  const deployedAt = Date.parse(deployment.createdAt)
+  const wanted = new Date(firstWindow(monitor, deployedAt, 0, at).from).toISOString()
+  const to = new Date(at).toISOString()
+  const { rows, since } = await readJoined(store, endpoint, outcome, deployed, { from: wanted, to })
+  // Outcomes are kept; where they are too many, it begins where they were all read.
+  const grid = gridOf(monitor, firstWindow(monitor, deployedAt, since === undefined ? 0 : Date.parse(since), at), at)
+  const placed = rows.map((row) => ({ row, place: grid.placeOf(row.at) })).filter(({ place }) => place >= 0)
+  const sums = sumsOf(placed, judged, grid.windows)
+  const settings = { ...lossSettings(monitor, metric, baseline), ...grid }
+  const { block: windows, measures } = decide(openLossTrack(sums, baseline), settings)
+  const [loss] = measures
+  if (loss === undefined) throw new Error('a loss is one direction')
+  const block = { from: grid.timeAt(windows.from), to: grid.timeAt(windows.to), rule: windows.rule }
+  const tested = placed.filter(({ place }) => place >= windows.from && place < windows.to)
+  return {
+    endpoint,
+    monitor,
+    deployment: deployment.name,
+    version: deployment.version,
+    spec: spec.digest,
+    at: to,
+    from: grid.timeAt(0),
+    windows: grid.windows,
+    rows: placed.length,
+    metric,
+    block,
+    baseline,
+    ...judgeLoss(monitor, { metric, baseline, block, loss }),
+    measured: judge.summarize(
+      tested.map(({ row }) => answered(row, outcome)),
+      level,
+    ),
+  }
+}
+
+// As for drift, the window that runs now counts unless there are seasons.
+function gridOf({ window, season }: Monitor, { from, isCut }: FirstWindow, at: number) {
+  const windowMs = durationMs(window)
+  const passed = (at - from) / windowMs
+  return {
+    windows: Math.max(0, season === 'none' ? Math.ceil(passed) : Math.floor(passed)),
+    seasonWindows: Math.max(1, seasonMs[season] / windowMs),
+    isCut,
+    timeAt: (place: number) => new Date(from + place * windowMs).toISOString(),
+    placeOf: (time: string) => Math.floor((Date.parse(time) - from) / windowMs),
+  }
+}
+
+function sumsOf(
+  placed: readonly { row: Joined; place: number }[],
+  { judge, metric, baseline, outcome }: Judged,
+  windows: number,
+): LossSums[] {
   const sums = Array.from({ length: windows }, () => ({ rows: 0, total: 0, squares: 0 }))
   for (const { row, place } of placed) {
     const loss = judge.loss(answered(row, outcome), metric)
@@ -80,48 +133,16 @@ export async function performanceReport(
     window.total += score
     window.squares += score * score
   }
-  const seasonWindows = Math.max(1, seasonMs[monitor.season] / windowMs)
-  const settings = { ...lossSettings(monitor, metric, baseline), seasonWindows, isCut: first.isCut }
-  const { block, measures } = decide(openLossTrack(sums, baseline), settings)
-  const [told] = measures
-  if (told === undefined) throw new Error('a loss is one direction')
-  const told2 = { from: timeAt(block.from), to: timeAt(block.to), rule: block.rule }
-  const inBlock = placed.filter(({ place }) => place >= block.from && place < block.to)
-  return {
-    endpoint,
-    monitor,
-    deployment: deployment.name,
-    version: deployment.version,
-    spec: spec.digest,
-    at: span.to,
-    from: span.from,
-    windows,
-    rows: rows.length,
-    metric,
-    block: told2,
-    baseline,
-    ...judgeLoss(monitor, { metric, baseline, block: told2, loss: told }),
-    measured: judge.summarize(
-      inBlock.map(({ row }) => answered(row, outcome)),
-      level,
-    ),
-  }
+  return sums
 }
 
 function answered({ cells, values }: Joined, outcome: string) {
   return { cells, value: values[outcome] ?? '' }
 }
 
-async function joinedIn(
-  store: Store,
-  endpoint: string,
-  outcome: string,
-  { deployment, spec }: Baselined,
-  { from, to }: { from: string; to: string },
-): Promise<Joined[]> {
-  const asked = { deployment: deployment.name, version: deployment.version, spec: spec.digest, limit: mostOutcomes }
-  const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
-  return await store.outcomes.joined(endpoint, outcome, { ...asked, ...span })
+// One spelling of a moment, since text is what is compared.
+function inUtc({ from, to }: { from: string; to: string }): { from: string; to: string } {
+  return { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
 }
 
 /** Of the rows whose outcomes the baseline counted: two classes alone have them. */

@@ -4,6 +4,7 @@ import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { estimate } from '../../runtime/performance/estimate.ts'
 import { openJudge } from '../../runtime/performance/outcomes.ts'
 import type { Served, Store } from '../store/store.ts'
+import { type JoinedRows, readJoined } from './joined.ts'
 
 export interface PerformanceQuery {
   endpoint: string
@@ -16,8 +17,6 @@ export interface PerformanceQuery {
 }
 
 export const level = 0.95
-/** In one answer; what is beyond is not measured, and earlier windows are asked for by themselves. */
-export const mostOutcomes = 100_000
 
 /** The newest window first; windows of which nothing is known are left out. */
 export async function performanceOf(
@@ -40,13 +39,17 @@ async function windowsOf(
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const asked = { deployment, version, spec: digest, from: timeAt(0), to: new Date(to).toISOString() }
   const judge = openJudge(spec)
-  const joined =
-    outcome === undefined ? [] : await store.outcomes.joined(endpoint, outcome, { ...asked, limit: mostOutcomes })
-  const measured = Map.groupBy(joined, ({ at }) => placeOf(at))
+  const source = { deployment: { name: deployment, version }, spec: { digest, spec } }
+  const joined: JoinedRows =
+    outcome === undefined ? { rows: [] } : await readJoined(store, endpoint, outcome, source, asked)
+  const measured = Map.groupBy(joined.rows, ({ at }) => placeOf(at))
   const scored = await scoresOf(store, endpoint, asked, spec, placeOf)
   const places = [...new Set([...measured.keys(), ...scored.keys()])]
   return places.flatMap((place): PerformanceWindow[] => {
-    const rows = (measured.get(place) ?? []).map(({ cells, values }) => ({ cells, value: values[outcome ?? ''] ?? '' }))
+    // A window of which only the end was read is no window.
+    const isWhole = joined.since === undefined || timeAt(place) > joined.since
+    const own = isWhole ? (measured.get(place) ?? []) : []
+    const rows = own.map(({ cells, values }) => ({ cells, value: values[outcome ?? ''] ?? '' }))
     const told = rows.length > 0 ? judge?.summarize(rows, level) : undefined
     const expected = expectedOf(spec, scored.get(place))
     if (told === undefined && expected === undefined) return []

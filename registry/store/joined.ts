@@ -11,6 +11,12 @@ export interface Joined {
   values: Record<string, boolean | number | string>
 }
 
+/** Where the page before ended. */
+export interface JoinedPlace {
+  at: string
+  unit: string
+}
+
 export interface JoinedQuery {
   deployment: string
   version: number
@@ -19,13 +25,15 @@ export interface JoinedQuery {
   /** Outcomes from, included, and to, excluded. */
   from: string
   to: string
+  before?: JoinedPlace | undefined
+  /** Outcomes that are looked at, joined or not. */
   limit: number
 }
 
 export interface Outcomes {
   /**
-   * In order of time: each outcome with the last prediction that its unit got before it, whoever gave it, where that was
-   * of this deployment, version and spec. One a unit and UTC day: the last outcome that has the value.
+   * The newest first: each outcome with the last prediction that its unit got before it, whoever gave it, where that was of
+   * this deployment, version and spec. `next` is absent where nothing is left.
    */
-  joined(endpoint: string, value: string, query: JoinedQuery): Promise<Joined[]>
+  joined(endpoint: string, query: JoinedQuery): Promise<{ rows: Joined[]; next?: JoinedPlace }>
 }

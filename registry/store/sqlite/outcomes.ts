@@ -8,29 +8,37 @@ interface Found {
   unit: string
   at: string
   body: string
-  deployment: string
-  prediction: string | null
+  /** JSON of its last exposure: deployment and prediction. */
+  exposed: string | null
 }
 
 export function openOutcomes(db: Kysely<Tables>): Outcomes {
   return {
-    async joined(endpoint, value, { deployment, version, spec, from, to, limit }) {
-      // json_type takes no name with a quote: one of the values is looked for by itself.
+    async joined(endpoint, { deployment, version, spec, from, to, before, limit }) {
+      const place = before ?? { at: to, unit: '' }
+      // The limit comes before the join, so that a page costs as much whatever it finds; +at keeps the planner from the index
+      // by time, under which it would pass all units.
       const { rows } = await sql<Found>`
-        SELECT o.unit, max(o.at) AS at, o.body, e.deployment, e.prediction
-        FROM outcomes o
-        JOIN exposures e ON e.endpoint = o.endpoint AND e.unit = o.unit AND e.at = (
-          SELECT max(last.at) FROM exposures last WHERE last.endpoint = o.endpoint AND last.unit = o.unit AND last.at <= o.at
-        )
-        WHERE o.endpoint = ${endpoint} AND o.at >= ${from} AND o.at < ${to} AND e.deployment = ${deployment}
-          AND EXISTS (SELECT 1 FROM json_each(o.body) WHERE key = ${value})
-        GROUP BY o.unit, substr(o.at, 1, 10)
-        ORDER BY at, o.unit LIMIT ${limit}`.execute(db)
-      return rows.flatMap(({ unit, at, body, prediction }): Joined[] => {
-        const told = prediction === null ? undefined : (JSON.parse(prediction) as CellPrediction)
-        const isAsked = told?.version === version && told.spec === spec
-        return isAsked ? [{ unit, at, cells: told.cells, values: JSON.parse(body) }] : []
-      })
+        SELECT o.unit, o.at, o.body, (
+          SELECT json_array(deployment, json(prediction)) FROM exposures
+          WHERE endpoint = ${endpoint} AND unit = o.unit AND +at <= o.at ORDER BY day DESC, +at DESC, deployment LIMIT 1
+        ) AS exposed FROM (
+          SELECT unit, at, body FROM outcomes
+          WHERE endpoint = ${endpoint} AND at >= ${from} AND at <= ${place.at} AND (at, unit) < (${place.at}, ${place.unit})
+          ORDER BY at DESC, unit DESC LIMIT ${limit}
+        ) o ORDER BY o.at DESC, o.unit DESC`.execute(db)
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return {
+        rows: rows.flatMap((row): Joined[] => {
+          const [by, told] = (row.exposed === null ? [] : JSON.parse(row.exposed)) as [
+            string?,
+            (CellPrediction | null)?,
+          ]
+          const isAsked = by === deployment && told?.version === version && told.spec === spec
+          return isAsked ? [{ unit: row.unit, at: row.at, cells: told.cells, values: JSON.parse(row.body) }] : []
+        }),
+        ...(last && { next: { at: last.at, unit: last.unit } }),
+      }
     },
   }
 }
