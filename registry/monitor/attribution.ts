@@ -79,10 +79,10 @@ function sumsOf({ profile }: FeatureDrift, side: 'features' | 'outputs', rows: r
   const clusters = openClusters(scores.size)
   for (const day of Map.groupBy(rows, ({ window }) => window.slice(0, 10)).values()) {
     const facts = dayFacts(senderDays(day))
-    const place = openPlacing(facts, dayMs)
+    const placing = openPlacing(facts, dayMs)
     const counter = openFeatureCounter(side === 'features' ? 'counts' : 'outputs', profile, facts)
     for (const row of day) {
-      const placed = place(row)
+      const placed = placing.place(row)
       if (placed !== undefined) counter.add(placed)
     }
     for (const span of counter.spans()) clusters.addSums({ ...span, counts: scores.merge(span.cells) })

@@ -14,8 +14,7 @@ import { type Facts, type Rules, reportFeature, rulesOf, verdictOfAll } from '..
 import { openScores, type Scores } from '../../runtime/drift/scores.ts'
 import { openTimeTrack } from '../../runtime/drift/time-blocks.ts'
 import { type Block, decide, life } from '../../runtime/drift/verdict.ts'
-import type { Counted, DayFacts, KnownDay, SenderCounts, Side, Span } from '../store/days.ts'
-import { dayFacts, openFeatureCounter, openPlacing, type Placed, senderDays } from '../telemetry/day.ts'
+import type { Counted, DayFacts, Side, Span } from '../store/days.ts'
 
 export interface FirstWindow {
   /** ms since 1970. */
@@ -29,17 +28,22 @@ export interface Observed {
   monitor: Monitor
   counted: Counted
   spec: ProfileSpec
-  /** In the order of their windows, whole days. */
-  rows: readonly SenderCounts[]
-  /** Of other days, which come before or between those of the rows. */
-  folded?: Folded | undefined
+  days: readonly ObservedDays[]
   first: FirstWindow
   /** ms since 1970. */
   now: number
 }
 
-export interface Folded {
-  days: readonly KnownDay[]
+/** One day or several: what is known of their senders, and what they counted. */
+export interface ObservedDays {
+  facts: readonly DayFacts[]
+  /** @param windowMs - windows that a span may not cross */
+  count(windowMs: number): Promise<DayCounts>
+}
+
+export interface DayCounts {
+  /** By the start of a span, in ms since 1970. */
+  rows: readonly { at: number; rows: number }[]
   /** Of one feature, in order. */
   spans(side: Side, feature: string): Promise<readonly Span[]>
 }
@@ -53,26 +57,24 @@ const leastServers = 30
  * @throws SelvedgeError `EDGES_DIFFER` where a row was not counted against the spec
  */
 export async function driftReport(observed: Observed): Promise<DriftReport> {
-  const { endpoint, monitor, counted, spec, folded, now } = observed
+  const { endpoint, monitor, counted, spec, now } = observed
   const { features, outputs } = monitored(spec, monitor)
-  const days = openDays(observed.rows)
-  const known = [...(folded?.days ?? []).map(({ facts }) => facts), ...days.map(({ facts }) => facts)]
-  const clustering = clusteringOf(known)
+  const facts = observed.days.flatMap((days) => days.facts)
+  const clustering = clusteringOf(facts)
   const grid = gridOf(observed, clustering === 'windows' ? monitor.block : monitor.window)
   const rules = rulesOf(monitor, features.length + outputs.length, clustering)
-  const placed = days.map(({ facts, rows }) => ({ facts, rows: placeRows(rows, facts, grid) }))
+  const days = await Promise.all(observed.days.map((days) => days.count(grid.windowMs)))
   const report = async (side: Side, all: readonly ProfileFeature[]) => {
     const found: FeatureDrift[] = []
     for (const feature of all) {
-      const spans = [...((await folded?.spans(side, feature.name)) ?? []), ...placed.flatMap(spansOf(side, feature))]
-      found.push(reportOf(spans, feature, grid, rules))
+      const spans = await Promise.all(days.map((each) => each.spans(side, feature.name)))
+      found.push(reportOf(spans.flat(), feature, grid, rules))
       await othersTurn()
     }
     return found
   }
   const found = { features: await report('counts', features), outputs: await report('outputs', outputs) }
-  const foldedRows = (folded?.days ?? []).flatMap(({ rows }) => rows)
-  const openRows = placed.flatMap(({ rows }) => rows.map(({ at, row }) => ({ at, rows: row.rows })))
+  const counts = days.flatMap(({ rows }) => rows)
   return {
     endpoint,
     monitor,
@@ -83,8 +85,8 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
     from: new Date(grid.from).toISOString(),
     clustering,
     windows: grid.windows,
-    rows: [...foldedRows, ...openRows].reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0),
-    senders: known.reduce((sum, { senders }) => sum + senders, 0),
+    rows: counts.reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0),
+    senders: facts.reduce((sum, { senders }) => sum + senders, 0),
     verdict: verdictOfAll([...found.features, ...found.outputs]),
     ...found,
   }
@@ -183,35 +185,6 @@ function cellsIn(placed: readonly PlacedSpan[], { counts }: ProfileFeature, { fr
     for (let i = 0; i < total.length; i++) total[i] = (total[i] ?? 0) + (span.cells[i] ?? 0)
   }
   return total
-}
-
-interface OpenDay {
-  facts: DayFacts
-  rows: SenderCounts[]
-}
-
-function openDays(rows: readonly SenderCounts[]): OpenDay[] {
-  const days = new Map<string, SenderCounts[]>()
-  for (const row of rows) {
-    const day = row.window.slice(0, 10)
-    const held = days.get(day)
-    if (held === undefined) days.set(day, [row])
-    else held.push(row)
-  }
-  return Array.from(days.values(), (rows) => ({ facts: dayFacts(senderDays(rows)), rows }))
-}
-
-function placeRows(rows: readonly SenderCounts[], facts: DayFacts, { windowMs }: Grid): Placed[] {
-  const place = openPlacing(facts, windowMs)
-  return rows.flatMap((row) => place(row) ?? [])
-}
-
-function spansOf(side: Side, feature: ProfileFeature) {
-  return ({ facts, rows }: { facts: DayFacts; rows: readonly Placed[] }): Span[] => {
-    const counter = openFeatureCounter(side, feature, facts)
-    for (const row of rows) counter.add(row)
-    return counter.spans()
-  }
 }
 
 /**

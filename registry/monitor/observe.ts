@@ -1,57 +1,88 @@
 /** What was counted of a version since a moment: folded days from their sums, the others from their reports. */
 import { durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
+import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Counted, KnownDay, SenderCounts } from '../store/days.ts'
+import type { Counted, KnownDay } from '../store/days.ts'
 import type { Store } from '../store/store.ts'
-import { dayFacts, senderDays } from '../telemetry/day.ts'
+import { dayFacts } from '../telemetry/day.ts'
 import { dayMs, dayOf, hourMs, keptHoursMs } from '../telemetry/fold.ts'
-import { clusteringOf, type FirstWindow, type Folded, firstWindow } from './drift.ts'
+import { clusteringOf, type FirstWindow, firstWindow, type ObservedDays } from './drift.ts'
+import { countOpenDay } from './open-days.ts'
 
-export interface Counts {
-  first: FirstWindow
-  /** Of days that are not folded, in the order of their windows. */
-  rows: SenderCounts[]
-  folded: Folded
+export interface Counting {
+  endpoint: string
+  counted: Counted
+  spec: ProfileSpec
+  monitor: Monitor
+  /** ms since 1970. */
+  deployedAt: number
+  /** The moment before which windows began, in ms since 1970. */
+  at: number
 }
 
 /**
  * Windows of whole hours reach back two lives of a monitor, or as far as hours are kept; those of whole days always; shorter
  * ones as far as reports are kept.
- *
- * @param deployedAt - ms since 1970
- * @param at - the moment before which windows began, in ms since 1970
  */
 export async function observe(
   store: Store,
-  endpoint: string,
-  counted: Counted,
-  monitor: Monitor,
-  deployedAt: number,
-  at: number,
-): Promise<Counts> {
+  counting: Counting,
+): Promise<{ first: FirstWindow; days: readonly ObservedDays[] }> {
+  const { endpoint, counted, monitor, deployedAt, at } = counting
+  if (![monitor.window, monitor.block].every(isHours)) {
+    const first = firstWindow(monitor, deployedAt, at - limits.telemetryPastMs, at)
+    const all = daysBetween(startOfDay(first.from), at)
+    return { first, days: await Promise.all(all.map((day) => openDay(store, counting, day))) }
+  }
   const knownSince = await store.days.knownSince(endpoint)
   const since = knownSince === undefined ? 0 : Date.parse(knownSince)
   const wanted = firstWindow(monitor, deployedAt, since, at)
-  const read = (from: number, to: number) => readRows(store, endpoint, counted, from, to)
-  if (![monitor.window, monitor.block].every(isHours)) {
-    const first = firstWindow(monitor, deployedAt, at - limits.telemetryPastMs, at)
-    const rows = await read(startOfDay(first.from), at)
-    return { first, rows, folded: { days: [], spans: async () => [] } }
-  }
   const known = await store.days.known(endpoint, counted, dayOf(wanted.from), dayOf(at - dayMs))
-  const rows: SenderCounts[] = []
-  for (const day of await store.days.openOf(endpoint, dayOf(wanted.from), dayOf(at))) {
-    rows.push(...(await read(Date.parse(day), Math.min(at, Date.parse(day) + dayMs))))
-  }
-  const windowMs = durationMs(windowOf(monitor, known, rows))
-  const by = windowMs % dayMs === 0 ? 'whole' : 'hours'
-  const first = by === 'whole' ? wanted : firstWindow(monitor, deployedAt, Math.max(since, at - keptHoursMs), at)
-  const days = known.filter(({ day }) => Date.parse(day) >= startOfDay(first.from))
-  const asked = { by, days: days.map(({ day }) => day) } as const
+  const days = await store.days.openOf(endpoint, dayOf(wanted.from), dayOf(at))
+  const open = await Promise.all(days.map((day) => openDay(store, counting, Date.parse(day))))
+  const facts = [...known.map((day) => day.facts), ...open.flatMap((day) => day.facts)]
+  const windowMs = durationMs(clusteringOf(facts) === 'windows' ? monitor.block : monitor.window)
+  const hoursSince = windowMs % dayMs === 0 ? since : Math.max(since, at - keptHoursMs)
+  const first = firstWindow(monitor, deployedAt, hoursSince, at)
+  const from = startOfDay(first.from)
   return {
     first,
-    rows: rows.filter(({ window }) => Date.parse(window) >= startOfDay(first.from)),
-    folded: { days, spans: (side, feature) => store.days.spans(endpoint, counted, { ...asked, side, feature }) },
+    days: [
+      foldedDays(
+        store,
+        counting,
+        known.filter(({ day }) => Date.parse(day) >= from),
+      ),
+      ...open.filter((_, i) => Date.parse(days[i] ?? '') >= from),
+    ],
+  }
+}
+
+function foldedDays(store: Store, { endpoint, counted }: Counting, known: readonly KnownDay[]): ObservedDays {
+  const days = known.map(({ day }) => day)
+  return {
+    facts: known.map(({ facts }) => facts),
+    async count(windowMs) {
+      const by = windowMs % dayMs === 0 ? 'whole' : 'hours'
+      return {
+        rows: known.flatMap(({ rows }) => rows),
+        spans: (side, feature) => store.days.spans(endpoint, counted, { by, days, side, feature }),
+      }
+    },
+  }
+}
+
+/** @param day - its start, in ms since 1970 */
+async function openDay(store: Store, { endpoint, counted, spec, at }: Counting, day: number): Promise<ObservedDays> {
+  const until = Math.min(at, day + dayMs)
+  const [from, to] = [new Date(day).toISOString(), new Date(until).toISOString()]
+  const facts = dayFacts(await store.telemetry.senderDays(endpoint, counted, from, to))
+  return {
+    facts: [facts],
+    count: (windowMs) => {
+      const spanMs = windowMs % hourMs === 0 ? hourMs : windowMs
+      return countOpenDay(store, { endpoint, counted, spec, day, facts, until }, spanMs)
+    },
   }
 }
 
@@ -59,21 +90,9 @@ function isHours(duration: string): boolean {
   return durationMs(duration) % hourMs === 0
 }
 
-/** The window of the grid. */
-function windowOf({ window, block }: Monitor, known: readonly KnownDay[], rows: readonly SenderCounts[]): string {
-  const days = Map.groupBy(rows, (row) => row.window.slice(0, 10))
-  const facts = [...known.map((day) => day.facts), ...Array.from(days.values(), (day) => dayFacts(senderDays(day)))]
-  return clusteringOf(facts) === 'windows' ? block : window
-}
-
-async function readRows(
-  { telemetry }: Store,
-  endpoint: string,
-  counted: Counted,
-  from: number,
-  to: number,
-): Promise<SenderCounts[]> {
-  return await telemetry.senderCounts(endpoint, counted, new Date(from).toISOString(), new Date(to).toISOString())
+/** Starts of the days, in ms since 1970. */
+function daysBetween(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, Math.ceil((to - from) / dayMs)) }, (_, i) => from + i * dayMs)
 }
 
 function startOfDay(ms: number): number {

@@ -61,7 +61,8 @@ async function driftAt(
   at: number,
 ): Promise<DriftReport> {
   const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
-  const observed = await observe(store, endpoint, counted, monitor, Date.parse(deployment.createdAt), at)
+  const deployedAt = Date.parse(deployment.createdAt)
+  const observed = await observe(store, { endpoint, counted, spec, monitor, deployedAt, at })
   return await driftReport({ endpoint, monitor, counted, spec, ...observed, now: at })
 }
 

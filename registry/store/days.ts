@@ -1,6 +1,7 @@
 /** UTC days that ended, as sums that need no sender any more. */
 import type { PairCounts } from '../../runtime/contract/telemetry.ts'
 import type { ExactSums } from '../../runtime/drift/clusters.ts'
+import type { Changes } from './changes.ts'
 
 /** Whose rows a monitor looks at. */
 export interface Counted {
@@ -109,6 +110,8 @@ export interface Days {
     counted: Counted,
     asked: { side: Side; feature: string; source?: Source | undefined; by: 'hours' | 'whole'; days: readonly string[] },
   ): Promise<Span[]>
+  /** See {@link Changes}; of this process. */
+  changes: Changes['since']
   /** Since when all that was counted is known; undefined where nothing was ever dropped. */
   knownSince(endpoint: string): Promise<string | undefined>
   /** Leaves only the whole of days before the day. */

@@ -333,8 +333,8 @@ export interface Telemetry {
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
   /** What each sender counted in each window from `since` to `until`, excluded, windows in order; rows of one spec alone. */
   senderCounts(endpoint: string, counted: Counted, since: string, until?: string): Promise<SenderCounts[]>
-  /** Each sender's rows of a day. */
-  senderDays(endpoint: string, counted: Counted, day: string): Promise<SenderDay[]>
+  /** Each sender's rows in windows of one day. */
+  senderDays(endpoint: string, counted: Counted, since: string, until: string): Promise<SenderDay[]>
   /** Hosts heard at `since` or later, the latest first. */
   hosts(endpoint: string, since: string, limit: number): Promise<HostRecord[]>
   /** Drops reports and profiles of days that ended before the moment and are folded. */

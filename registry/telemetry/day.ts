@@ -3,8 +3,8 @@
  * Integers, so that a day is the same whatever order its reports came in, and sums of days are those of all their reports.
  */
 import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
-import { difference, type ExactSums, openClusters } from '../../runtime/drift/clusters.ts'
-import { openScores, ownSquares } from '../../runtime/drift/scores.ts'
+import { type Clusters, difference, type ExactSums, openClusters } from '../../runtime/drift/clusters.ts'
+import { openScores, ownSquares, type Scores } from '../../runtime/drift/scores.ts'
 import type { DayFacts, SenderCounts, SenderDay, Side, Span } from '../store/days.ts'
 
 /** A row that counts, in the span that starts at `at`, in ms since 1970. */
@@ -17,7 +17,9 @@ export interface FeatureCounter {
   /** Rows of one day in the order of their windows. */
   add(placed: Placed): void
   /** Those that have rows, in order. */
-  spans(): Span[]
+  spans(): readonly Span[]
+  /** What goes on from here by itself, while this one is left as it is. */
+  fork(): FeatureCounter
 }
 
 /** Share of a server's rows that came with a unit, so that the rest does not decide. */
@@ -48,23 +50,60 @@ export function senderDays(rows: Iterable<SenderCounts>): SenderDay[] {
   return [...days.values()]
 }
 
-/** Rows of a day by spans; undefined for those of a page that has counted enough. */
-export function openPlacing(facts: DayFacts, spanMs: number): (row: SenderCounts) => Placed | undefined {
-  const limit = openLimit(facts)
-  return (row) => {
-    const ms = Date.parse(row.window)
-    const limited = limit(row)
-    return limited && { at: ms - (ms % spanMs), row: limited }
+export interface Placing {
+  /** Undefined for rows of a page that has counted enough. */
+  place(row: SenderCounts): Placed | undefined
+  fork(): Placing
+}
+
+/** Rows of a day by spans. */
+export function openPlacing(facts: DayFacts, spanMs: number): Placing {
+  return placingFrom(facts, spanMs, new Map())
+}
+
+function placingFrom(facts: DayFacts, spanMs: number, used: Map<string, number>): Placing {
+  const limit = openLimit(facts, used)
+  return {
+    place(row) {
+      const ms = Date.parse(row.window)
+      const limited = limit(row)
+      return limited && { at: ms - (ms % spanMs), row: limited }
+    },
+    fork: () => placingFrom(facts, spanMs, new Map(used)),
   }
 }
 
 export function openFeatureCounter(side: Side, feature: ProfileFeature, { unitHosts }: DayFacts): FeatureCounter {
-  const { name } = feature
   const scores = openScores(feature)
   const clusters = openClusters(scores.size)
-  const spans: Span[] = []
-  let before: ExactSums = clusters.exact()
-  let now: { at: number; cells: number[] } | undefined
+  return counterFrom({
+    side,
+    feature,
+    unitHosts,
+    scores,
+    clusters,
+    spans: [],
+    before: clusters.exact(),
+    now: undefined,
+  })
+}
+
+interface State {
+  side: Side
+  feature: ProfileFeature
+  unitHosts: number
+  scores: Scores
+  clusters: Clusters
+  spans: readonly Span[]
+  /** Sums as the last span ended. */
+  before: ExactSums
+  now: { at: number; cells: number[] } | undefined
+}
+
+function counterFrom({ side, feature, unitHosts, scores, clusters, ...state }: State): FeatureCounter {
+  const { name } = feature
+  const spans = [...state.spans]
+  let { before, now } = state
 
   function begin(at: number): { at: number; cells: number[] } {
     if (now?.at === at) return now
@@ -98,6 +137,10 @@ export function openFeatureCounter(side: Side, feature: ProfileFeature, { unitHo
       end()
       return spans
     },
+    fork() {
+      const ongoing = now && { ...now, cells: [...now.cells] }
+      return counterFrom({ side, feature, unitHosts, scores, clusters: clusters.fork(), spans, before, now: ongoing })
+    },
   }
 }
 
@@ -114,8 +157,7 @@ export function sumOf(spans: readonly Span[]): Span | undefined {
 }
 
 /** One page that sends without end would hide what all others say; its first rows of the day count, as many as may. */
-function openLimit({ pageRows }: DayFacts): (row: SenderCounts) => SenderCounts | undefined {
-  const used = new Map<string, number>()
+function openLimit({ pageRows }: DayFacts, used: Map<string, number>): (row: SenderCounts) => SenderCounts | undefined {
   return (row) => {
     if (pageRows === undefined || row.tier !== 'page') return row
     const before = used.get(row.sender) ?? 0

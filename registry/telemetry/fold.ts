@@ -46,8 +46,8 @@ async function foldDay(
   spec: ProfileSpec,
   signal?: AbortSignal,
 ): Promise<FoldedDay> {
-  const facts = dayFacts(await telemetry.senderDays(endpoint, counted, day))
-  const place = openPlacing(facts, hourMs)
+  const facts = dayFacts(await telemetry.senderDays(endpoint, counted, `${day}T`, `${day}U`))
+  const placing = openPlacing(facts, hourMs)
   const counters = [together, ...(sources.length > 1 ? sources : [])].flatMap((source) => [
     ...spec.features.map((feature) => ({ source, side: 'counts' as const, feature })),
     ...spec.outputs.map((feature) => ({ source, side: 'outputs' as const, feature })),
@@ -58,7 +58,7 @@ async function foldDay(
   for (let at = start; at < start + dayMs && !signal?.aborted; at += hourMs) {
     const [since, until] = [new Date(at).toISOString(), new Date(at + hourMs).toISOString()]
     const found = await telemetry.senderCounts(endpoint, counted, since, until)
-    const placed = found.flatMap((row) => place(row) ?? [])
+    const placed = found.flatMap((row) => placing.place(row) ?? [])
     if (placed.length > 0) rows.push({ at, rows: placed.reduce((sum, { row }) => sum + row.rows, 0) })
     for (const { source, counter } of opened) {
       for (const each of placed) if (source === together || isOf(source, each.row)) counter.add(each)

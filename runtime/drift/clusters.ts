@@ -39,17 +39,48 @@ export interface Clusters {
   addSums(sums: ExactSums): void
   sums(): ClusterSums
   exact(): ExactSums
+  /** What goes on from here by itself, as long as these are left as they are. Price: that of the clusters it is told of. */
+  fork(): Clusters
   /** Forgets whose counts are whose, once no more of these clusters come. */
   close(): void
 }
 
 /** @param size - length of the merged vectors */
 export function openClusters(size: number): Clusters {
-  const held = new Map<string, number[]>()
   const counts = new Array<number>(size).fill(0)
-  const low = new Float64Array(triangle(size))
-  const high = new Map<number, bigint>()
-  let clusters = 0
+  return openFrom({
+    counts,
+    low: new Float64Array(triangle(size)),
+    high: new Map(),
+    clusters: 0,
+    past: () => undefined,
+  })
+}
+
+interface State {
+  counts: number[]
+  /** Squares, and what of them is past 2^53. */
+  low: Float64Array
+  high: Map<number, bigint>
+  clusters: number
+  /** What a cluster counted before. */
+  past(cluster: string): readonly number[] | undefined
+}
+
+function openFrom({ counts, low, high, ...state }: State): Clusters {
+  const size = counts.length
+  const held = new Map<string, number[]>()
+  let { clusters, past } = state
+
+  function take(cluster: string): number[] {
+    let own = held.get(cluster)
+    if (own !== undefined) return own
+    const earlier = past(cluster)
+    if (earlier === undefined) clusters++
+    own = earlier === undefined ? new Array<number>(size).fill(0) : [...earlier]
+    held.set(cluster, own)
+    return own
+  }
 
   // Squares of counts pass 2^53 with a thousand senders of three million rows a day each.
   function addProduct(at: number, a: number, b: number): void {
@@ -64,18 +95,18 @@ export function openClusters(size: number): Clusters {
     else high.set(at, (high.get(at) ?? 0n) + BigInt(more))
   }
 
+  function squareAt(at: number): number | bigint {
+    const rest = high.size === 0 ? undefined : high.get(at)
+    return rest === undefined ? (low[at] ?? 0) : rest + BigInt(low[at] ?? 0)
+  }
+
   function addCounts(more: readonly number[]): void {
     for (let i = 0; i < size; i++) counts[i] = (counts[i] ?? 0) + (more[i] ?? 0)
   }
 
   return {
     add(cluster, more) {
-      let before = held.get(cluster)
-      if (before === undefined) {
-        before = new Array<number>(size).fill(0)
-        held.set(cluster, before)
-        clusters++
-      }
+      const before = take(cluster)
       // (X + x)(X + x)ᵀ - XXᵀ = xxᵀ + xXᵀ + Xxᵀ
       let at = 0
       for (let i = 0; i < size; i++) {
@@ -109,17 +140,27 @@ export function openClusters(size: number): Clusters {
       for (const [at, square] of sums.squares.entries()) addExact(at, square)
     },
     sums() {
-      const { squares, ...exact } = this.exact()
-      return { ...exact, squares: squares.map(Number) }
-    },
-    exact() {
-      const squares = Array.from(low, (value, at) => {
-        const rest = high.get(at)
-        return rest === undefined ? value : rest + BigInt(value)
-      })
+      const squares = new Array<number>(low.length)
+      for (let at = 0; at < low.length; at++) squares[at] = Number(squareAt(at))
       return { clusters, counts: [...counts], squares }
     },
-    close: () => held.clear(),
+    exact() {
+      const squares = new Array<number | bigint>(low.length)
+      for (let at = 0; at < low.length; at++) squares[at] = squareAt(at)
+      return { clusters, counts: [...counts], squares }
+    },
+    fork: () =>
+      openFrom({
+        counts: [...counts],
+        low: low.slice(),
+        high: new Map(high),
+        clusters,
+        past: (cluster) => held.get(cluster) ?? past(cluster),
+      }),
+    close() {
+      held.clear()
+      past = () => undefined
+    },
   }
 }
 

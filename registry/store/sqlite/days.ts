@@ -1,13 +1,15 @@
 /** Folded days in SQLite: a row a feature and day, with its hours in one text. */
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
+import type { Changes } from '../changes.ts'
 import type { Counted, Days, FoldedDay, KnownDay, OpenDay, Source, Span } from '../days.ts'
 import type { Tables } from './tables.ts'
 
 const together: Source = { variant: '', provider: '', device: '' }
 
-export function openDays(db: Kysely<Tables>): Days {
+export function openDays(db: Kysely<Tables>, changes: Changes): Days {
   return {
+    changes: changes.since,
     async open(before) {
       return await db
         .selectFrom('counted_days')

@@ -4,15 +4,16 @@ import { sql } from 'kysely'
 import type { ProfileSum } from '../../../runtime/contract/control.ts'
 import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
 import { addCounts } from '../../../runtime/profile.ts'
+import type { Changes } from '../changes.ts'
 import type { Counted, Tier } from '../days.ts'
 import type { CheckedReport, HostRecord, Telemetry } from '../store.ts'
 import { noteChanges } from './days.ts'
 import type { Row, Tables } from './tables.ts'
 
-export function openTelemetry(db: Kysely<Tables>): Telemetry {
+export function openTelemetry(db: Kysely<Tables>, changes: Changes): Telemetry {
   return {
     async fold(reports) {
-      return await db.transaction().execute(async (tx) => {
+      const results = await db.transaction().execute(async (tx) => {
         const dropped = await droppedDays(tx, reports)
         const counted: (boolean | undefined)[] = []
         for (const report of reports) {
@@ -23,6 +24,8 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
         await noteChanges(tx, changesIn(reports.filter((_, i) => counted[i])))
         return counted
       })
+      for (const [i, { endpoint, window }] of reports.entries()) if (results[i]) changes.counted(endpoint, window)
+      return results
     },
     async sums(endpoint, since) {
       const rows = await db
@@ -50,8 +53,8 @@ export function openTelemetry(db: Kysely<Tables>): Telemetry {
         ...(units !== null && { units: JSON.parse(units) }),
       }))
     },
-    async senderDays(endpoint, counted, day) {
-      const rows = await ofVersion(db, endpoint, counted, `${day}T`, `${day}U`)
+    async senderDays(endpoint, counted, since, until) {
+      const rows = await ofVersion(db, endpoint, counted, since, until)
         .select((select) => [
           select.fn.min('tier').as('tier'),
           select.fn.min('device').as('device'),

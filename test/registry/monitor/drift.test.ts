@@ -9,7 +9,7 @@ import { type Monitor, monitorBody } from '../../../runtime/contract/monitor.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
 import { recompute } from '../../../runtime/drift/report.ts'
 import { openRandom } from '../../runtime/drift/random.ts'
-import { countRows, type SentRow, senderOf } from './senders.ts'
+import { countRows, observedDays, type SentRow, senderOf } from './senders.ts'
 
 const began = Date.parse('2026-11-24T00:00:00Z')
 const hour = 3600_000
@@ -31,7 +31,7 @@ async function report(
     monitor: monitorOf(changes),
     counted,
     spec,
-    rows: countRows(spec, rows, device),
+    days: observedDays(spec, countRows(spec, rows, device)),
     first: { from: began, isCut: false },
     now: last + hour,
   })

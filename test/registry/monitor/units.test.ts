@@ -8,7 +8,7 @@ import { openUnitDay } from '../../../runtime/pairs.ts'
 import { openProfile } from '../../../runtime/profile.ts'
 import { bucket } from '../../../runtime/schemes.ts'
 import { draw } from './fixture.ts'
-import { countRows, senderOf } from './senders.ts'
+import { countRows, observedDays, senderOf } from './senders.ts'
 
 const began = Date.parse('2026-11-24T00:00:00Z')
 const hour = 3600_000
@@ -73,7 +73,7 @@ async function report(rows: readonly SenderCounts[]) {
     monitor: { name: 'default', ...monitorBody.parse({ season: 'none' }) } satisfies Monitor,
     counted: { deployment: 'blue', version: 1, spec: `sha256:${'0'.repeat(64)}` },
     spec,
-    rows,
+    days: observedDays(spec, rows),
     first: { from: began, isCut: false },
     now: began + 5 * hour,
   })

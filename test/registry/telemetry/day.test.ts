@@ -43,9 +43,9 @@ function countedBy(sender: string, at: number, cells: number[], tier: SenderCoun
 /** Spans of a day's rows, which the store gives in the order of their windows. */
 function spansOf(rows: readonly SenderCounts[], spanMs: number, facts: DayFacts = dayFacts(senderDays(rows))) {
   const counter = openFeatureCounter('counts', feature, facts)
-  const place = openPlacing(facts, spanMs)
+  const placing = openPlacing(facts, spanMs)
   for (const each of rows.toSorted((a, b) => (a.window < b.window ? -1 : 1))) {
-    const placed = place(each)
+    const placed = placing.place(each)
     if (placed !== undefined) counter.add(placed)
   }
   return counter.spans()

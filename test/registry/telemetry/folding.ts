@@ -84,7 +84,7 @@ export async function openFolding(): Promise<Folding> {
     store,
     async report(at, changes = {}) {
       const monitor: Monitor = { name: 'default', ...monitorBody.parse({ season: 'none', ...changes }) }
-      const seen = await observe(store, 'e', counted, monitor, began, at)
+      const seen = await observe(store, { endpoint: 'e', counted, spec, monitor, deployedAt: began, at })
       return await driftReport({ endpoint: 'e', monitor, counted, spec, ...seen, now: at })
     },
     async [Symbol.asyncDispose]() {
