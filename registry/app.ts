@@ -11,6 +11,7 @@ import { driftPageRoutes } from './drift-page/routes.ts'
 import { planRoutes } from './endpoints/plan-routes.ts'
 import { endpointRoutes } from './endpoints/routes.ts'
 import { eventRoutes } from './events/routes.ts'
+import { exportRoutes } from './export/routes.ts'
 import { garbageRoutes } from './garbage/routes.ts'
 import { jsonBody } from './http/body.ts'
 import { crossOrigin } from './http/cross-origin.ts'
@@ -78,6 +79,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   telemetryRoutes(app, services)
   monitorRoutes(app, services)
   driftPageRoutes(app, services)
+  exportRoutes(app, services)
   performanceRoutes(app, services)
   rolloutRoutes(app, services)
   eventRoutes(app, services)

@@ -11,7 +11,10 @@ const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   runtime: { folders: ['runtime'], packages: /^(zod|jose)$/ },
   'runtime/providers': { folders: ['runtime'], packages: /^(node:.*|onnxruntime-(node|web(\/wasm)?))$/ },
   browser: { folders: ['runtime', 'browser'], packages: /^(comlink|idb|onnxruntime-web\/.*|virtual:.*)$/ },
-  registry: { folders: ['runtime', 'registry'], packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely|pino)$/ },
+  registry: {
+    folders: ['runtime', 'registry'],
+    packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely|pino|hyparquet-writer)$/,
+  },
   server: {
     folders: ['runtime', 'server'],
     packages:

@@ -91,6 +91,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/alarms', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/drift', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/drift.html', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/export.parquet', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/attribution', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/performance', role: 'reader' },
   { method: 'GET', path: '/api/v1/events', role: 'reader', ...scoped },

@@ -1,0 +1,39 @@
+/** What is stored of an endpoint, piece by piece, for tools that read tables. */
+import type { Source, Tier } from './days.ts'
+
+/** What one sender counted in one minute. */
+export interface ReportedProfile extends Source {
+  deployment: string
+  version: number
+  /** Digest; empty where there is none. */
+  spec: string
+  tier: Tier
+  counts: Record<string, number[]>
+  outputs: Record<string, number[]>
+}
+
+/** A unit that a deployment answered on a day. */
+export interface ExposedUnit {
+  unit: string
+  day: string
+  deployment: string
+  at: string
+  prediction?: { version: number; spec: string; cells: number[] }
+}
+
+/** Where the page before ended. */
+export type ExposedPlace = Pick<ExposedUnit, 'unit' | 'day' | 'deployment'>
+
+export interface Span {
+  /** RFC 3339: from, included, to, excluded. */
+  from: string
+  to: string
+}
+
+export interface Exports {
+  /** Minutes that have reports, in order. */
+  minutes(endpoint: string, span: Span): Promise<string[]>
+  profiles(endpoint: string, minute: string): Promise<ReportedProfile[]>
+  /** In order of unit, day and deployment. */
+  exposures(endpoint: string, page: Span & { after?: ExposedPlace | undefined; limit: number }): Promise<ExposedUnit[]>
+}
