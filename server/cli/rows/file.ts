@@ -3,7 +3,6 @@ import { open } from 'node:fs/promises'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { openCsv } from './csv.ts'
 import { openJsonLines } from './json-lines.ts'
-import { openParquet } from './parquet.ts'
 
 /** Cells by column: text in CSV, what JSON and Parquet have in theirs. */
 export type Row = Readonly<Record<string, unknown>>
@@ -26,7 +25,11 @@ export interface RowFile {
  */
 export async function openRowFile(path: string): Promise<RowFile> {
   const start = await readStart(path)
-  if (start.startsWith('PAR1')) return await openParquet(path)
+  if (start.startsWith('PAR1')) {
+    // Few commands read Parquet, and all would wait for it.
+    const { openParquet } = await import('./parquet.ts')
+    return await openParquet(path)
+  }
   return start.trimStart().startsWith('{') ? openJsonLines(path) : await openCsv(path)
 }
 

@@ -1,16 +1,19 @@
 /** Rows of a Parquet file, one row group in memory at a time, column by column. */
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Row, RowFile } from './file.ts'
 
 const batchRows = 1024
 
+// Node has it from 22.15 on.
+const { zstdDecompressSync }: Partial<typeof zlib> = zlib
+
 /** Snappy, the usual one, is the library's own. */
 const compressors: Compressors = {
-  GZIP: (bytes) => gunzipSync(bytes),
-  BROTLI: (bytes) => brotliDecompressSync(bytes),
-  ZSTD: (bytes) => zstdDecompressSync(bytes),
+  GZIP: (bytes) => zlib.gunzipSync(bytes),
+  BROTLI: (bytes) => zlib.brotliDecompressSync(bytes),
+  ...(zstdDecompressSync && { ZSTD: (bytes) => zstdDecompressSync(bytes) }),
 }
 
 /** Nested columns are no numbers and no categories: their cells are refused where they are asked for. */
