@@ -75,6 +75,7 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
   }
   const found = { features: await report('counts', features), outputs: await report('outputs', outputs) }
   const counts = days.flatMap(({ rows }) => rows)
+  const untrusted = facts.reduce((sum, day) => sum + (day.untrusted ?? 0), 0)
   return {
     endpoint,
     monitor,
@@ -86,6 +87,7 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
     clustering,
     windows: grid.windows,
     rows: counts.reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0),
+    ...(untrusted > 0 && { untrusted }),
     senders: facts.reduce((sum, { senders }) => sum + senders, 0),
     verdict: verdictOfAll([...found.features, ...found.outputs]),
     ...found,

@@ -49,6 +49,8 @@ export interface DayFacts {
   silentServers: number
   /** Those that told units, which share them. */
   unitHosts: number
+  /** Rows that are anyone's word; absent where there are none. */
+  untrusted?: number
   /** Most rows of one page that count; absent where there are few pages. */
   pageRows?: number
 }

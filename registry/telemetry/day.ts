@@ -26,17 +26,20 @@ export interface FeatureCounter {
 const leastTold = 0.9
 /** With fewer pages a day, one is more than a hundredth of them. */
 const leastPages = 100
-/** How many times the median page's rows of a day another's count. */
+/** How many times the median page's rows of a day another's count, at most; at least half of that. */
 const mostMedians = 4
 
 export function dayFacts(senders: readonly SenderDay[]): DayFacts {
   const pages = senders.filter(({ tier }) => tier === 'page').map(({ rows }) => rows)
   const servers = senders.filter(({ device }) => device === 'server' || device === 'edge')
+  const pageRows = pages.length < leastPages ? undefined : mostMedians * powerBelow(median(pages))
+  const untrusted = pages.reduce((sum, rows) => sum + Math.min(rows, pageRows ?? rows), 0)
   return {
     senders: senders.length,
     silentServers: servers.filter(({ rows, told }) => told < leastTold * rows).length,
     unitHosts: senders.filter(({ told }) => told > 0).length,
-    ...(pages.length >= leastPages && { pageRows: mostMedians * median(pages) }),
+    ...(untrusted > 0 && { untrusted }),
+    ...(pageRows !== undefined && { pageRows }),
   }
 }
 
@@ -177,6 +180,11 @@ function scaled(row: SenderCounts, rows: number): SenderCounts {
       ]),
     )
   return { ...row, rows, counts: scale(row.counts), outputs: scale(row.outputs) }
+}
+
+// The median moves with every report, and with it all that was counted of the day.
+function powerBelow(value: number): number {
+  return value < 1 ? 1 : 2 ** Math.floor(Math.log2(value))
 }
 
 /** The lower of two in the middle. */

@@ -147,7 +147,9 @@ export const driftReport = z.object({
   /** Of the monitor's `window`, or of its `block` where the clusters are windows. */
   windows: count,
   rows: count,
-  /** Different ones. */
+  /** Rows that page tokens reported, which anyone can read in a page; absent where there are none. */
+  untrusted: count.optional(),
+  /** Different ones of each UTC day. */
   senders: count,
   /**
    * Whose rows may be alike: a sender's of one day; those of one unit on one day, where servers told them apart; or, where

@@ -67,7 +67,7 @@ function onServers(rows: readonly UnitRow[], host: (row: number) => number, tell
   return [...reports.values()].map((read) => read())
 }
 
-async function report(rows: readonly SenderCounts[]) {
+async function report(rows: readonly SenderCounts[], now = began + 24 * hour) {
   return await driftReport({
     endpoint: 'e',
     monitor: { name: 'default', ...monitorBody.parse({ season: 'none' }) } satisfies Monitor,
@@ -75,7 +75,7 @@ async function report(rows: readonly SenderCounts[]) {
     spec,
     days: observedDays(spec, rows),
     first: { from: began, isCut: false },
-    now: began + 5 * hour,
+    now,
   })
 }
 
@@ -131,5 +131,46 @@ describe('a drift report on a server that told its units', () => {
     const rows = visits(50, 8, 0)
     const { features } = await report(onServers(rows, () => 1))
     expect(features[0]).toMatchObject({ verdict: 'insufficient', lack: { what: 'units', count: 3 } })
+  })
+})
+
+describe('TE-08: pages that lie', () => {
+  const hourOf = (i: number) => new Date(began + (i % 24) * hour).toISOString()
+  const counts = (seed: number, shift: number) =>
+    countRows(
+      spec,
+      draw(5000, seed, shift).map((row, i) => ({ ...row, sender: `page ${i % 1000}`, window: hourOf(i % 1000) })),
+    ).map((each) => ({ ...each, tier: 'page' as const }))
+  /** One in a hundred sends a million rows at the end of the range. */
+  const lying = (rows: readonly SenderCounts[]) =>
+    rows.map((row, i) => {
+      if (i % 100 !== 0) return row
+      const far = (cells: readonly number[] = []) => cells.map((_, at) => (at === cells.length - 6 ? 1_000_000 : 0))
+      const all = (cells: Readonly<Record<string, number[]>>) =>
+        Object.fromEntries(Object.entries(cells).map(([name, own]) => [name, far(own)]))
+      return { ...row, rows: 1_000_000, counts: all(row.counts), outputs: all(row.outputs) }
+    })
+
+  test('make no drift where one in a hundred does, hide none, and are told apart', async () => {
+    const calm = await report(lying(counts(2, 0)))
+    const moved = await report(lying(counts(3, 0.4)))
+    expect(calm.verdict).not.toBe('drift')
+    expect(calm.untrusted).toBe(calm.rows)
+    expect(moved.features.map(({ verdict }) => verdict)).toEqual(['drift', expect.not.stringMatching(/^drift$/)])
+  })
+
+  test('make drift where one in twenty does so for a week, each no more than a busy page', async () => {
+    const week = Array.from({ length: 7 }, (_, day) =>
+      counts(10 + day, 0).map((row, i) => {
+        const window = new Date(Date.parse(row.window) + day * 24 * hour).toISOString()
+        if (i % 20 > 0) return { ...row, window }
+        const { a = [] } = row.counts
+        const far = a.map((_, at) => (at === a.length - 7 ? 20 : 0))
+        return { ...row, window, rows: 20, counts: { ...row.counts, a: far } }
+      }),
+    ).flat()
+    const found = await report(week, began + 7 * 24 * hour)
+    expect(found.features.map(({ verdict }) => verdict)).toEqual(['drift', expect.not.stringMatching(/^drift$/)])
+    expect(found.untrusted).toBe(found.rows)
   })
 })

@@ -30,11 +30,12 @@ describe('a day that is folded', () => {
           const arrived = all.filter((each) => sent.includes(each))
           await using folded = await openFolding()
           await using whole = await openFolding()
-          const half = Math.ceil(sent.length / 2)
-          await folded.store.telemetry.fold(sent.slice(0, half).map(reportOf))
-          await foldDays(folded.store, began + days * day + 2 * hour)
-          // Late for days that are folded.
-          await folded.store.telemetry.fold(sent.slice(half).map(reportOf))
+          // Read in between, so that what is remembered of settled windows is put to the test; then comes what is late.
+          for (let at = 0; at < sent.length; at += 10) {
+            await folded.store.telemetry.fold(sent.slice(at, at + 10).map(reportOf))
+            if (at % 20 === 0) await folded.report(last)
+            if (at === 20) await foldDays(folded.store, began + days * day + 2 * hour)
+          }
           await whole.store.telemetry.fold(arrived.map(reportOf))
           const want = await whole.report(last)
           expect(await folded.report(last)).toEqual(want)
