@@ -89,7 +89,7 @@ export async function failStep(spare: Spare, seed: number, step: number): Promis
   })
 }
 
-async function inFolder<T>(use: (dataDir: string) => Promise<T>): Promise<T> {
+export async function inFolder<T>(use: (dataDir: string) => Promise<T>): Promise<T> {
   // In memory where there is such a folder: a killed process leaves the page cache as it is on any file system.
   const dataDir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'selvedge-crash-'))
   try {
@@ -100,7 +100,7 @@ async function inFolder<T>(use: (dataDir: string) => Promise<T>): Promise<T> {
 }
 
 /** Undefined where it died before it listened. */
-async function openIn({ child, loaded }: Spare, dataDir: string, kill?: KillPoint): Promise<Send | undefined> {
+export async function openIn({ child, loaded }: Spare, dataDir: string, kill?: KillPoint): Promise<Send | undefined> {
   await loaded
   child.send({ open: { dataDir, kill } } satisfies ToChild)
   const message = await messageOf(child)
@@ -137,7 +137,7 @@ async function demandGone(child: ChildProcess, thrown: unknown): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGKILL')
   await once(child, 'exit')

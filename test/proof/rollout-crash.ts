@@ -1,0 +1,42 @@
+/**
+ * Proof of F-03: a registry is killed before and after every durable step by which it moves a rollout, 200 times or more,
+ * while four hosts read its plan as often as they can: each reads the old split or the new one, never a blend, never an
+ * older one after a newer; started again, the rollout goes on where it was. `node test/proof/rollout-crash.ts [kills]`
+ */
+import { type Spare, spawnSpare } from '../registry/crash/crash.ts'
+import type { KillPoint } from '../registry/crash/steps.ts'
+import { countRolloutSteps, crashRollout, openTemplate } from '../registry/rollouts/crash.ts'
+
+const least = Number(process.argv[2] ?? '200')
+
+let spare: Spare | undefined
+const take = (): Spare => {
+  const taken = spare ?? spawnSpare()
+  spare = spawnSpare()
+  return taken
+}
+
+const began = performance.now()
+await using template = await openTemplate()
+const { first, last } = await countRolloutSteps(template.dataDir, take())
+const points: KillPoint[] = []
+while (points.length < least) {
+  for (let step = first; step <= last; step++)
+    for (const when of ['before', 'after'] as const) points.push({ step, when })
+}
+let reads = 0
+const failures: string[] = []
+for (const kill of points) {
+  try {
+    reads += await crashRollout(template.dataDir, take(), kill)
+  } catch (thrown) {
+    failures.push(`killed ${kill.when} step ${kill.step}: ${thrown instanceof Error ? thrown.message : thrown}`)
+  }
+}
+spare?.child.kill('SIGKILL')
+console.log(`durable steps of a rollout over two splits: ${last - first + 1}`)
+console.log(`kills: ${points.length}, each followed by a start and the rest of the rollout; plans read: ${reads}`)
+console.log(`broken promises: ${failures.length}`)
+for (const failure of failures.slice(0, 20)) console.log(failure)
+console.log(`took ${((performance.now() - began) / 60_000).toFixed(0)} min`)
+process.exitCode = failures.length === 0 ? 0 : 1

@@ -1,0 +1,116 @@
+/** Crashes and partitions of what moves a rollout. The whole of F-03 is in `npm run proof`. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { lookOnce } from '../../../registry/rollouts/watch.ts'
+import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
+import type { Store } from '../../../registry/store/store.ts'
+import { inFolder, type Spare, spawnSpare } from '../crash/crash.ts'
+import type { KillPoint } from '../crash/steps.ts'
+import { countRolloutSteps, crashRollout, openTemplate, resume } from './crash.ts'
+
+let spare: Spare | undefined
+const children: ChildProcess[] = []
+
+afterEach(() => {
+  for (const child of [...children.splice(0), ...(spare ? [spare.child] : [])]) child.kill('SIGKILL')
+  spare = undefined
+})
+
+function take(): Spare {
+  const taken = spare ?? spawnSpare()
+  spare = spawnSpare()
+  return taken
+}
+
+test('F-03 hosts read the old split or the new one around a registry that is killed at any step of a rollout', {
+  timeout: 300_000,
+}, async () => {
+  await using template = await openTemplate()
+  const { first, last } = await countRolloutSteps(template.dataDir, take())
+  expect(last - first).toBeGreaterThan(15)
+  const points = fc.sample(
+    fc.record<KillPoint>({ step: fc.integer({ min: first, max: last }), when: fc.constantFrom('before', 'after') }),
+    { numRuns: 8, seed: 3 },
+  )
+  let reads = 0
+  for (const kill of points) {
+    reads += await crashRollout(template.dataDir, take(), kill).catch((cause: unknown) => {
+      throw new Error(`killed ${kill.when} step ${kill.step} of ${first} to ${last}`, { cause })
+    })
+  }
+  expect(reads).toBeGreaterThan(200)
+})
+
+async function historyOf(store: Store): Promise<[string, number][]> {
+  return (await store.rollouts.history('1')).map(({ action, percent }) => [action, percent])
+}
+
+const whole = [
+  ['started', 10],
+  ['paused', 10],
+  ['advanced', 50],
+  ['completed', 100],
+]
+
+describe('two registries on one database', () => {
+  test('do not both move a rollout, though both decided to', async () => {
+    await using template = await openTemplate()
+    await inFolder(async (folder) => {
+      cpSync(template.dataDir, folder, { recursive: true })
+      resume(folder)
+      const [slow, quick] = [1, 2].map(() => openSqliteStore(join(folder, 'registry.db'))) as [Store, Store]
+      try {
+        for (const at of [60_000, 120_000]) {
+          const options = { changed: () => undefined, now: () => Date.now() + at, log: () => undefined }
+          const [rollout] = await slow.rollouts.underWay()
+          if (rollout === undefined) throw new Error('it is over')
+          // The slow one has decided before the quick one writes, and writes after it.
+          const change: Store['rollouts']['change'] = async (...args) => {
+            expect(await lookOnce({ ...options, store: quick }, rollout)).toBeUndefined()
+            const changed = await slow.rollouts.change(...args)
+            expect(changed).toBeUndefined()
+            return changed
+          }
+          await lookOnce({ ...options, store: { ...slow, rollouts: { ...slow.rollouts, change } } }, rollout)
+        }
+        expect(await historyOf(quick)).toEqual(whole)
+        expect((await quick.rollouts.rollout('e', '1'))?.state).toBe('completed')
+      } finally {
+        await slow.close()
+        await quick.close()
+      }
+    })
+  })
+
+  test('F-07 of which one stands still for a while leave one history without a gap', { timeout: 60_000 }, async () => {
+    await using template = await openTemplate()
+    await inFolder(async (folder) => {
+      cpSync(template.dataDir, folder, { recursive: true })
+      const file = join(folder, 'registry.db')
+      const watchers = [1, 2].map(() =>
+        fork(new URL('./watch-child.ts', import.meta.url), [file], { execArgv: ['--no-warnings'] }),
+      )
+      children.push(...watchers)
+      await Promise.all(watchers.map((child) => once(child, 'message')))
+      resume(folder)
+      watchers[0]?.kill('SIGSTOP')
+      await sleep(3000)
+      watchers[0]?.kill('SIGCONT')
+      const store = openSqliteStore(file)
+      try {
+        await expect.poll(async () => (await store.rollouts.underWay()).length, { timeout: 30_000 }).toBe(0)
+        expect(await historyOf(store)).toEqual(whole)
+        const events = await store.events.events({ after: 0, limit: 100 })
+        const told = events.map(({ type }) => type).filter((type) => type.startsWith('rollout.'))
+        expect(told).toEqual(['rollout.advanced', 'rollout.completed'])
+      } finally {
+        await store.close()
+      }
+    })
+  })
+})
