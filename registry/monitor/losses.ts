@@ -53,10 +53,11 @@ export async function judgedBy(
             const loss = judge.loss(answered(row, outcome), metric)
             return loss === undefined ? [] : [{ loss, rows: 1 }]
           }),
+          worstOf(metric),
         )
   if (baseline !== undefined) return { judge, metric, baseline, outcome }
   const where = monitor.baseline === 'training' ? 'the baseline' : 'that span'
-  return { why: `${where} of deployment ${deployment.name} has no outcomes` }
+  return { why: `${where} of deployment ${deployment.name} has too few outcomes` }
 }
 
 /** @param at - ms since 1970 */
@@ -162,5 +163,10 @@ function baselineOfSpec({ outputs }: ProfileSpec, metric: Metric): Baseline | un
         { loss: lossAt(false), rows: cell.negatives },
       ]
     }),
+    worstOf(metric),
   )
+}
+
+function worstOf(metric: Metric): number {
+  return metric === 'accuracy' ? 1 : 0
 }

@@ -20,7 +20,7 @@ export const performanceReport = z.object({
   verdict: outcome,
   lack: lack.optional(),
   block,
-  /** Loss of one row in the baseline: 1 for a wrong class, nats, distance. */
+  /** Loss of one row in the baseline, of which two more are taken to be the worst: 1 for a wrong class, nats, distance. */
   baseline: z.object({ mean: z.number(), deviation: z.number(), rows: count }),
   /** The loss in the block, in standard deviations of the baseline; better than the baseline is 0. */
   loss: directionDrift,

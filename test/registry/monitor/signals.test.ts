@@ -93,7 +93,7 @@ describe('a monitor of performance', () => {
     await using fixture = await openJudged(blind, clock)
     await tell(fixture, blind, housesOf(3000, 2), ({ isPositive }) => isPositive)
     const baseline = { from: '2026-11-24T10:00:00Z', to: '2026-11-24T10:01:00Z' }
-    expect((await put(fixture, 'worth', watching))[1]).toContain('the baseline of deployment blue has no outcomes')
+    expect((await put(fixture, 'worth', watching))[1]).toContain('the baseline of deployment blue has too few outcomes')
     expect(await put(fixture, 'worth', { ...watching, baseline })).toEqual([201, undefined])
     clock.now = at + 2 * minute
     expect(performanceReport.parse(await report(fixture, 'worth'))).toMatchObject({ baseline: { rows: 3000 } })
@@ -105,7 +105,7 @@ describe('a monitor of performance', () => {
     expect(await why({ outcome: undefined })).toContain('it names no outcome')
     expect(await why({ metric: 'mae' })).toContain('has no mae, but accuracy and log_loss')
     const baseline = { from: '2026-11-23T10:00:00Z', to: '2026-11-24T10:01:00Z' }
-    expect(await why({ baseline })).toContain('that span of deployment blue has no outcomes')
+    expect(await why({ baseline })).toContain('that span of deployment blue has too few outcomes')
     expect(await why({ signal: 'drift', baseline })).toContain('baseline of performance alone')
     expect((await fixture.request(`${path}/monitors/worth`)).status).toBe(404)
   })
