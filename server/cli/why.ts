@@ -58,7 +58,11 @@ export function renderReport(report: DriftReport): string {
   const isServer = clustering === 'windows'
   const window = isServer ? monitor.block : monitor.window
   // Nothing in the rows tells early that it is broken, so it stands beside every verdict.
-  const promise = isServer ? `: servers, whose rows ${window} apart are taken to be unrelated` : ''
+  const promise = isServer
+    ? `: servers, whose rows ${window} apart are taken to be unrelated`
+    : clustering === 'units'
+      ? ", which told whose rows are one unit's"
+      : ''
   const head = [
     `${endpoint}/${deployment}, version ${version}: ${words[verdict]}`,
     `monitor ${monitor.name}: ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window} since ${from}, season ${monitor.season}, alpha ${monitor.alpha}`,
