@@ -20,7 +20,7 @@ export interface Followed {
 }
 
 /** The monitor as a whole, which is in alarm while any of its parts is. */
-const whole = ''
+export const whole = ''
 
 /**
  * @param before - states of the same monitor and deployment; those of another version, and of parts that are no longer
@@ -51,6 +51,16 @@ export function follow(before: readonly AlarmState[], seen: Seen): Followed {
   const cleared = past.filter((part) => !alarms.includes(part) || !carried.includes(part))
   const detected = alarms.filter((part) => !carried.includes(part))
   return { states, events: [...event('cleared', cleared), ...event('detected', detected)] }
+}
+
+/** What is told of states whose version is no longer served: an alarm that nobody looks at any more is over. */
+export function end(states: readonly AlarmState[], signal: Monitor['signal'], at: string): NewEvent[] {
+  const [first] = states
+  const changed = namesOf(states)
+  if (first === undefined || changed.length === 0) return []
+  const { endpoint, monitor, deployment, version } = first
+  const data = { monitor, deployment, version, changed, alarms: [] }
+  return [{ type: `${signal}.cleared`, at, about: { endpoint }, subject: monitor, data }]
 }
 
 function namesOf(states: readonly AlarmState[]): string[] {

@@ -4,10 +4,10 @@ import { durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
 import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EndpointState, Store } from '../store/store.ts'
-import { follow } from './alarms.ts'
+import { end, follow, whole } from './alarms.ts'
 import { attributionOf } from './attribution.ts'
 import { partsOf, reportAt } from './reports.ts'
-import { monitorsOf, type Watched, watchedOf } from './watched.ts'
+import { monitorsOf, theDefault, type Watched, watchedOf } from './watched.ts'
 
 export interface Looks {
   /** Settles once no look is under way; none begins from now on. */
@@ -58,6 +58,7 @@ async function lookAtAll(options: LooksOptions, done: Map<string, number>, signa
   try {
     for await (const endpoint of allEndpoints(options.store)) {
       const watched = await watchedOf(options.store, endpoint)
+      await endGone(options, endpoint)
       for (const monitor of await monitorsOf(options.store, endpoint, watched)) {
         for (const each of watched) {
           if (signal.aborted) return
@@ -67,6 +68,18 @@ async function lookAtAll(options: LooksOptions, done: Map<string, number>, signa
     }
   } catch (thrown) {
     options.log({ level: 'error', event: 'monitors not looked at', cause: String(thrown) })
+  }
+}
+
+async function endGone({ store, now }: LooksOptions, endpoint: EndpointState): Promise<void> {
+  const wholes = (await store.looks.states(endpoint.name)).filter(({ part }) => part === whole)
+  for (const { monitor: name, deployment, version } of wholes) {
+    const isServed = endpoint.deployments.some((each) => each.name === deployment && each.version === version)
+    if (isServed) continue
+    const { signal } = (await store.monitors.monitor(endpoint.name, name)) ?? theDefault
+    const at = new Date(now()).toISOString()
+    const looked = { endpoint: endpoint.name, monitor: name, deployment, version }
+    await store.looks.end(looked, (states) => end(states, signal, at))
   }
 }
 

@@ -6,7 +6,7 @@ import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile
 import type { Counted, DayFacts, Side, Span } from '../store/days.ts'
 import type { Store } from '../store/store.ts'
 import { type FeatureCounter, openFeatureCounter, openPlacing, type Placing } from '../telemetry/day.ts'
-import { dayMs, hourMs } from '../telemetry/fold.ts'
+import { dayMs, hourMs, mostAtOnce } from '../telemetry/fold.ts'
 import type { DayCounts } from './drift.ts'
 
 export interface OpenDay {
@@ -39,8 +39,6 @@ interface Remembered {
 /** Nearly all hosts have reported a window by then. */
 const settledMs = 5 * 60_000
 const mostDays = 8
-/** Senders times features that are counted at once: 13 numbers each. */
-const mostAtOnce = 600_000
 
 // A store is open as long as its registry.
 const remembered = new WeakMap<Store, Map<string, Remembered>>()

@@ -39,6 +39,8 @@ export interface Looks {
     look: Look,
     rule: (before: readonly AlarmState[]) => { states: AlarmState[]; events: NewEvent[] },
   ): Promise<boolean>
+  /** States of a version that a deployment no longer serves end, with the events that follow. */
+  end(looked: Looked & { version: number }, rule: (before: readonly AlarmState[]) => NewEvent[]): Promise<void>
   /** The last one, or the last that was not after a moment. */
   last(looked: Looked, at?: string): Promise<PastLook | undefined>
   /** The newest first. */

@@ -32,6 +32,17 @@ export function openLooks(db: Kysely<Tables>): Looks {
         return true
       })
     },
+    async end({ version, ...looked }, rule) {
+      await db.transaction().execute(async (tx) => {
+        const number = await numberOf(tx, looked.endpoint)
+        const states = await selectStates(tx, looked.endpoint, looked)
+        const ended = states.filter((state) => state.version === version)
+        if (number === undefined || ended.length === 0) return
+        const left = states.filter((state) => state.version !== version)
+        await replaceStates(tx, looked, number, left)
+        for (const event of rule(ended)) await appendEvent(tx, event)
+      })
+    },
     async last(looked, at) {
       let query = selectLooks(db, looked).orderBy('at', 'desc').limit(1)
       if (at !== undefined) query = query.where('at', '<=', at)

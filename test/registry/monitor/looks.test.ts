@@ -105,6 +105,18 @@ describe('a monitor', () => {
     expect(await looks(fixture)).toEqual([])
   })
 
+  test('ends its alarm with the deployment that it was about', async () => {
+    await using fixture = await openSeen()
+    await sendJson(fixture, 'PUT', `${path}/deployments/green`, { model: 'm', version: 1 })
+    await sendJson(fixture, 'PUT', `${path}/traffic`, { split: { green: 100 } }, { 'if-match': '*' })
+    await fixture.request(`${path}/deployments/blue`, { method: 'DELETE' })
+    await fixture.restart()
+    await expect
+      .poll(async () => (await events(fixture)).map(({ type }) => type))
+      .toEqual(['drift.detected', 'drift.cleared'])
+    expect(await items(fixture, `${path}/alarms`)).toEqual([])
+  })
+
   test('is looked at when a minute is over while the registry runs', async () => {
     const clock = { now: at }
     await using fixture = await openMonitored(clock)
