@@ -80,6 +80,9 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
   const windows = new Map<string, Window>()
   const todays = new Map<string, Today>()
   const changesSent = new WeakMap<WindowCounts, number>()
+  // A page is one unit, and its rows of a day are one cluster without a word of it, unless it turns out to serve several.
+  let isShared = device === 'server' || device === 'edge'
+  let firstUnit: string | undefined
   let waiting: (() => void)[] = []
   let dropped = 0
   let latest = ''
@@ -116,9 +119,8 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     return cell
   }
 
-  // A page is one unit: its rows of a day are one cluster without a word of it.
   function todayOf(key: string, { spec }: Source): UnitDay | undefined {
-    if (spec === undefined || (device !== 'server' && device !== 'edge')) return undefined
+    if (spec === undefined) return undefined
     const day = latest.slice(0, 10)
     const held = todays.get(key)
     if (held?.day === day) return held.units
@@ -138,7 +140,7 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
 
   function read(start: string, window: Window | undefined): WindowCounts {
     const cells = [...(window?.cells.values() ?? [])]
-    const counts = { window: start, profiles: cells.map((cell) => report(cell, device)) }
+    const counts = { window: start, profiles: cells.map((cell) => report(cell, device, isShared)) }
     changesSent.set(counts, window?.changes ?? 0)
     return counts
   }
@@ -151,6 +153,8 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     answered(source, rows, latencyMs, unit) {
       const cell = changedCell(source)
       const { profile, units } = cell
+      firstUnit ??= unit
+      isShared ||= unit !== undefined && unit !== firstUnit
       cell.rows += rows.length
       let cells: number[] | undefined
       for (const row of rows) {
@@ -211,6 +215,7 @@ function openCell(source: Source, day: UnitDay | undefined): Cell {
 function report(
   { source, profile, units, rows, latency, errors }: Cell,
   device: ProfileReport['device'],
+  isShared: boolean,
 ): ProfileReport {
   const counted = profile?.counts()
   return {
@@ -224,7 +229,7 @@ function report(
     counts: counted?.counts ?? {},
     outputs: counted?.outputs ?? {},
     // Where no caller told a unit, the rows are as those of a page.
-    ...(units && units.pairs.rows > 0 && { units: units.day.read(units.pairs) }),
+    ...(isShared && units && units.pairs.rows > 0 && { units: units.day.read(units.pairs) }),
     latency: [...latency],
     errors: { ...errors },
   }

@@ -2,6 +2,7 @@
 import { connect, type PageConnection, SelvedgeError } from '../client.ts'
 import '../progress.ts'
 import type { SelvedgeProgress } from '../progress.ts'
+import { openDriftPanel } from './drift.ts'
 import { openPad } from './pad.ts'
 import { clearAnswer, element, showAnswer, showBusy, showEvent, showState, showStatus } from './panel.ts'
 
@@ -93,6 +94,7 @@ async function start(): Promise<void> {
   })
   toggle('invert')
   toggle('noise')
+  openDriftPanel(async () => (await credentials()).key)
   await join()
   await watch()
 }

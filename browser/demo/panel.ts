@@ -112,7 +112,7 @@ function showPairs(list: HTMLElement, pairs: Record<string, string>): void {
   )
 }
 
-function make(tag: string, className?: string, text?: string): HTMLElement {
+export function make(tag: string, className?: string, text?: string): HTMLElement {
   const made = document.createElement(tag)
   if (className !== undefined) made.className = className
   if (text !== undefined) made.textContent = text

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { profileSpec } from '../../runtime/contract/profile-spec.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { readSamples, type Sample } from '../demo/sample.ts'
+import { request } from './answers.ts'
 import type { Context } from './context.ts'
 import { demoFolder, demoPageFolder } from './servers.ts'
 import { pushVersion } from './version/push.ts'
@@ -56,15 +57,32 @@ async function readList(folder: string): Promise<Sample[]> {
 async function serveSamples(context: Context<unknown>, endpoint: string, samples: readonly Sample[]) {
   const { client } = context
   const known = (await client.endpoints()).find(({ name }) => name === endpoint)
-  for (const [i, { model, folder: name, tags, why }] of samples.entries()) {
-    const { version } = await pushVersion(context, model, [join(folder, name)], { tags, why })
+  for (const [i, { model, folder: name, rows, tags, why }] of samples.entries()) {
+    const files = [join(folder, name), ...(rows === undefined ? [] : [join(folder, rows)])]
+    const { version } = await pushVersion(context, model, files, { tags, why })
     const deployment = deploymentNames[i] ?? `v${version}`
     if (known?.deployments.some((each) => each.name === deployment)) continue
     await client.putDeployment(endpoint, deployment, { model, version })
   }
-  if (known !== undefined || samples.length !== 2) return
+  if (known !== undefined) return
+  if (samples.some(({ rows }) => rows !== undefined)) await putMonitor(context, endpoint)
+  if (samples.length !== 2) return
   const { traffic, etag } = await client.traffic(endpoint)
   await client.putTraffic(endpoint, { ...traffic, split: firstSplit }, etag)
+}
+
+/**
+ * What the demo page's panel of drift asks: minutes instead of hours, no season, and limits that 258 rows of baseline can
+ * tell from nothing.
+ */
+const quickMonitor = { window: '1m', season: 'none', limits: { location: 0.5, missing: 0.05 } }
+
+async function putMonitor({ registry }: Context<unknown>, endpoint: string): Promise<void> {
+  await request(registry, `api/v1/endpoints/${endpoint}/monitors/default`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(quickMonitor),
+  })
 }
 
 const savedToken = z.object({ id: z.string(), secret: z.string() })

@@ -34,6 +34,8 @@ export function trainPenguins(): Trained {
       version: 1,
       folder: 'penguins-1',
       endpoint: 'penguins',
+      // Of a public domain data set (CC0).
+      rows: 'penguins-rows.json',
       tags: { task: 'tabular-classification', dataset: penguinsDataset },
       why: 'Logistic regression on four measures, island and sex.',
     },

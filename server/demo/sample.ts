@@ -11,6 +11,11 @@ const sample = z.strictObject({
   /** Beside the list: model.onnx, selvedge.json, golden.json, profile.json. */
   folder: z.string().regex(/^[a-z0-9-]+$/),
   endpoint: name,
+  /** Beside the list: rows that the demo page scores again and again. */
+  rows: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/)
+    .optional(),
   tags,
   why: z.string(),
 })

@@ -45,6 +45,8 @@ async function writeSample(folder: string, trained: Trained): Promise<Made> {
   await writeWhole(join(place, 'selvedge.json'), json(description))
   await writeWhole(join(place, 'golden.json'), json(golden))
   await writeWhole(join(place, 'profile.json'), json(profile))
+  // Those of the baseline, so that a page that scores them drifts only where it shifts them.
+  if (sample.rows !== undefined) await writeWhole(join(folder, sample.rows), json(trained.training.records))
   const { accuracy = 0, rows = 0 } = description.provenance?.metrics ?? {}
   return { folder: sample.folder, accuracy, rows, bytes: network.length }
 }
@@ -54,7 +56,11 @@ async function isUpToDate(folder: string, inputs: Digest): Promise<boolean> {
   const list = await readSamples(folder).catch(() => undefined)
   return (
     list?.inputs === inputs &&
-    list.samples.every((sample) => sampleFiles.every((file) => existsSync(join(folder, sample.folder, file))))
+    list.samples.every(
+      ({ folder: name, rows }) =>
+        sampleFiles.every((file) => existsSync(join(folder, name, file))) &&
+        (rows === undefined || existsSync(join(folder, rows))),
+    )
   )
 }
 

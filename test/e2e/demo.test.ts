@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumArguments, chromiumPath } from '../chromium.ts'
-import { startCommand, startedOf } from '../server/cli/command.ts'
+import { runCommand, startCommand, startedOf } from '../server/cli/command.ts'
 
 const noWebGpu = chromiumArguments.filter((argument) => !/webgpu|vulkan|gpu-blocklist/i.test(argument))
 
@@ -23,12 +23,14 @@ describe('the demo page', () => {
   let folder: string
   let up: ChildProcess
   let address: string
+  let registry: string
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'selvedge-demo-page-'))
     const ports = ['--registry-port', '0', '--scoring-port', '0', '--scorers', '1']
     up = startCommand(['up', '--demo', '--json', '--data', join(folder, 'data'), ...ports])
-    const started = (await startedOf(up)) as unknown as { demo: { page: string } }
+    const started = (await startedOf(up)) as unknown as { registry: string; demo: { page: string } }
+    registry = started.registry
     address = started.demo.page
   })
 
@@ -121,7 +123,30 @@ describe('the demo page', () => {
       expect(errors).toEqual([])
     })
   })
+
+  test('a shifted input turns the verdict within a minute, and selvedge why says the same', async () => {
+    await visit(noWebGpu, async (page, errors) => {
+      await page.getByRole('button', { name: 'Score penguins' }).click()
+      await expect.poll(() => verdictOn(page), { timeout: 120_000 }).toBe('no_drift')
+      await page.locator('#drift-shift').fill('2')
+      await expect.poll(() => verdictOn(page), { timeout: 60_000 }).toBe('drift')
+      const { stdout } = await runCommand(['why', 'penguins', '--json'], { env: { SELVEDGE_REGISTRY: registry } })
+      const { verdict, features } = JSON.parse(stdout) as {
+        verdict: string
+        features: { name: string; verdict: string }[]
+      }
+      expect(verdict).toBe('drift')
+      expect(features.filter((each) => each.verdict === 'drift').map(({ name }) => name)).toEqual(['body_mass_g'])
+      expect(await page.locator('#drift-said').textContent()).toContain('All together: drift')
+      expect(errors).toEqual([])
+    })
+  }, 240_000)
 })
+
+/** Of the shifted feature as the panel shows it. */
+async function verdictOn(page: Page): Promise<string | null> {
+  return await page.locator('#drift-verdict').getAttribute('data-verdict')
+}
 
 async function drawOne(page: Page): Promise<void> {
   const box = await page.locator('#pad').boundingBox()

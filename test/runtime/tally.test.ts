@@ -57,6 +57,17 @@ describe('tally', () => {
     expect(page.pending().map(({ profiles }) => profiles[0]?.units)).toEqual([undefined, undefined, undefined])
   })
 
+  test('of a page that scores for several units tells them apart, as a server does', () => {
+    const now = Date.parse('2026-11-24T12:00:00Z')
+    const [server, page] = [openTally('server', () => now), openTally('desktop', () => now)]
+    for (const unit of ['ada', 'ada', 'bob']) {
+      for (const tally of [server, page]) tally.answered(blue, [row(15)], 1, unit)
+    }
+    const told = page.pending()[0]?.profiles[0]?.units
+    expect(told).toMatchObject({ rows: 3, clusters: 2 })
+    expect(told).toEqual(server.pending()[0]?.profiles[0]?.units)
+  })
+
   test('reports a window again, whole, after every change, and not at all without one', () => {
     const tally = openTally('server')
     tally.answered(blue, [row(5)], 1)

@@ -1,4 +1,4 @@
-/** 344 penguins of the Palmer archipelago, from the npm package `vega-datasets` (BSD-3). Read while samples are made, never published. */
+/** 344 penguins of the Palmer archipelago, from the npm package `vega-datasets` (BSD-3), which has it from the Palmer Station LTER (CC0). */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

@@ -1,0 +1,147 @@
+/** The demo page's panel of drift: rows of a baseline scored again and again, one of their features shifted by a slider. */
+import { connect, type PageConnection } from '../client.ts'
+import { element, make } from './panel.ts'
+
+const endpoint = 'penguins'
+const shifted = 'body_mass_g'
+/** Of scoring: some tens of rows a second. */
+const rowEveryMs = 30
+const askEveryMs = 2000
+
+type Row = Readonly<Record<string, unknown>>
+
+/** What the panel shows of the registry's report. */
+interface Report {
+  verdict: Verdict
+  rows: number
+  version: number
+  features: Feature[]
+  outputs: Feature[]
+}
+
+type Verdict = 'drift' | 'no_drift' | 'insufficient'
+
+interface Feature {
+  name: string
+  verdict: Verdict
+  lack?: { what: string; count: number }
+  clusters: number
+  logEvidence: number
+  logThreshold: number
+  directions: { name: string; mean: number; radius?: number; limit: number }[]
+}
+
+const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' }
+
+/** @param key - that plans are signed with */
+export function openDriftPanel(key: () => Promise<string | readonly string[]>): void {
+  const button = element('drift-run')
+  const slider = element('drift-shift') as HTMLInputElement
+  let penguins: PageConnection | undefined
+  let running = false
+  let scored = 0
+
+  slider.addEventListener('input', showShift)
+  button.addEventListener('click', () => void toggle())
+  showShift()
+
+  function showShift(): void {
+    element('drift-by').textContent = `${Number(slider.value).toFixed(1)} standard deviations`
+  }
+
+  async function toggle(): Promise<void> {
+    running = !running
+    button.setAttribute('aria-pressed', String(running))
+    if (!running) return
+    try {
+      const rows = await readRows()
+      // Without a token: on the registry's own machine the page is a host that is known, whose word on units counts.
+      penguins ??= await connect(location.origin, endpoint, { key: await key() })
+      await Promise.all([scoreRows(penguins, rows), ask()])
+    } catch (error) {
+      running = false
+      button.setAttribute('aria-pressed', 'false')
+      element('drift-said').textContent = error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  // Each row is a unit by itself, as if each came from a visitor of its own.
+  async function scoreRows(connection: PageConnection, rows: readonly Row[]): Promise<void> {
+    const deviation = deviationOf(rows)
+    while (running) {
+      const row = rows[Math.floor(Math.random() * rows.length)] ?? {}
+      const value = row[shifted]
+      const moved = typeof value === 'number' ? value + Number(slider.value) * deviation : value
+      await connection.score({ ...row, [shifted]: moved }, { unit: crypto.randomUUID() })
+      element('drift-rows').textContent = String(++scored)
+      await pause(rowEveryMs)
+    }
+  }
+
+  async function ask(): Promise<void> {
+    while (running) {
+      show(await readJson<Report>(`/api/v1/endpoints/${endpoint}/drift`))
+      await pause(askEveryMs)
+    }
+  }
+}
+
+function show({ verdict, rows, features, outputs }: Report): void {
+  const all = [...features, ...outputs]
+  const own = all.find(({ name }) => name === shifted)
+  const said = element('drift-verdict')
+  said.dataset.verdict = own?.verdict ?? 'insufficient'
+  said.textContent = own === undefined ? '' : `${shifted}: ${words[own.verdict]}`
+  const others = all.filter((each) => each.name !== shifted && each.verdict === 'drift').map(({ name }) => name)
+  const also = others.length > 0 ? ` Also drifting: ${others.join(', ')}.` : ''
+  element('drift-said').textContent = `All together: ${words[verdict]}, from ${rows} rows at the registry.${also}`
+  element('drift-numbers').replaceChildren(...(own === undefined ? [] : numbersOf(own)))
+}
+
+function numbersOf({ clusters, logEvidence, logThreshold, directions, lack }: Feature): HTMLElement[] {
+  const location = directions.find(({ name }) => name === 'location')
+  const pairs = {
+    evidence: `${tens(logEvidence)}, an alarm needs ${tens(logThreshold)}`,
+    ...(location && {
+      moved: `${location.mean.toFixed(2)} ± ${location.radius?.toFixed(2) ?? '∞'} standard deviations, limit ${location.limit}`,
+    }),
+    units: String(clusters),
+    ...(lack && { lacks: `${lack.count} ${lack.what}` }),
+  }
+  return Object.entries(pairs).flatMap(([name, value]) => [make('dt', undefined, name), make('dd', undefined, value)])
+}
+
+function tens(log: number): string {
+  return `10^${(log / Math.LN10).toFixed(1)}`
+}
+
+/** The rows of the baseline, which are a file of the version. */
+async function readRows(): Promise<Row[]> {
+  const { version } = await readJson<Report>(`/api/v1/endpoints/${endpoint}/drift`)
+  const manifest = await readJson<{ layers: { digest: string; annotations?: Record<string, string> }[] }>(
+    `/v2/${endpoint}/manifests/${version}`,
+  )
+  const file = manifest.layers.find(
+    ({ annotations }) => annotations?.['org.cncf.model.filepath'] === 'penguins-rows.json',
+  )
+  if (file === undefined) throw new Error(`version ${version} of ${endpoint} has no rows to score`)
+  return await readJson<Row[]>(`/v2/${endpoint}/blobs/${file.digest}`)
+}
+
+async function readJson<Body>(path: string): Promise<Body> {
+  const answer = await fetch(path)
+  if (answer.status === 401)
+    throw new Error('The registry asks for a token: this panel works on its own machine alone.')
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
+  return (await answer.json()) as Body
+}
+
+function deviationOf(rows: readonly Row[]): number {
+  const values = rows.map((row) => row[shifted]).filter((value) => typeof value === 'number')
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
