@@ -76,9 +76,9 @@ export interface FoldedFeature extends Source {
 export interface FoldedDay extends Counted {
   facts: DayFacts
   /** Rows by the start of their hour, in ms since 1970. */
-  rows: readonly { at: number; rows: number }[]
+  rows: { at: number; rows: number }[]
   /** All sources together have three empty names; each by itself where there are several. */
-  features: readonly FoldedFeature[]
+  features: FoldedFeature[]
 }
 
 /** A day whose sums do not hold all of its reports yet. */

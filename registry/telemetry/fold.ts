@@ -1,8 +1,8 @@
 /** Folding days that ended: their reports by sender become sums, and what came late is folded in at the next turn. */
 import { setImmediate as othersTurn } from 'node:timers/promises'
-import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { life } from '../../runtime/drift/verdict.ts'
-import type { Counted, FoldedDay, FoldedFeature, OpenDay, Source } from '../store/days.ts'
+import type { Counted, DayFacts, FoldedDay, FoldedFeature, OpenDay, Source } from '../store/days.ts'
 import type { Store } from '../store/store.ts'
 import { dayFacts, openFeatureCounter, openPlacing, sumOf } from './day.ts'
 
@@ -13,6 +13,9 @@ export const dayMs = 24 * hourMs
 export const keptHoursMs = 2 * life * hourMs
 /** What a host counted before midnight comes by then; the rest is late, and the day is folded again. */
 const graceMs = hourMs
+/** Senders times features that are counted at once: 13 numbers each. */
+export const mostAtOnce = 600_000
+
 const together: Source = { variant: '', provider: '', device: '' }
 
 /**
@@ -38,23 +41,45 @@ export function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 
-/** An hour's reports are in memory at a time. */
 async function foldDay(
-  { telemetry }: Store,
+  store: Store,
   { endpoint, day }: OpenDay,
   { sources, ...counted }: Counted & { sources: readonly Source[] },
   spec: ProfileSpec,
   signal?: AbortSignal,
 ): Promise<FoldedDay> {
-  const facts = dayFacts(await telemetry.senderDays(endpoint, counted, `${day}T`, `${day}U`))
-  const placing = openPlacing(facts, hourMs)
-  const counters = [together, ...(sources.length > 1 ? sources : [])].flatMap((source) => [
+  const facts = dayFacts(await store.telemetry.senderDays(endpoint, counted, `${day}T`, `${day}U`))
+  const all = [together, ...(sources.length > 1 ? sources : [])].flatMap((source) => [
     ...spec.features.map((feature) => ({ source, side: 'counts' as const, feature })),
     ...spec.outputs.map((feature) => ({ source, side: 'outputs' as const, feature })),
   ])
-  const opened = counters.map((each) => ({ ...each, counter: openFeatureCounter(each.side, each.feature, facts) }))
-  const rows: { at: number; rows: number }[] = []
-  const start = Date.parse(day)
+  const size = Math.max(1, Math.floor(mostAtOnce / Math.max(1, facts.senders)))
+  const folded: FoldedDay = { ...counted, facts, rows: [], features: [] }
+  for (let at = 0; at < all.length && !signal?.aborted; at += size) {
+    const part = await countHours(
+      store,
+      { endpoint, counted, start: Date.parse(day), facts },
+      all.slice(at, at + size),
+      signal,
+    )
+    folded.rows = part.rows
+    folded.features.push(...part.features)
+  }
+  return folded
+}
+
+type Counting = Pick<FoldedFeature, 'side'> & { source: Source; feature: ProfileFeature }
+
+/** An hour's reports are in memory at a time. */
+async function countHours(
+  { telemetry }: Store,
+  { endpoint, counted, start, facts }: { endpoint: string; counted: Counted; start: number; facts: DayFacts },
+  counting: readonly Counting[],
+  signal: AbortSignal | undefined,
+): Promise<Pick<FoldedDay, 'rows' | 'features'>> {
+  const placing = openPlacing(facts, hourMs)
+  const opened = counting.map((each) => ({ ...each, counter: openFeatureCounter(each.side, each.feature, facts) }))
+  const rows: FoldedDay['rows'] = []
   for (let at = start; at < start + dayMs && !signal?.aborted; at += hourMs) {
     const [since, until] = [new Date(at).toISOString(), new Date(at + hourMs).toISOString()]
     const found = await telemetry.senderCounts(endpoint, counted, since, until)
@@ -70,7 +95,7 @@ async function foldDay(
     const whole = sumOf(hours)
     return whole === undefined ? [] : [{ ...source, side, feature: feature.name, hours, whole }]
   })
-  return { ...counted, facts, rows, features }
+  return { rows, features }
 }
 
 function isOf({ variant, provider, device }: Source, row: Source): boolean {
