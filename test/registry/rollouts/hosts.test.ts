@@ -15,7 +15,8 @@ function armsOf(plan: Plan): (string | undefined)[] {
 
 describe('F-18 units of a rollout', () => {
   test('move to the new version alone, as many as the step says, and each comes back to where it was', async () => {
-    await using fixture = await openClocked()
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
     await sendJson(
       fixture,
       'PUT',
