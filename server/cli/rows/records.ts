@@ -39,15 +39,15 @@ export function demandColumn({ columns }: Survey, name: string, purpose = ''): v
 
 function featureValue(feature: Feature, row: Row, place: number): number | string | null {
   const cell = Object.hasOwn(row, feature.name) ? row[feature.name] : undefined
-  const text = cellText(cell)
-  if (feature.kind === 'categorical') {
-    // A value of the feature may read like a missing one: NA is Namibia.
-    if (typeof cell === 'string' && feature.values.includes(cell)) return cell
-    if (!isNested(cell)) return text ?? null
+  if (feature.kind === 'numeric') {
+    const number = cellNumber(cell)
+    if (number !== undefined && Number.isFinite(number)) return number
   }
-  if (text === undefined && !isNested(cell)) return null
-  const number = cellNumber(cell)
-  if (number !== undefined) return number
+  if (feature.kind === 'categorical' && !isNested(cell)) {
+    // A value of the feature may read like a missing one: NA is Namibia.
+    return typeof cell === 'string' && feature.values.includes(cell) ? cell : (cellText(cell) ?? null)
+  }
+  if (!isNested(cell) && cellText(cell) === undefined) return null
   const [got, wanted] = [
     isNested(cell) ? 'a list or record' : 'text',
     feature.kind === 'numeric' ? 'a number' : 'a text',

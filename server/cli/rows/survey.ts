@@ -61,14 +61,15 @@ function openFacts() {
   let values: Set<string> | undefined = new Set()
   return {
     add(cell: unknown, row: number) {
-      const text = cellText(cell)
+      const number = typeof cell === 'boolean' ? undefined : cellNumber(cell)
+      // What reads like a number has a value, and is not asked a second time.
+      const text = typeof cell === 'string' && number !== undefined ? cell : cellText(cell)
       if (text === undefined) {
         // A list or a record is a value, but none that could be counted.
         if (cell !== null && cell !== undefined && typeof cell === 'object') filled++
         return
       }
       filled++
-      const number = typeof cell === 'boolean' ? undefined : cellNumber(cell)
       if (number !== undefined) numbers++
       if (filled === 1 && number !== undefined) first = number - row
       if (number !== first + row) isRowNumber = false
