@@ -18,6 +18,8 @@ export const limits = {
   telemetryFutureMs: 5 * 60 * second,
   /** From one network with one page token in a minute: a fifteenth of what a registry takes. */
   pageReports: 12_000,
+  /** Units that are told to be new, from the same. */
+  pageUnits: 1000,
   uploadSessionMs: 24 * 3600 * second,
   openUploads: 32,
   /** From one address in a minute. */

@@ -1,18 +1,21 @@
 /** Taking reports: checked against what was served, then committed together with all that came in the same 20 ms. */
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
 import type { Counters } from '../metrics/counters.ts'
 import type { Tier } from '../store/days.ts'
 import type { CheckedReport, Served, Store } from '../store/store.ts'
 import { checkReport, type RefusalReason, refuse } from './check.ts'
+import { openQuota } from './quota.ts'
 
 export interface Intake {
   /**
    * Settles once the report is on disk; true where it was counted, false where it or a later one was before.
    *
+   * @param page - which page token and network it comes from, whose word is anyone's; absent for a host that is known
    * @throws SelvedgeError `TELEMETRY_REFUSED`
    */
-  take(report: TelemetryReport, tier: Tier): Promise<boolean>
+  take(report: TelemetryReport, page?: string): Promise<boolean>
   /** What the endpoint serves may have changed. */
   changed(endpoint: string): void
   /** Settles once all that was taken is on disk. */
@@ -29,6 +32,7 @@ interface Waiting {
 const groupMs = 20
 
 export function openIntake(store: Store, now: () => number, counters: Counters): Intake {
+  const units = openQuota(limits.pageUnits, now)
   const servedBy = new Map<string, Promise<Served[]>>()
   let group: Waiting[] = []
   let timer: NodeJS.Timeout | undefined
@@ -57,6 +61,14 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     counters.add('reports_refused', { reason })
   }
 
+  function leftOut(reason: RefusalReason, events: number): void {
+    if (events > 0) counters.add('events_refused', { reason }, events)
+  }
+
+  function withinQuota(report: CheckedReport, page: string): CheckedReport {
+    return { ...report, exposures: report.exposures.slice(0, units.take(page, report.exposures.length)) }
+  }
+
   // Counts what is refused by its reason.
   async function refusing<Result>(work: Promise<Result>): Promise<Result> {
     try {
@@ -83,13 +95,14 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
   }
 
   return {
-    async take(report, tier) {
-      const checked = await refusing(check(report, tier))
+    async take(report, page) {
+      const whole = await refusing(check(report, page === undefined ? 'trusted' : 'page'))
+      const checked = page === undefined ? whole : withinQuota(whole, page)
       const counted = await refusing(fold(checked))
       if (!counted) refused('old_sequence')
       counters.add('reports', { counted: String(counted) })
-      const left = eventsOf(report) - eventsOf(checked)
-      if (left > 0) counters.add('events_refused', { reason: 'rejected_time' satisfies RefusalReason }, left)
+      leftOut('rejected_time', eventsOf(report) - eventsOf(whole))
+      leftOut('quota', eventsOf(whole) - eventsOf(checked))
       return counted
     },
     changed: (endpoint) => void servedBy.delete(endpoint),

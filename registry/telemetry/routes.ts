@@ -9,6 +9,7 @@ import { findEndpoint } from '../endpoints/routes.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { unknownEndpoint } from './intake.ts'
+import { pageOf } from './quota.ts'
 
 const report = createRoute({
   method: 'post',
@@ -43,7 +44,7 @@ export function telemetryRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     // Reports come by the thousand, and few tokens are limited.
     const state = caller?.models && (await store.endpoints.endpoint(taken.endpoint))
     if (state !== undefined && !seesEndpoint(caller, state)) throw unknownEndpoint(taken.endpoint)
-    return c.json({ counted: await intake.take(taken, caller?.role === 'page' ? 'page' : 'trusted') }, 200)
+    return c.json({ counted: await intake.take(taken, pageOf(c)) }, 200)
   })
   app.openapi(profiles, async (c) => {
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import { limits } from '../../../runtime/limits.ts'
 import { digestOf, type Fixture, linearSpec, openServing, sendJson } from '../fixture.ts'
 
@@ -44,6 +45,58 @@ describe('TE-03: reports past the quota of a page token', () => {
     fixture.clock.now += 60_000
     expect((await ask(fixture, page, '192.0.2.1')).status).toBe(400)
   }, 60_000)
+})
+
+describe('TE-09: units by the thousand', () => {
+  const unitOf = (i: number) => String(i).padStart(22, 'u')
+  const report = (seq: number, events: Pick<TelemetryReport, 'exposures' | 'outcomes'>) => ({
+    sender: 'a'.repeat(22),
+    seq,
+    window: '2026-11-24T10:00:00Z',
+    endpoint: 'e',
+    revision: at,
+    profiles: [],
+    ...events,
+  })
+  const send = async (fixture: Awaited<ReturnType<typeof openTokens>>, body: unknown, token: string, from: string) => {
+    const headers = { 'content-type': 'application/json' }
+    const init = { method: 'POST', headers, body: JSON.stringify(body), token, from }
+    expect((await fixture.request('/api/v1/telemetry', init)).status).toBe(200)
+  }
+  const metrics = async (fixture: Awaited<ReturnType<typeof openTokens>>) =>
+    await (await fixture.request('/metrics', { token: fixture.tokens.admin })).text()
+  const page = async (fixture: Awaited<ReturnType<typeof openTokens>>) =>
+    await (await fixture.request('/', { token: fixture.tokens.admin })).text()
+
+  test('past a thousand new ones of one /64 a minute are left out and counted; those of others are not', async () => {
+    await using fixture = await openTokens()
+    const exposures = (from: number) =>
+      Array.from({ length: 250 }, (_, i) => ({
+        unit: unitOf(from + i),
+        deployment: 'blue',
+        at: '2026-11-24T10:00:00Z',
+      }))
+    for (let i = 0; i < 8; i++) {
+      const body = report(i + 1, { exposures: exposures(i * 250), outcomes: [] })
+      await send(fixture, body, fixture.tokens.page, `2001:db8::${i + 1}`)
+    }
+    await send(fixture, report(9, { exposures: exposures(2000), outcomes: [] }), fixture.tokens.page, '2001:db8:0:1::1')
+    expect(await metrics(fixture)).toContain('selvedge_events_refused_total{reason="quota"} 1000')
+    expect(await page(fixture)).toContain('1,250 exposures')
+  })
+
+  test('ten thousand outcomes of one unit in a minute are one', async () => {
+    await using fixture = await openTokens()
+    for (let i = 0; i < 50; i++) {
+      const outcomes = Array.from({ length: 200 }, (_, k) => ({
+        unit: unitOf(1),
+        at: new Date(at - 30_000 + (i * 200 + k)).toISOString(),
+        values: { accepted: true },
+      }))
+      await send(fixture, report(i + 1, { exposures: [], outcomes }), fixture.tokens.page, '192.0.2.1')
+    }
+    expect(await page(fixture)).toContain('1 outcome')
+  })
 })
 
 describe('TE-02: the Origin of a report', () => {
