@@ -3,11 +3,11 @@
 import { durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
 import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { EndpointState, Store } from '../store/store.ts'
+import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
 import { end, follow, whole } from './alarms.ts'
 import { attributionOf } from './attribution.ts'
 import { partsOf, reportAt } from './reports.ts'
-import { monitorsOf, theDefault, type Watched, watchedOf } from './watched.ts'
+import { theDefault, type Watched, watchedOf } from './watched.ts'
 
 export interface Looks {
   /** Settles once no look is under way; none begins from now on. */
@@ -29,7 +29,7 @@ export function openLooks(options: LooksOptions): Looks {
   const closing = new AbortController()
   const { signal } = closing
   const { now, lateMs } = options
-  /** Windows' ends that were looked at, so that the store is not asked each minute. */
+  /** Ends of windows that were looked at, so that the store is not asked each minute. */
   const done = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
 
@@ -57,18 +57,46 @@ export function openLooks(options: LooksOptions): Looks {
 async function lookAtAll(options: LooksOptions, done: Map<string, number>, signal: AbortSignal): Promise<void> {
   try {
     for await (const endpoint of allEndpoints(options.store)) {
-      const watched = await watchedOf(options.store, endpoint)
       await endGone(options, endpoint)
-      for (const monitor of await monitorsOf(options.store, endpoint, watched)) {
-        for (const each of watched) {
-          if (signal.aborted) return
-          await lookOnce(options, done, endpoint, monitor, each)
-        }
+      const due = await dueOf(options, done, endpoint)
+      // Specs are large: they are read where they are needed.
+      const watched = due.length === 0 ? [] : await watchedOf(options.store, endpoint)
+      for (const look of due) {
+        if (signal.aborted) return
+        const found = watched.find(({ deployment }) => deployment === look.deployment)
+        if (found !== undefined) await lookOnce(options, done, endpoint.name, look, found)
       }
     }
   } catch (thrown) {
     options.log({ level: 'error', event: 'monitors not looked at', cause: String(thrown) })
   }
+}
+
+interface DueLook {
+  monitor: Monitor
+  deployment: DeploymentState
+  /** End of the last window, in ms since 1970. */
+  at: number
+  /** What was looked at then is in `done`. */
+  key: string
+}
+
+async function dueOf(
+  { store, lateMs, now }: LooksOptions,
+  done: ReadonlyMap<string, number>,
+  { name, deployments }: EndpointState,
+): Promise<DueLook[]> {
+  const made = await store.monitors.monitors(name)
+  const monitors = made.some((each) => each.name === theDefault.name) ? made : [theDefault, ...made]
+  const past = now() - lateMs
+  return monitors.flatMap((monitor) => {
+    const at = past - (past % durationMs(monitor.window))
+    return deployments.flatMap((deployment) => {
+      const key = JSON.stringify([name, monitor.name, monitor.createdAt, deployment.name, deployment.createdAt])
+      const isDue = at > Date.parse(deployment.createdAt) && (done.get(key) ?? 0) < at
+      return isDue ? [{ monitor, deployment, at, key }] : []
+    })
+  })
 }
 
 async function endGone({ store, now }: LooksOptions, endpoint: EndpointState): Promise<void> {
@@ -95,28 +123,22 @@ async function* allEndpoints({ endpoints }: Store): AsyncGenerator<EndpointState
 
 // A look that fails is tried again in a minute; the others go on.
 async function lookOnce(
-  { store, lateMs, now, log }: LooksOptions,
+  { store, log }: LooksOptions,
   done: Map<string, number>,
-  { name: endpoint }: EndpointState,
-  monitor: Monitor,
-  each: Watched,
+  endpoint: string,
+  { monitor, deployment, at, key }: DueLook,
+  watched: Watched,
 ): Promise<void> {
-  const windowMs = durationMs(monitor.window)
-  const past = now() - lateMs
-  const at = past - (past % windowMs)
-  const { name: deployment, version, createdAt } = each.deployment
-  const looked = { endpoint, monitor: monitor.name, deployment }
-  const key = JSON.stringify([looked, createdAt, version, monitor.createdAt])
-  if (at <= Date.parse(createdAt) || (done.get(key) ?? 0) >= at) return
+  const looked = { endpoint, monitor: monitor.name, deployment: deployment.name }
   try {
     const last = await store.looks.last(looked)
     if (last === undefined || Date.parse(last.at) < at) {
-      const report = await reportAt(store, endpoint, monitor, each, at)
+      const report = await reportAt(store, endpoint, monitor, watched, at)
       if (report.rows > 0) await record(store, report, last?.verdict)
     }
     done.set(key, at)
   } catch (thrown) {
-    // A deployment beside those for which the monitor was made.
+    // The default monitor where there is no baseline, and deployments beside those for which a monitor was made.
     if (thrown instanceof SelvedgeError && thrown.code === 'MONITOR_REFUSED') return void done.set(key, at)
     log({ level: 'error', event: 'monitor not looked at', ...looked, cause: String(thrown) })
   }
