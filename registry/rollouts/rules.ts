@@ -50,13 +50,19 @@ export function startRollout(
   if (shares.size === 0 || own === 1_000_000) {
     throw invalidSteps(`${state.name} has no traffic on another deployment than ${body.deployment}`)
   }
+  // Those whom a namespace leaves out are like the others; those whom a condition leaves out are not.
+  const others = state.audience?.where?.length ? state.audience.otherwise : undefined
+  if (others !== undefined && (others === body.deployment || shares.has(others)) && body.guards.length > 0) {
+    throw invalidSteps(
+      `who is outside of the audience of ${state.name} has ${others}, too, and would be compared: give them another one`,
+    )
+  }
   if (first * 10_000 <= own) {
     throw invalidSteps(`${body.deployment} gets ${own / 10_000} percent already, and the first step is ${first}`)
   }
   // Nobody was ever assigned by this salt.
-  const salt = body.reshuffle
-    ? `${state.salt.replace(/(:\d+)\.\d+$/, '$1')}.${Math.max(state.revision + 1, now)}`
-    : state.salt
+  const fresh = `${state.salt.replace(/\.\d{13,}$/, '')}.${Math.max(state.revision + 1, now)}`
+  const salt = body.reshuffle ? fresh : state.salt
   return {
     body,
     advice,

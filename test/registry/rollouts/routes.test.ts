@@ -97,6 +97,16 @@ describe('a rollout that is begun', () => {
     expect((await post(fixture, { ...plan, guards })).status).toBe(201)
   })
 
+  test('is refused where those outside of the audience would be compared with those in it', async () => {
+    await using fixture = await openClocked()
+    const audience = { where: [{ attribute: 'country', in: ['de'] }], otherwise: 'blue' }
+    const assignment = { scheme: 'murmur3-ppm-1', audience }
+    const put = await sendJson(fixture, 'PUT', '/api/v1/endpoints/e', { assignment }, { 'if-match': '*' })
+    expect(put.status, await put.clone().text()).toBe(200)
+    const answer = await problem(await post(fixture, plan))
+    expect(answer).toMatchObject({ status: 422, detail: expect.stringContaining('outside of the audience') })
+  })
+
   test.each([
     ['that sum to nothing', []],
     ['of 99.99999', [99.99999, 100]],
