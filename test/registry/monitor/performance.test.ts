@@ -75,6 +75,19 @@ describe('performance', () => {
     expect(found).not.toHaveProperty('estimated')
   })
 
+  test('TE-09 counts a unit once a day, however many outcomes it sends', async () => {
+    await using fixture = await openJudged(spec)
+    await tell(fixture, spec, houses, ({ isPositive }) => isPositive)
+    const outcomes = Array.from({ length: 300 }, (_, i) => ({
+      unit: unitOf(1),
+      at: new Date(Date.parse('2026-11-24T10:00:20Z') - i * 50).toISOString(),
+      values: { sold: true },
+    }))
+    expect((await sendJson(fixture, 'POST', '/api/v1/telemetry', reportOf(1000, { outcomes }))).status).toBe(200)
+    const [found] = await performance(fixture)
+    expect(found?.measured?.binary?.rows).toBe(6)
+  })
+
   test('counts outcomes that name no class apart, and needs the value that is asked for', async () => {
     await using fixture = await openJudged(spec)
     await tell(fixture, spec, houses, ({ isPositive }) => (isPositive ? 'high' : 'nonsense'))
