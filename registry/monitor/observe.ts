@@ -38,7 +38,8 @@ export async function observe(
   const since = knownSince === undefined ? 0 : Date.parse(knownSince)
   const wanted = firstWindow(monitor, deployedAt, since, at)
   const known = await store.days.known(endpoint, counted, dayOf(wanted.from), dayOf(at - dayMs))
-  const days = await store.days.openOf(endpoint, dayOf(wanted.from), dayOf(at))
+  // Of the day of the moment a part is asked for, which the sums of a day cannot tell.
+  const days = [...new Set([...(await store.days.openOf(endpoint, dayOf(wanted.from), dayOf(at))), dayOf(at)])]
   const open = await Promise.all(days.map((day) => openDay(store, counting, Date.parse(day))))
   const facts = [...known.map((day) => day.facts), ...open.flatMap((day) => day.facts)]
   const windowMs = durationMs(clusteringOf(facts) === 'windows' ? monitor.block : monitor.window)

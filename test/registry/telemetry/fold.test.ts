@@ -95,6 +95,18 @@ describe('a day that is folded', () => {
     expect((await folding.report(now)).rows).toBe(402)
   })
 
+  test('tells a moment of it as it was told then', async () => {
+    await using folding = await openFolding()
+    const windows = [0, 7, 13, 20].map((hours) => began + hours * hour)
+    const reports = windows.map((window) => reportOf({ sender: 'a', seq: 1, window, cells: [4, 3] }))
+    await folding.store.telemetry.fold(reports)
+    const moment = began + 14 * hour
+    const then = await folding.report(moment)
+    await foldDays(folding.store, began + 2 * day)
+    expect(await folding.report(moment)).toEqual(then)
+    expect(then.rows).toBe(21)
+  })
+
   test('is not dropped before it is folded', async () => {
     await using folding = await openFolding()
     await folding.store.telemetry.fold([reportOf({ sender: 'a', seq: 1, window: began, cells: [1, 1] })])
