@@ -80,6 +80,24 @@ describe('cluster sums', () => {
     )
   })
 
+  test('go on in a fork to the last bit as they would by themselves, which stay as they are', () => {
+    const parts = fc.tuple(fc.array(report, { maxLength: 20 }), fc.array(report, { maxLength: 20 }))
+    fc.assert(
+      fc.property(parts, ([before, after]) => {
+        const clusters = openClusters(size)
+        for (const { cluster, counts } of before) clusters.add(cluster, counts)
+        const fork = clusters.fork()
+        for (const { cluster, counts } of after) fork.add(cluster, counts)
+        expect(fork.sums()).toEqual(definition([...before, ...after]))
+        expect(clusters.sums()).toEqual(definition(before))
+        const again = clusters.fork().fork()
+        for (const { cluster, counts } of after) again.add(cluster, counts)
+        expect(again.exact()).toEqual(fork.exact())
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
   test('give the variance of correlated rows: two senders of ten equal rows each are two rows of weight ten', () => {
     const { squares } = sumsOf([
       { cluster: 'a', counts: [10, 0, 0, 0] },
