@@ -3,7 +3,8 @@
  * promoted; unchanged ones are completed; no false effect over 200 looks, nor from a ramp (evidence, section 8). A line a
  * cell; cells that miss are marked. What it printed lies beside it.
  *
- * `node test/proof/rollout-simulation.ts [runs a cell]`
+ * `node test/proof/rollout-simulation.ts [runs a cell] [parts]`: releases, margins, ratios, effects, rates, others; all
+ * without one.
  */
 import {
   addUnit,
@@ -18,7 +19,8 @@ import { openRandom, type Random } from '../runtime/drift/random.ts'
 import { allGuards, type Ended, type Release, release, usual, type Version } from '../runtime/rollout/release.ts'
 import { watchRate } from '../runtime/rollout/watch-rate.ts'
 
-const runs = Number(process.argv[2] ?? '400')
+const [wantedRuns = '400', ...wanted] = process.argv.slice(2)
+const runs = Number(wantedRuns)
 const began = performance.now()
 
 const changes: [string, Partial<Version>][] = [
@@ -47,92 +49,112 @@ console.log(
 )
 console.log('base: 2 % errors, 20 ms, outcome .30; alpha .05 over the rollout; at most 200,000 units a step')
 
-console.log('\nreleases with all guards: where they ended; units of all deployments and of the new one, median / most')
-printReleases([10, 25, 100], 5, 0.2)
-printReleases([5, 25, 100], 5, 0.2)
+const parts: Record<string, () => void> = { releases: printMain, margins, ratios, effects, rates, others }
+for (const [name, print] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) print()
 
-console.log(
-  '\na change of just the margin, that guard alone, steps 10,100: promoted must be 0, taken back at most alpha',
-)
-for (const [title, change, metric] of atMargin) {
-  const guards = allGuards.filter((guard) => guard.metric === metric)
-  const ends = releases({ green: { ...usual, ...change }, steps: [10, 100], guards, rows: 5, correlation: 0.2 })
-  const [promoted, back] = [countOf(ends, 'completed'), countOf(ends, 'reverted')]
-  const mark = promoted > 0 || back > limitOf(runs, 0.05) ? '  MISSES' : ''
+console.log(`\n${Math.round((performance.now() - began) / 60_000)} min`)
+
+function printMain(): void {
   console.log(
-    `${title.padEnd(22)}  promoted ${promoted}  taken back ${share(back)}  open ${share(countOf(ends, 'open'))}${mark}`,
+    '\nreleases with all guards: where they ended; units of all deployments and of the new one, median / most',
   )
+  printReleases([10, 25, 100], 5, 0.2)
+  printReleases([5, 25, 100], 5, 0.2)
 }
 
-console.log(
-  '\nsample ratio at .001, a look each 50 units: alarms of 1,000 equal splits within 50,000 units; units to an alarm',
-)
-for (const due of [0.5, 0.95, 0.99]) {
-  const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(4e6 + i), due, due, 50_000))
-  const hits = alarms.filter((at) => at !== undefined).length
-  console.log(`${String(due).padEnd(5)} alarms ${hits} of 1000${hits > limitOf(1000, 0.001) ? '  MISSES' : ''}`)
-}
-for (const [truth, due] of [
-  [0.53, 0.5],
-  [0.54, 0.5],
-  [0.55, 0.5],
-  [0.94, 0.95],
-] as const) {
-  const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(5e6 + i), truth, due, 50_000))
-  const within = alarms.filter((at) => at !== undefined && at <= 10_000).length
-  const mark = truth === 0.54 && within < 990 ? '  MISSES' : ''
-  const places = [0.5, 0.9].map((part) => quantile(alarms, part)).join(' / ')
+function margins(): void {
   console.log(
-    `${truth} where ${due} was due: median / p90 ${places}, within 10,000 units ${share(within, 1000)}${mark}`,
+    '\na change of just the margin, that guard alone, steps 10,100, 50,000 units: promoted must be 0, taken back at most alpha',
   )
-}
-
-console.log(
-  '\nA/A, 200 looks of 50 units: runs in which the interval of an effect that is not there left zero, of 1,000',
-)
-for (const kind of ['half buy at .10', 'tenth buy at .02', 'half spend', 'tenth spend', 'half with CUPED'] as const) {
-  const ends = Array.from({ length: 1000 }, (_, i) => falseEffects(openRandom(6e6 + i), kind))
-  const absolute = ends.filter((each) => each.absolute).length
-  const relative = ends.filter((each) => each.relative).length
-  const mark = Math.max(absolute, relative) > 50 ? '  MISSES' : ''
-  console.log(`${kind.padEnd(16)} absolute ${share(absolute, 1000)}  relative ${share(relative, 1000)}${mark}`)
-}
-
-console.log(
-  '\nramps 5, 25, 50 % while the base rate is .02, .10, .30, no effect: interval of the effect left zero, of 1,000',
-)
-const ramps = Array.from({ length: 1000 }, (_, i) => ramp(openRandom(7e6 + i)))
-const [combined, pooled] = [ramps.filter((each) => each.combined).length, ramps.filter((each) => each.pooled).length]
-console.log(
-  `by revision ${share(combined, 1000)}  pooled units ${share(pooled, 1000)}${combined > 50 ? '  MISSES' : ''}`,
-)
-
-console.log(
-  '\nrate guard alone, 100 looks of 500 units, margin .01, alpha .05 / 3: wrong promotions at .02 → .03 must be 0;',
-)
-console.log('promoted at .02 → .02 and taken back at .02 → .06, with the median look')
-for (const green of [0.5, 0.05, 0.01]) {
-  for (const [rows, correlation] of correlations) {
-    const watch = (rate: number, seed: number) =>
-      Array.from({ length: runs }, (_, i) =>
-        watchRate(openRandom(seed + i), { share: green, rates: [0.02, rate], rows, correlation }),
-      )
-    const [wrong, same, worse] = [watch(0.03, 1e6), watch(0.02, 2e6), watch(0.06, 3e6)]
-    const promoted = wrong.filter(({ verdict }) => verdict === 'fine').length
-    const back = wrong.filter(({ verdict }) => verdict === 'worse').length
-    const mark = promoted > 0 || back > limitOf(runs, 0.05 / 3) ? '  MISSES' : ''
-    const title = `share ${green}`.padEnd(11) + `${rows} requests a unit, ρ ${correlation}`.padEnd(28)
+  for (const [title, change, metric] of atMargin) {
+    const guards = allGuards.filter((guard) => guard.metric === metric)
+    const ends = releases(
+      { green: { ...usual, ...change }, steps: [10, 100], guards, rows: 5, correlation: 0.2 },
+      50_000,
+    )
+    const [promoted, back] = [countOf(ends, 'completed'), countOf(ends, 'reverted')]
+    const mark = promoted > 0 || back > limitOf(runs, 0.05) ? '  MISSES' : ''
     console.log(
-      `${title}  wrong: promoted ${promoted}, taken back ${share(back)}  promoted ${found(same, 'fine')}  taken back ${found(worse, 'worse')}${mark}`,
+      `${title.padEnd(22)}  promoted ${promoted}  taken back ${share(back)}  open ${share(countOf(ends, 'open'))}${mark}`,
     )
   }
 }
 
-console.log('\nreleases again, with other requests of a unit')
-printReleases([10, 25, 100], 1, 0)
-printReleases([10, 25, 100], 20, 0.5)
+function ratios(): void {
+  console.log(
+    '\nsample ratio at .001, a look each 50 units: alarms of 1,000 equal splits within 50,000 units; units to an alarm',
+  )
+  for (const due of [0.5, 0.95, 0.99]) {
+    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(4e6 + i), due, due, 50_000))
+    const hits = alarms.filter((at) => at !== undefined).length
+    console.log(`${String(due).padEnd(5)} alarms ${hits} of 1000${hits > limitOf(1000, 0.001) ? '  MISSES' : ''}`)
+  }
+  for (const [truth, due] of [
+    [0.53, 0.5],
+    [0.54, 0.5],
+    [0.55, 0.5],
+    [0.94, 0.95],
+  ] as const) {
+    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(5e6 + i), truth, due, 50_000))
+    const within = alarms.filter((at) => at !== undefined && at <= 10_000).length
+    const mark = truth === 0.54 && within < 990 ? '  MISSES' : ''
+    const places = [0.5, 0.9].map((part) => quantile(alarms, part)).join(' / ')
+    console.log(
+      `${truth} where ${due} was due: median / p90 ${places}, within 10,000 units ${share(within, 1000)}${mark}`,
+    )
+  }
+}
 
-console.log(`\n${Math.round((performance.now() - began) / 60_000)} min`)
+function effects(): void {
+  console.log(
+    '\nA/A, 200 looks of 50 units: runs in which the interval of an effect that is not there left zero, of 1,000',
+  )
+  for (const kind of ['half buy at .10', 'tenth buy at .02', 'half spend', 'tenth spend', 'half with CUPED'] as const) {
+    const ends = Array.from({ length: 1000 }, (_, i) => falseEffects(openRandom(6e6 + i), kind))
+    const absolute = ends.filter((each) => each.absolute).length
+    const relative = ends.filter((each) => each.relative).length
+    const mark = Math.max(absolute, relative) > 50 ? '  MISSES' : ''
+    console.log(`${kind.padEnd(16)} absolute ${share(absolute, 1000)}  relative ${share(relative, 1000)}${mark}`)
+  }
+
+  console.log(
+    '\nramps 5, 25, 50 % while the base rate is .02, .10, .30, no effect: interval of the effect left zero, of 1,000',
+  )
+  const ramps = Array.from({ length: 1000 }, (_, i) => ramp(openRandom(7e6 + i)))
+  const [combined, pooled] = [ramps.filter((each) => each.combined).length, ramps.filter((each) => each.pooled).length]
+  console.log(
+    `by revision ${share(combined, 1000)}  pooled units ${share(pooled, 1000)}${combined > 50 ? '  MISSES' : ''}`,
+  )
+}
+
+function rates(): void {
+  console.log(
+    '\nrate guard alone, 100 looks of 500 units, margin .01, alpha .05 / 3: wrong promotions at .02 → .03 must be 0;',
+  )
+  console.log('promoted at .02 → .02 and taken back at .02 → .06, with the median look')
+  for (const green of [0.5, 0.05, 0.01]) {
+    for (const [rows, correlation] of correlations) {
+      const watch = (rate: number, seed: number) =>
+        Array.from({ length: runs }, (_, i) =>
+          watchRate(openRandom(seed + i), { share: green, rates: [0.02, rate], rows, correlation }),
+        )
+      const [wrong, same, worse] = [watch(0.03, 1e6), watch(0.02, 2e6), watch(0.06, 3e6)]
+      const promoted = wrong.filter(({ verdict }) => verdict === 'fine').length
+      const back = wrong.filter(({ verdict }) => verdict === 'worse').length
+      const mark = promoted > 0 || back > limitOf(runs, 0.05 / 3) ? '  MISSES' : ''
+      const title = `share ${green}`.padEnd(11) + `${rows} requests a unit, ρ ${correlation}`.padEnd(28)
+      console.log(
+        `${title}  wrong: promoted ${promoted}, taken back ${share(back)}  promoted ${found(same, 'fine')}  taken back ${found(worse, 'worse')}${mark}`,
+      )
+    }
+  }
+}
+
+function others(): void {
+  console.log('\nreleases again, with other requests of a unit')
+  printReleases([10, 25, 100], 1, 0)
+  printReleases([10, 25, 100], 20, 0.5)
+}
 
 function printReleases(steps: readonly number[], rows: number, correlation: number): void {
   for (const [title, change] of changes) {
@@ -142,8 +164,8 @@ function printReleases(steps: readonly number[], rows: number, correlation: numb
   }
 }
 
-function releases(plan: Omit<Release, 'mostUnits' | 'seed'>): Ended[] {
-  return Array.from({ length: runs }, (_, i) => release({ ...plan, mostUnits: 200_000, seed: 1000 + i }))
+function releases(plan: Omit<Release, 'mostUnits' | 'seed'>, mostUnits = 200_000): Ended[] {
+  return Array.from({ length: runs }, (_, i) => release({ ...plan, mostUnits, seed: 1000 + i }))
 }
 
 function endLine(name: string, ends: readonly Ended[], isUnchanged: boolean): string {
