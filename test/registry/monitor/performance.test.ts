@@ -1,9 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type PerformanceWindow, performanceWindow } from '../../../runtime/contract/performance.ts'
+import { type Plan, plan } from '../../../runtime/contract/plan.ts'
+import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import { openJudge } from '../../../runtime/performance/outcomes.ts'
+import { openFlusher } from '../../../runtime/reporter.ts'
+import { openTally } from '../../../runtime/tally.ts'
+import { openUnits } from '../../../runtime/units.ts'
 import { digestOf, type Fixture, sendJson } from '../fixture.ts'
 import { cellsOf, countsOf, type House, hasCalifornia, readHouses, specOf } from './california.ts'
-import { openJudged, reportOf, tell, unitOf } from './judged.ts'
+import { at, openJudged, reportOf, tell, unitOf } from './judged.ts'
 import { senderOf } from './senders.ts'
 
 const path = '/api/v1/endpoints/e'
@@ -51,6 +57,11 @@ describe.skipIf(!hasCalifornia)('performance of California housing', () => {
   })
 })
 
+const right: House = { score: 0.95, isPositive: true }
+const basePlan: Plan = plan.parse(
+  JSON.parse(readFileSync(new URL('../../contract/plan.json', import.meta.url), 'utf8')),
+)
+
 const houses: House[] = [0.95, 0.9, 0.85, 0.3, 0.2, 0.1].map((score, i) => ({ score, isPositive: i % 3 !== 1 }))
 
 describe('performance', () => {
@@ -73,6 +84,36 @@ describe('performance', () => {
     // 0.95 was sold, and is not after all; so 0.85 is right of the three that were called high, and 0.2 of the others.
     expect(found?.measured?.binary).toMatchObject({ rows: 6, precision: { value: 1 / 3 }, recall: { value: 1 / 3 } })
     expect(found).not.toHaveProperty('estimated')
+  })
+
+  test('is of the same unit whichever host was told the outcome, and the registry never learns its name', async () => {
+    await using fixture = await openJudged(spec)
+    const { salt, revision } = (await (await fixture.request(path)).json()) as { salt: string; revision: number }
+    const current = { ...basePlan, endpoint: 'e', revision, salt }
+    const sent: TelemetryReport[] = []
+    const openHost = () => {
+      const units = openUnits(() => at)
+      const { flush } = openFlusher({
+        plan: () => current,
+        tally: openTally('server', () => at),
+        units,
+        async post(report) {
+          sent.push(report)
+          expect((await sendJson(fixture, 'POST', '/api/v1/telemetry', report)).status).toBe(200)
+        },
+        failed: (error) => expect.unreachable(String(error)),
+      })
+      return { units, flush }
+    }
+    const [scoring, asking] = [openHost(), openHost()]
+    const exposure = scoring.units.exposed('ada@example.org', 'blue')
+    const prediction = { version: 1, spec: digestOf(JSON.stringify(spec)), cells: cellsOf(spec, right) }
+    Object.assign(exposure ?? {}, { prediction })
+    asking.units.outcome('ada@example.org', { sold: true })
+    await scoring.flush()
+    await asking.flush()
+    expect((await performance(fixture))[0]?.measured?.binary).toMatchObject({ rows: 1, accuracy: { value: 1 } })
+    expect(JSON.stringify(sent)).not.toContain('ada')
   })
 
   test('TE-09 counts a unit once a day, however many outcomes it sends', async () => {
