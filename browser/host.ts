@@ -80,6 +80,8 @@ export async function openHost(
     },
     providers,
     device: options.device,
+    // A run holds the worker: whoever clicks again soon must not wait for it.
+    shadowRestMs: 50,
     queueOf: (provider) => (provider === 'webgpu' ? queues.webgpu : queues.wasm),
     lacks,
     choices,

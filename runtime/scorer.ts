@@ -13,6 +13,7 @@ import { limits } from './limits.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
 import { bucket, placeIn } from './schemes.ts'
 import type { ServedEvent, ServedOptions } from './served.ts'
+import { openShadow } from './shadow.ts'
 import { checkInputs } from './signature.ts'
 import { openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
@@ -20,6 +21,8 @@ import { type Exposure, openUnits, type Units } from './units.ts'
 
 export interface ScorerOptions extends Omit<ServedOptions, 'event'> {
   device: ProfileReport['device']
+  /** For how long nobody may have asked before a shadow is asked, in ms; 0 where absent. */
+  shadowRestMs?: number | undefined
   event?: ((event: ScorerEvent) => void) | undefined
 }
 
@@ -128,6 +131,13 @@ export function openScorer(options: ScorerOptions): Scorer {
     options.event?.({ ...event, ...source })
   })
 
+  let asked = 0
+  const shadow = openShadow({
+    tally,
+    isIdle: ({ served }) => asked === 0 && options.queueOf(served.lane.provider).length === 0,
+    restMs: options.shadowRestMs ?? 0,
+  })
+
   function choose({ unit, attributes, deployment, version }: Target): ChosenEntry {
     const other = deployment ?? versioned(version) ?? outsider({ unit, attributes })
     const entry = other === undefined ? assigned(unit) : named(other)
@@ -175,6 +185,14 @@ export function openScorer(options: ScorerOptions): Scorer {
     return (unit === undefined ? randomBucket() : bucket(`${plan?.salt}:sample`, unit)) < rate * 1_000_000
   }
 
+  /** Who is asked the same after the answer, where the unit is of those for whom that is done. */
+  function shadowOf(unit: string | undefined, { name }: Entry): Entry | undefined {
+    const { plan, entries } = deployments
+    if (plan?.shadow === undefined || plan.shadow.deployment === name) return undefined
+    const at = unit === undefined ? randomBucket() : bucket(`${plan.salt}:shadow`, unit)
+    return at < plan.shadow.ppm ? entries.get(plan.shadow.deployment) : undefined
+  }
+
   async function run<Result>(
     chosen: Chosen,
     { signal, priority, timeoutMs, released }: Request,
@@ -184,6 +202,8 @@ export function openScorer(options: ScorerOptions): Scorer {
     const { entry, unit, isExposure } = chosen as ChosenEntry
     const { served } = entry
     const arrived = performance.now()
+    shadow.interrupt()
+    asked++
     const deadline = timeoutMs === undefined ? undefined : arrived + timeoutMs
     try {
       const { inputs, outputs: wanted } = request(served.description)
@@ -196,6 +216,8 @@ export function openScorer(options: ScorerOptions): Scorer {
       const source = sourceOf(entry, lane)
       if (isSampled(unit)) count(source, values, { unit, exposure, latencyMs: ended - arrived, released })
       else released?.()
+      const second = shadowOf(unit, entry)
+      if (second !== undefined) shadow.follow(second, { by: source, description: served.description, inputs, outputs })
       const { deployment, version, variant, provider } = source
       const by = { deployment, version, variant, provider, why: lane.why }
       return { ...by, queueMs: startedAt - arrived, computeMs: ended - startedAt, batch, ...result }
@@ -204,6 +226,8 @@ export function openScorer(options: ScorerOptions): Scorer {
       // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.
       if (!signal?.aborted && errorTable[code][0] !== 400) tally.failed(sourceOf(entry, served.lane), code)
       throw error
+    } finally {
+      asked--
     }
   }
 

@@ -2,10 +2,11 @@
 import { randomId } from './bytes.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { ProfileSpec } from './contract/profile-spec.ts'
-import { latencyEdgesMs, type ProfileReport } from './contract/telemetry.ts'
+import { latencyEdgesMs, type ProfileReport, type ShadowReport } from './contract/telemetry.ts'
 import type { ErrorCode } from './errors.ts'
 import { openUnitDay, type Pairs, type UnitDay } from './pairs.ts'
 import { openProfile, type Profile } from './profile.ts'
+import { openShadowCounts, type ShadowCounts } from './shadow-counts.ts'
 
 /** Whose rows are counted together. */
 export interface Source {
@@ -27,6 +28,7 @@ export interface WindowCounts {
   /** Start of the window, on a whole minute. */
   window: string
   profiles: ProfileReport[]
+  shadows?: ShadowReport[]
 }
 
 export interface Tally {
@@ -40,6 +42,8 @@ export interface Tally {
    */
   answered(source: Source, rows: readonly Row[], latencyMs: number, unit?: string): number[] | undefined
   failed(source: Source, code: ErrorCode): void
+  /** Counts of the window that runs now, for what is added to them at once. */
+  shadow(source: Source, against: ShadowReport['against']): ShadowCounts
   /** Lets what runs now go first, such as sending the answer; `count` runs soon, and before anything is read here. */
   later(count: () => void): void
   /** Windows that changed since they were last acknowledged, oldest first. */
@@ -57,6 +61,7 @@ const keptWindows = 120
 
 interface Window {
   cells: Map<string, Cell>
+  shadows: Map<string, ShadowCounts>
   changes: number
   acknowledgedChanges: number
 }
@@ -100,15 +105,20 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     for (const count of counts) count()
   }
 
-  function changedCell(source: Source): Cell {
+  function changedWindow(): Window {
     const start = currentStart()
     let window = windows.get(start)
     if (window === undefined) {
-      window = { cells: new Map(), changes: 0, acknowledgedChanges: 0 }
+      window = { cells: new Map(), shadows: new Map(), changes: 0, acknowledgedChanges: 0 }
       windows.set(start, window)
       dropOldest()
     }
     window.changes++
+    return window
+  }
+
+  function changedCell(source: Source): Cell {
+    const window = changedWindow()
     const { deployment, version, variant, provider, spec } = source
     const key = JSON.stringify([deployment, version, variant, provider, spec?.digest])
     let cell = window.cells.get(key)
@@ -140,7 +150,9 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
 
   function read(start: string, window: Window | undefined): WindowCounts {
     const cells = [...(window?.cells.values() ?? [])]
-    const counts = { window: start, profiles: cells.map((cell) => report(cell, device, isShared)) }
+    const shadows = [...(window?.shadows.values() ?? [])].map((each) => each.read())
+    const profiles = cells.map((cell) => report(cell, device, isShared))
+    const counts = { window: start, profiles, ...(shadows.length > 0 && { shadows }) }
     changesSent.set(counts, window?.changes ?? 0)
     return counts
   }
@@ -171,6 +183,13 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     failed(source, code) {
       const { errors } = changedCell(source)
       errors[code] = (errors[code] ?? 0) + 1
+    },
+    shadow(source, against) {
+      const { shadows } = changedWindow()
+      const key = JSON.stringify([source.deployment, source.version, source.variant, source.provider, against])
+      const held = shadows.get(key) ?? openShadowCounts(source, against)
+      shadows.set(key, held)
+      return held
     },
     later(count) {
       if (waiting.push(count) === 1) setTimeout(settle, 0)

@@ -4,7 +4,16 @@
  */
 
 import type { Audience } from '../../runtime/contract/audience.ts'
-import type { Alias, AliasMove, Model, ModelVersion, ProfileSum, Role, Token } from '../../runtime/contract/control.ts'
+import type {
+  Alias,
+  AliasMove,
+  Model,
+  ModelVersion,
+  ProfileSum,
+  Role,
+  ShadowSum,
+  Token,
+} from '../../runtime/contract/control.ts'
 import type { Monitor } from '../../runtime/contract/monitor.ts'
 import type { PlanDeployment, Range, Scheme } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
@@ -275,10 +284,10 @@ export interface EndpointState {
   /** When the plan in force was signed, in ms since 1970. */
   issuedAt: number
   deployments: DeploymentState[]
-  ranges: Range[]
-  shadow?: { deployment: string; ppm: number } | undefined
   scheme: Scheme
   audience?: Audience | undefined
+  ranges: Range[]
+  shadow?: { deployment: string; ppm: number } | undefined
   /** The rollout that moves its traffic, and the deployments that may not change meanwhile. */
   rollout?: { id: string; deployments: string[] } | undefined
 }
@@ -333,6 +342,8 @@ export interface Telemetry {
   fold(reports: readonly CheckedReport[]): Promise<(boolean | undefined)[]>
   /** Exact sums over the windows that start at `since` or later. */
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
+  /** What shadows counted in windows that start at `since` or later. */
+  shadows(endpoint: string, since: string): Promise<ShadowSum[]>
   /** What each sender counted in each window from `since` to `until`, excluded, windows in order; rows of one spec alone. */
   senderCounts(endpoint: string, counted: Counted, since: string, until?: string): Promise<SenderCounts[]>
   /** Each sender's rows in windows of one day. */

@@ -1,7 +1,7 @@
 /** Whether a report speaks of what its endpoint served, in the cells of the right spec, within the clock's window. */
 
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { PairCounts, ProfileReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type { PairCounts, ProfileReport, ShadowReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import { triangle } from '../../runtime/drift/clusters.ts'
 import { openScores } from '../../runtime/drift/scores.ts'
 import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
@@ -61,6 +61,7 @@ export function checkReport(
     ...report,
     window,
     profiles,
+    ...(report.shadows && { shadows: checkShadows(report.shadows, served) }),
     exposures: report.exposures
       .filter(({ at }) => isWithin(at, now))
       .map((each) => ({ ...keepPrediction(each, served), at: utc(each.at) })),
@@ -68,6 +69,28 @@ export function checkReport(
     receivedAt: new Date(now).toISOString(),
     tier,
   }
+}
+
+function checkShadows(shadows: readonly ShadowReport[], served: readonly Served[]): ShadowReport[] {
+  const keys = new Set<string>()
+  for (const { deployment, version, variant, provider, against, ...counts } of shadows) {
+    const key = JSON.stringify([deployment, version, variant, provider, against.deployment, against.version])
+    if (keys.has(key)) throw refuse('twice', `the shadow ${deployment} is reported twice`)
+    keys.add(key)
+    for (const each of [{ deployment, version }, against]) {
+      if (served.some((known) => known.deployment === each.deployment && known.version === each.version)) continue
+      throw refuse('not_served', `version ${each.version} was never served by deployment ${each.deployment}`)
+    }
+    const compared = counts.differences.reduce((sum, count) => sum + count, 0)
+    if (compared !== counts.rows || counts.flips > counts.rows) {
+      throw refuse('wrong_cells', `the shadow ${deployment} compared ${counts.rows} rows, its cells hold ${compared}`)
+    }
+    const most = Math.max(counts.rows, counts.skipped, ...counts.latency, ...Object.values(counts.errors))
+    if (most > maxCount || counts.differenceMillionths > maxCount * 1_000_000) {
+      throw refuse('too_many', `the shadow ${deployment} counts more than any host does in a minute`)
+    }
+  }
+  return [...shadows]
 }
 
 function parseWindow(window: string, now: number): string {

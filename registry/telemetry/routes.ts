@@ -1,6 +1,6 @@
 /** Telemetry over HTTP: reports in, exact sums and hosts out. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { host, type ProfileSum, page, profileSum } from '../../runtime/contract/control.ts'
+import { host, type ProfileSum, page, profileSum, shadowSum } from '../../runtime/contract/control.ts'
 import { name, timestamp } from '../../runtime/contract/names.ts'
 import { telemetryReceipt, telemetryReport } from '../../runtime/contract/telemetry.ts'
 import { limits } from '../../runtime/limits.ts'
@@ -27,6 +27,14 @@ const profiles = createRoute({
   responses: { 200: jsonAnswer(page(profileSum)) },
 })
 
+const shadows = createRoute({
+  method: 'get',
+  path: '/api/v1/endpoints/{endpoint}/shadow',
+  summary: 'Exact sums of how far deployments that shadow were from those that answered',
+  request: { params: z.object({ endpoint: name }), query: z.strictObject({ since: timestamp.optional() }) },
+  responses: { 200: jsonAnswer(page(shadowSum)) },
+})
+
 const hosts = createRoute({
   method: 'get',
   path: '/api/v1/endpoints/{endpoint}/hosts',
@@ -50,6 +58,12 @@ export function telemetryRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)
     const { since } = c.req.valid('query')
     return c.json({ items: await sumsWithBaseline(services, name, since) }, 200)
+  })
+  app.openapi(shadows, async (c) => {
+    const { name } = await findEndpoint(services, c.req.valid('param').endpoint)
+    const { since } = c.req.valid('query')
+    const items = await store.telemetry.shadows(name, since === undefined ? '' : new Date(since).toISOString())
+    return c.json({ items }, 200)
   })
   app.openapi(hosts, async (c) => {
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)

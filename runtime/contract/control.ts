@@ -7,7 +7,7 @@ import { aliasName, count, digest, name, ppm, timestamp } from './names.ts'
 import { scheme } from './plan.ts'
 import { profileSpec } from './profile-spec.ts'
 import { resources } from './resources.ts'
-import { profileReport, sender } from './telemetry.ts'
+import { profileReport, sender, shadowReport } from './telemetry.ts'
 
 export const tags = z.record(z.string().min(1).max(128), z.string().max(1024))
 
@@ -181,6 +181,10 @@ export const profileSum = z.object({
 })
 
 export type ProfileSum = z.infer<typeof profileSum>
+
+export const shadowSum = z.object({ ...shadowReport.shape, senders: count })
+
+export type ShadowSum = z.infer<typeof shadowSum>
 
 export const role = z.enum(['page', 'reader', 'writer', 'operator', 'admin'])
 

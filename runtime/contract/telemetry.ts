@@ -69,6 +69,37 @@ const prediction = z.strictObject({
 /** Absent in an exposure whose request had more rows than one, or none that was counted. */
 export type CellPrediction = z.infer<typeof prediction>
 
+/**
+ * Upper edges of the differences between two versions' numbers, upper edge excluded: half a decade apart from 1e-7 on; one
+ * more cell takes what is above, and what is no number.
+ */
+export const differenceEdges: readonly number[] = Array.from({ length: 20 }, (_, i) => 10 ** (-7 + i / 2))
+
+/** What a deployment that shadows another would have answered: how far it was from what was answered, never an answer. */
+export const shadowReport = z.strictObject({
+  deployment: name,
+  version: z.int().min(1),
+  variant: z.string().min(1).max(64),
+  provider: executionProvider,
+  /** Who answered. */
+  against: z.strictObject({ deployment: name, version: z.int().min(1) }),
+  /** That were compared. */
+  rows: count,
+  /** Rows for which the two say different classes. */
+  flips: count,
+  /** Rows by the largest difference of two numbers: cells of {@link differenceEdges}. */
+  differences: z.array(count).length(21),
+  /** Sum of those differences in millionths, without those that are no number; each counts for at most 1,000. */
+  differenceMillionths: count,
+  /** Requests that were not asked again, since the host had other work. */
+  skipped: count,
+  /** Of the runs: cells of {@link latencyEdgesMs}. */
+  latency: z.array(count).length(33),
+  errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
+})
+
+export type ShadowReport = z.infer<typeof shadowReport>
+
 export const telemetryReport = z.strictObject({
   sender,
   /** Rises by at least one with each report of a sender. */
@@ -78,6 +109,8 @@ export const telemetryReport = z.strictObject({
   endpoint: name,
   revision: z.int().min(1),
   profiles: z.array(profileReport).max(64),
+  /** Absent where nothing shadowed. */
+  shadows: z.array(shadowReport).max(64).optional(),
   exposures: z
     .array(z.strictObject({ unit: unitHash, deployment: name, at: timestamp, prediction: prediction.optional() }))
     .max(2000),

@@ -23,6 +23,8 @@ import {
   page,
   profileSum,
   type Role,
+  type ShadowSum,
+  shadowSum,
   type Token,
   type Traffic,
   token,
@@ -51,6 +53,8 @@ export interface Client {
   hosts(endpoint: string): Promise<Host[]>
   /** Sums of the reports since a moment. */
   profiles(endpoint: string, since: string): Promise<ProfileSum[]>
+  /** Sums of what shadows were told since a moment. */
+  shadows(endpoint: string, since: string): Promise<ShadowSum[]>
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
@@ -135,6 +139,9 @@ export function openClient(server: Server): Client {
     },
     async profiles(name, since) {
       return (await get(`endpoints/${part(name)}/profiles?${new URLSearchParams({ since })}`, page(profileSum))).items
+    },
+    async shadows(name, since) {
+      return (await get(`endpoints/${part(name)}/shadow?${new URLSearchParams({ since })}`, page(shadowSum))).items
     },
     tokens: () => list('tokens', token),
     async createToken(body) {

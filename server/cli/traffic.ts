@@ -1,6 +1,6 @@
 /** `selvedge traffic`: shows or sets how an endpoint's traffic is split. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Endpoint, Traffic } from '../../runtime/contract/control.ts'
+import type { Endpoint, ShadowSum, Traffic } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { openContext } from './context.ts'
 import { parseName } from './names.ts'
@@ -22,7 +22,11 @@ export function addTraffic(program: Command): void {
             { ...held.traffic, split: fullSplit(await client.endpoint(endpoint), shares) },
             held.etag,
           )
-      output.result({ endpoint, ...changed }, () => renderTraffic(endpoint, changed))
+      const shadows = changed.shadow === undefined ? [] : await client.shadows(endpoint, sinceYesterday())
+      output.result(
+        { endpoint, ...changed, ...(shadows.length > 0 && { shadows }) },
+        () => renderTraffic(endpoint, changed) + shadows.map(renderShadow).join(''),
+      )
     })
 }
 
@@ -31,6 +35,25 @@ export function renderTraffic(endpoint: string, { split, shadow }: Traffic): str
   const shadowed = shadow === undefined ? '' : `shadow: ${shadow.percent} % also to ${shadow.deployment}\n`
   if (rows.length === 0) return `${endpoint} has no deployment.\n${shadowed}`
   return renderTable([{ title: 'DEPLOYMENT' }, { title: 'TRAFFIC', align: 'right' }], rows) + shadowed
+}
+
+function sinceYesterday(): string {
+  return new Date(Date.now() - 24 * 3600_000).toISOString()
+}
+
+/** What a shadow would have answered since yesterday. */
+export function renderShadow({ deployment, version, against, ...counts }: ShadowSum): string {
+  const { rows, flips, differenceMillionths, skipped, errors } = counts
+  const failed = Object.entries(errors).map(([code, count]) => `, ${count} × ${code}`)
+  const found =
+    rows === 0
+      ? 'nothing compared yet'
+      : `${rows} ${rows === 1 ? 'row' : 'rows'} compared, mean difference ${Number((differenceMillionths / 1e6 / rows).toPrecision(3))}, ${percentOf(flips, rows)} % with another class`
+  return `  ${deployment}@${version} beside ${against.deployment}@${against.version}: ${found}, ${skipped} requests skipped${failed.join('')}\n`
+}
+
+function percentOf(part: number, whole: number): number {
+  return Number(((100 * part) / whole).toPrecision(3))
 }
 
 /** Collects `blue=90 green=10`; a decimal number as people write it, its limits are the registry's. */

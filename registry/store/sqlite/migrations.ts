@@ -247,6 +247,10 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE endpoints ADD COLUMN assignment TEXT;
   `,
+  // Of a report, what its shadows counted.
+  `
+  ALTER TABLE reports ADD COLUMN shadows TEXT;
+  `,
 ]
 
 /**

@@ -105,6 +105,8 @@ export interface Tables {
     revision: number
     first_received_at: string
     received_at: string
+    /** JSON; absent where nothing shadowed. */
+    shadows: string | null
   }
   profiles: {
     endpoint: string

@@ -8,6 +8,7 @@ import type { Changes } from '../changes.ts'
 import type { Counted, Tier } from '../days.ts'
 import type { CheckedReport, HostRecord, Telemetry } from '../store.ts'
 import { noteChanges } from './days.ts'
+import { sumShadows } from './shadows.ts'
 import type { Row, Tables } from './tables.ts'
 
 export function openTelemetry(db: Kysely<Tables>, changes: Changes): Telemetry {
@@ -35,6 +36,16 @@ export function openTelemetry(db: Kysely<Tables>, changes: Changes): Telemetry {
         .where('window', '>=', since)
         .execute()
       return sumProfiles(rows)
+    },
+    async shadows(endpoint, since) {
+      const rows = await db
+        .selectFrom('reports')
+        .select(['sender', 'shadows'])
+        .where('endpoint', '=', endpoint)
+        .where('window', '>=', since)
+        .where('shadows', 'is not', null)
+        .execute()
+      return sumShadows(rows.map(({ sender, shadows }) => ({ sender, shadows: JSON.parse(shadows ?? '[]') })))
     },
     async senderCounts(endpoint, counted, since, until) {
       const rows = await ofVersion(db, endpoint, counted, since, until)
@@ -165,7 +176,8 @@ async function foldCounts(db: Kysely<Tables>, report: CheckedReport): Promise<bo
     .where('window', '=', window)
     .executeTakeFirst()
   if (held !== undefined && seq <= held.seq) return false
-  const latest = { seq, revision, received_at: receivedAt }
+  const shadows = report.shadows === undefined ? null : JSON.stringify(report.shadows)
+  const latest = { seq, revision, received_at: receivedAt, shadows }
   await db
     .insertInto('reports')
     .values({ endpoint, sender, window, first_received_at: receivedAt, ...latest })
