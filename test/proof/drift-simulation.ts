@@ -3,14 +3,20 @@
  * a change, by our own code and seeds (evidence, sections 2 to 4, and what it lists as not simulated). Prints a line a cell;
  * cells that miss are marked, not hidden, and a cell that time did not reach is counted. What it printed lies beside it.
  *
- * `node test/proof/drift-simulation.ts [runs a cell] [minutes] [file] [words]`: cells are taken one after the other, those
- * first that say most for their price; only cells in whose line all the words stand. The file is written anew every minute.
+ * `node test/proof/drift-simulation.ts [--without <file>] [runs a cell] [minutes] [file] [words]`: cells are taken one after
+ * the other, those first that say most for their price; only cells in whose line all the words stand, and that do not stand
+ * in the file of an earlier run. The file is written anew every minute.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { findAlarms, isAnyAlarm } from '../runtime/drift/alarms.ts'
 import { type Cell, nullCell } from '../runtime/drift/simulate.ts'
 
-const [wantedRuns = '6000', minutes = '600', file, ...words] = process.argv.slice(2)
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { without: { type: 'string' } } })
+const [wantedRuns = '6000', minutes = '600', file, ...words] = positionals
+const earlier = values.without === undefined ? [] : readFileSync(values.without, 'utf8').split('\n')
+/** Titles of cells that ran before. */
+const done = new Set(earlier.map((line) => /^(.*?) +\d+ runs/.exec(line)?.[1]?.trim()))
 
 interface Tally {
   title: string
@@ -33,7 +39,7 @@ const kinds = ['numeric', 'categorical', 'tied'] as const
 const tallies = [...nullCells(), ...powerCells(), ...delayCells()]
   .map((tally, i) => ({ ...tally, seed: i + 1 }))
   // Fields stand two spaces apart.
-  .filter(({ title }) => words.every((word) => ` ${title} `.includes(` ${word} `)))
+  .filter(({ title }) => words.every((word) => ` ${title} `.includes(` ${word} `)) && !done.has(title.trim()))
 const began = performance.now()
 let written = began
 
