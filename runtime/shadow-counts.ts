@@ -48,7 +48,12 @@ export function openShadowCounts(source: Source, against: ShadowReport['against'
     failed(code) {
       counts.errors[code] = (counts.errors[code] ?? 0) + 1
     },
-    read: () => structuredClone(counts),
+    read: () => ({
+      ...counts,
+      differences: [...counts.differences],
+      latency: [...counts.latency],
+      errors: { ...counts.errors },
+    }),
   }
 }
 
