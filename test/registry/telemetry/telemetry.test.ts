@@ -346,3 +346,17 @@ test('counts of days that ended eight days ago are dropped, and the status page 
   await expect.poll(rows).toEqual([])
   expect((await post(fixture, report())).status).toBe(422)
 })
+
+test('F-17: a clock that steps back lets no report into a day of which only sums are left', async () => {
+  let clock = at
+  await using fixture = await openServing({ now: () => clock })
+  await post(fixture, report())
+  clock = Date.parse('2026-12-03T00:00:00Z')
+  await fixture.restart()
+  await expect.poll(() => sums(fixture)).toEqual([])
+  clock = at
+  expect(await (await post(fixture, report({ seq: 2 }))).json()).toMatchObject({ type: 'TELEMETRY_REFUSED' })
+  expect(await (await fixture.request('/metrics')).text()).toContain(
+    'selvedge_reports_refused_total{reason="day_closed"} 1',
+  )
+})
