@@ -1,11 +1,14 @@
 /** Counts of one feature against its baseline, as a small SVG: bars are now, the outline is the baseline. */
 import { html } from 'hono/html'
 import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
+import { numberCells, spansOf } from '../../runtime/drift/order.ts'
 import { cellNames } from '../../runtime/profile.ts'
 import { formatCount, formatShare } from './format.ts'
 import type { Html } from './page.ts'
 
 const height = 40
+/** Of a vocabulary; the others are one bar. */
+const mostLevels = 100
 
 interface Cell {
   name: string
@@ -29,27 +32,53 @@ export function chart(feature: ProfileFeature, counts: readonly number[]): Html 
   return html`<figure>
 <svg viewBox="0 0 ${cells.length} ${height}" preserveAspectRatio="none" role="img" aria-label="${feature.name}: ${describe(cells)}">
 <line class="axis" x1="0" y1="${height}" x2="${cells.length}" y2="${height}"/>${bars}<path class="then" d="${outline}"/></svg>
-${ticks(feature, cells.length)}<figcaption><strong>${feature.name}</strong> <span class="dim">${formatCount(rows)} counted · ${describe(cells)}</span></figcaption>
+${ticks(feature)}<figcaption><strong>${feature.name}</strong> <span class="dim">${formatCount(rows)} counted · ${describe(cells)}</span></figcaption>
 </figure>`
 }
 
 /** Values at the first, the middle and the last edge. */
-function ticks(feature: ProfileFeature, cells: number): Html | string {
+function ticks(feature: ProfileFeature): Html | string {
   if (feature.kind !== 'numeric' || feature.edges.length < 3) return ''
   const { edges } = roundEdges(feature) as typeof feature
+  const order = orderOf(feature)
   const shown = [0, Math.floor(edges.length / 2), edges.length - 1]
-  return html`<p class="ticks" aria-hidden="true">${shown.map((i) => html`<span style="left:${round(((i + 1) / cells) * 100)}%">${edges[i]}</span>`)}</p>
+  // The bin of an edge begins there.
+  const left = (edge: number) => round((order.indexOf(edge + 1) / order.length) * 100)
+  return html`<p class="ticks" aria-hidden="true">${shown.map((i) => html`<span style="left:${left(i)}%">${edges[i]}</span>`)}</p>
 `
 }
 
 function cellsOf(feature: ProfileFeature, counts: readonly number[]): Cell[] {
   const rows = sum(counts)
   const baselineRows = sum(feature.counts)
-  return cellNames(roundEdges(feature)).map((name, i) => ({
-    name,
+  const names = cellNames(roundEdges(feature))
+  const cells = orderOf(feature).map((i) => ({
+    name: names[i] ?? '',
     current: rows === 0 ? 0 : (counts[i] ?? 0) / rows,
     baseline: baselineRows === 0 ? 0 : (feature.counts[i] ?? 0) / baselineRows,
   }))
+  return feature.kind === 'categorical' ? pooled(cells) : cells
+}
+
+/** Cells by value: a point stands where it lies among the bins. */
+function orderOf(feature: ProfileFeature): number[] {
+  const places = feature.counts.map((_, i) => i)
+  if (feature.kind === 'categorical') return places
+  const numbers = spansOf(feature).flatMap(({ bin, points }) => [
+    ...(bin === undefined ? [] : [bin]),
+    ...points.map(({ cell }) => cell),
+  ])
+  return [...numbers, ...places.slice(numberCells(feature))]
+}
+
+function pooled(cells: Cell[]): Cell[] {
+  if (cells.length <= mostLevels) return cells
+  const share = ({ current, baseline }: Cell) => Math.max(current, baseline)
+  const shown = new Set(cells.toSorted((a, b) => share(b) - share(a)).slice(0, mostLevels - 1))
+  const rest = cells.filter((cell) => !shown.has(cell))
+  const total = (of: (cell: Cell) => number) => sum(rest.map(of))
+  const others = { name: `${rest.length} others`, current: total((c) => c.current), baseline: total((c) => c.baseline) }
+  return [...cells.filter((cell) => shown.has(cell)), others]
 }
 
 // Edges are float32 and named to the last digit; a caption wants four digits, or as many as tell its cells apart.

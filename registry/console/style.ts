@@ -33,6 +33,8 @@ figure svg{display:block;width:100%;height:6rem}
 .share0{fill:#1f6feb}.share1{fill:#2da44e}.share2{fill:#bf8700}.share3{fill:#8250df}.share4{fill:#cf222e}.share5{fill:#57606a}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:.15em;vertical-align:baseline}
 .scroll{overflow-x:auto}
+.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;font-size:.9rem}
+.pages a[aria-current]{color:inherit;text-decoration:none;font-weight:600}
 .badge{display:inline-block;padding:0 .5em;border:1px solid;border-radius:1em;font-size:.8rem;font-weight:600;white-space:nowrap}
 .badge.drift{color:var(--bad)}.badge.no_drift{color:var(--good)}.badge.insufficient{color:var(--dim)}
 .facts{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:.5rem 0 1rem}
@@ -69,5 +71,5 @@ figure svg{display:block;width:100%;height:6rem}
 td span.number{white-space:nowrap}
 .scroll .bracket{min-width:9rem}
 @media (max-width:30rem){.brackets tr{display:grid;grid-template-columns:4.5rem 1fr}.brackets td.number{grid-column:2;padding-top:0}}
-@media print{:root{color-scheme:light;--ink:#000;--dim:#444;--line:#bbb;--paper:#fff;--panel:#f0f0f0;--now:#1f6feb;--then:#777;--good:#1a7f37;--bad:#c4281c}*{print-color-adjust:exact}.scroll{overflow:visible}details::details-content{content-visibility:visible;block-size:auto}header nav{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}.card figure{border:0}}
+@media print{:root{color-scheme:light;--ink:#000;--dim:#444;--line:#bbb;--paper:#fff;--panel:#f0f0f0;--now:#1f6feb;--then:#777;--good:#1a7f37;--bad:#c4281c}*{print-color-adjust:exact}.scroll{overflow:visible}details::details-content{content-visibility:visible;block-size:auto}header nav,.pages{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}.card figure{border:0}}
 `)

@@ -1,11 +1,14 @@
 /** Drift to look at: a page of the registry, and the same as one file. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { html } from 'hono/html'
 import { name } from '../../runtime/contract/names.ts'
 import { renderFile, renderPage } from '../console/page.ts'
+import { findEndpoint } from '../endpoints/routes.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { driftQuery, readDrift } from '../monitor/routes.ts'
 import { driftDocumentOf } from './document.ts'
+import { driftNav } from './nav.ts'
 import { driftPage, driftTitle } from './page.ts'
 
 const file = createRoute({
@@ -21,7 +24,10 @@ export function driftPageRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     const asked = driftQuery.safeParse(c.req.query())
     if (!asked.success) throw invalidRequest('query', asked.error)
     const report = await readDrift(services, c.req.param('endpoint'), asked.data)
-    return renderPage(c, driftTitle(report), driftPage(await driftDocumentOf(services, report)))
+    const endpoint = await findEndpoint(services, report.endpoint)
+    const nav = await driftNav(services.store, endpoint, report)
+    const document = await driftDocumentOf(services, report)
+    return renderPage(c, driftTitle(report), html`${nav}${driftPage(document)}`)
   })
   app.openapi(file, async (c) => {
     const report = await readDrift(services, c.req.valid('param').endpoint, c.req.valid('query'))

@@ -75,7 +75,7 @@ async function serveSamples(context: Context<unknown>, endpoint: string, samples
  * What the demo page's panel of drift asks: minutes instead of hours, no season, and limits that 258 rows of baseline can
  * tell from nothing.
  */
-const quickMonitor = { window: '1m', season: 'none', limits: { location: 0.5, missing: 0.05 } }
+const quickMonitor = { window: '1m', season: 'none', limits: { location: 0.5, missing: 0.1 } }
 
 async function putMonitor({ registry }: Context<unknown>, endpoint: string): Promise<void> {
   await request(registry, `api/v1/endpoints/${endpoint}/monitors/default`, {

@@ -91,6 +91,30 @@ test('a caption has four digits of an edge, or as many as tell its cells apart',
   expect(caption([1234.51, 1234.62])).toContain('1234.5 to 1234.6: 10% now')
 })
 
+test('bars stand in the order of their values, and those of a long vocabulary are few', () => {
+  const bars = (text: string) => Array.from(text.matchAll(/<title>(.*?): /g), ([, name]) => name)
+  const numeric = { name: 'a', kind: 'numeric', edges: [0, 4], points: [0, 2] } as const
+  const counts = [1, 2, 3, 4, 5, 0, 0, 0, 0]
+  expect(bars(String(chart({ ...numeric, edges: [0, 4], points: [0, 2], counts }, counts)))).toEqual([
+    'below 0',
+    '= 0',
+    '0 to 4',
+    '= 2',
+    '4 and up',
+    'null',
+    'NaN',
+    'infinite',
+    'wrong type',
+  ])
+  const values = Array.from({ length: 500 }, (_, i) => `level ${i}`)
+  const many = values.map((_, i) => (i === 400 ? 900 : 1))
+  const levels = bars(
+    String(chart({ name: 'a', kind: 'categorical', values, counts: [...many, 0, 0, 0] }, [...many, 0, 0, 0])),
+  )
+  expect(levels).toHaveLength(100)
+  expect([levels.includes('level 400'), levels.at(-1)]).toEqual([true, '404 others'])
+})
+
 test('a page asks for no icon', async () => {
   await using fixture = await openFixture()
   expect(await (await fixture.request('/')).text()).toContain('<link rel="icon" href="data:,">')

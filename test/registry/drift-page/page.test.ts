@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { driftPage } from '../../../registry/drift-page/page.ts'
 import { type DriftDocument, driftDocument, driftDocumentId } from '../../../runtime/contract/drift-document.ts'
 import { recompute } from '../../../runtime/drift/report.ts'
+import { sendJson } from '../fixture.ts'
+import { hasCalifornia, output, readHouses, specOf } from '../monitor/california.ts'
 import { drift, openDrifted, openMonitored } from '../monitor/fixture.ts'
+import { at as judgedAt, openJudged, tell } from '../monitor/judged.ts'
 
 function numbersIn(text: string): DriftDocument {
   const [, json = ''] = text.match(new RegExp(`id="${driftDocumentId}">(.*)</script>`)) ?? []
@@ -26,6 +29,8 @@ describe('the drift page', () => {
     expect(verdictsIn(text)[0]).toEqual(['a', 'drift'])
     expect(verdictsIn(text)).toContainEqual(['b', 'no_drift'])
     expect(text).toContain('rows in 8 of 9 minutes')
+    expect(text).toContain('<a href="?monitor=default&amp;deployment=blue">default</a>')
+    expect(text).toContain('href="/api/v1/endpoints/e/drift.html?monitor=mine&amp;deployment=blue">Save as a file')
     expect(text).toContain('<td class="number">4,000</td><td class="number">800</td>')
     expect(/src=|url\(|@import|undefined|NaN,|± NaN/.test(text)).toBe(false)
     expect([...text.matchAll(/<script([^>]*)>/g)].map(([, about]) => about)).toEqual([
@@ -76,6 +81,22 @@ describe('the drift page', () => {
     const text = String(await driftPage({ ...document, report }))
     expect(text).not.toContain(hostile)
     expect(numbersIn(text).report.features[0]?.name).toBe(hostile)
+  })
+
+  test.skipIf(!hasCalifornia)('shows performance where outcomes are known, beside the estimate', async () => {
+    const { reference, analysis } = readHouses()
+    const spec = specOf(reference)
+    const clock = { now: judgedAt }
+    await using fixture = await openJudged(spec, clock)
+    const performance = { signal: 'performance', outcome: 'sold', window: '1h', season: 'none' }
+    expect((await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/monitors/sales', performance)).status).toBe(201)
+    await tell(fixture, spec, analysis.slice(0, 300), ({ isPositive }) => isPositive)
+    clock.now += 60_000
+    const text = await (await fixture.request('/endpoints/e/drift')).text()
+    const right = analysis.slice(0, 300).filter(({ score, isPositive }) => score >= output.threshold === isPositive)
+    expect(text).toContain('<h2>Performance</h2>')
+    expect(text).toContain(`<th scope="row">2026-11-24</th><td class="number">300</td>`)
+    expect(text).toContain(`<td class="number">${(right.length / 300).toFixed(3)} (`)
   })
 
   test('says what is lacking where nothing was counted yet', async () => {
