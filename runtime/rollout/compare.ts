@@ -47,8 +47,13 @@ export interface ArmFacts {
 
 /** Without so many it is neither worse nor fine (evidence, section 8). */
 const leastEvents: Events = { worse: 5, fine: 20 }
-/** Clusters of each arm without which a mean has no variance to speak of. */
-const leastClusters = 30
+/**
+ * Of each arm. A test that only takes clusters to be independent and symmetric has p of at least 2^-k (evidence, section 6);
+ * fewer than 30 have no variance to speak of, which a rate that is worse does not need.
+ */
+function leastClusters(verdict: keyof Events, { isRate, level }: Rules): number {
+  return verdict === 'worse' && isRate ? Math.ceil(Math.log2(1 / level)) : 30
+}
 
 export function compare(all: readonly Stratum[], rules: Rules): Comparison {
   // A provider that only one arm has says nothing about the difference.
@@ -71,7 +76,7 @@ export function compare(all: readonly Stratum[], rules: Rules): Comparison {
   const [low, high] = [difference - half, difference + half]
   const clusters = Math.min(green.clusters, blue.clusters)
   const isEnough = (verdict: keyof Events) =>
-    rules.isRate ? events[verdict] >= leastEvents[verdict] : clusters >= leastClusters
+    clusters >= leastClusters(verdict, rules) && (!rules.isRate || events[verdict] >= leastEvents[verdict])
   const isBeyond = low > margin || (isTwoSided && high < -margin)
   const isWithin = high < margin && (!isTwoSided || low > -margin)
   const isWorse = isBeyond && isEnough('worse')

@@ -62,6 +62,13 @@ describe('a comparison', () => {
     expect(compare([{ green, blue }], rules).verdict).toBe('open')
   })
 
+  test('does not take the hundred failures of one page for those of a version', () => {
+    const blue = armOf(Array.from({ length: 1000 }, () => ({ rows: 10, total: 0 })))
+    const pages = (count: number) => armOf(Array.from({ length: count }, () => ({ rows: 100, total: 100 })))
+    expect(compare([{ green: pages(1), blue }], rules).verdict).toBe('open')
+    expect(compare([{ green: pages(8), blue }], rules).verdict).toBe('worse')
+  })
+
   test('finds a version that always fails after a few requests', () => {
     const blue = armOf(Array.from({ length: 1000 }, () => ({ rows: 1, total: 0 })))
     const green = armOf(Array.from({ length: 30 }, () => ({ rows: 1, total: 1 })))
