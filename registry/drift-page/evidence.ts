@@ -18,7 +18,7 @@ export function evidenceChart(looks: readonly MonitorLook[], part: string): Html
   const points = pointsOf(looks, part)
   const [first, last] = [points[0], points.at(-1)]
   if (first === undefined || last === undefined) {
-    return html`<p class="dim">Evidence over time comes with the monitor’s first look at a window that has rows.</p>`
+    return html`<p class="dim">There is no evidence without rows.</p>`
   }
   // A line that leaves the picture has passed what it needs in any case.
   const top = 2 * Math.max(...points.map(({ threshold }) => threshold))

@@ -1,9 +1,10 @@
 /** The drift page of an endpoint: what a monitor says and every number that it rests on, without a script. */
 import { html, raw } from 'hono/html'
 import { type DriftDocument, driftDocumentId } from '../../runtime/contract/drift-document.ts'
-import type { DriftReport } from '../../runtime/contract/monitor.ts'
+import type { DriftReport, MonitorLook } from '../../runtime/contract/monitor.ts'
 import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
+import { partsOf } from '../monitor/reports.ts'
 import { bracket, bracketText, byDistance } from './bracket.ts'
 import { coverageSection } from './coverage.ts'
 import { featureCard, type Part } from './feature.ts'
@@ -18,9 +19,10 @@ export function driftTitle({ endpoint, verdict }: DriftReport): string {
 }
 
 export function driftPage(document: DriftDocument): Html {
-  const { report, looks, coverage, performance } = document
+  const { report, coverage, performance } = document
   const { endpoint, deployment, monitor, clustering } = report
-  const parts = partsOf(report)
+  const parts = byVerdict(report)
+  const looks = looksUntilNow(document)
   const command = `selvedge why ${endpoint} --monitor ${monitor.name} --deployment ${deployment}`
   return html`<h1>${driftTitle(report)}</h1>
 ${facts(report)}
@@ -37,12 +39,21 @@ ${performanceSection(performance)}
 }
 
 /** Those that drift first. */
-function partsOf({ features, outputs }: DriftReport): Part[] {
+function byVerdict({ features, outputs }: DriftReport): Part[] {
   const all: Part[] = [
     ...features.map((drift): Part => ({ side: 'features', drift })),
     ...outputs.map((drift): Part => ({ side: 'outputs', drift })),
   ]
   return all.toSorted((a, b) => ranks[a.drift.verdict] - ranks[b.drift.verdict])
+}
+
+/** The report is the last look, unless nobody counted yet. */
+function looksUntilNow({ report, looks }: DriftDocument): MonitorLook[] {
+  const { endpoint, deployment, version, at, verdict, rows } = report
+  const last = looks.at(-1)
+  if (rows === 0 || (last !== undefined && last.at >= at)) return looks
+  const monitor = report.monitor.name
+  return [...looks, { endpoint, monitor, deployment, version, at, verdict, rows, parts: partsOf(report) }]
 }
 
 function facts(report: DriftReport): Html {

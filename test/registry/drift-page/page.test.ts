@@ -52,7 +52,7 @@ describe('the drift page', () => {
     expect(links.filter((link) => !link?.startsWith('#') && link !== 'data:,')).toEqual([])
   })
 
-  test('shows the evidence of each look that was kept', async () => {
+  test('shows the evidence of each look that was kept, and that of now', async () => {
     await using fixture = await openDrifted()
     const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
     const look = (at: string, logEvidence: number) => ({
@@ -67,8 +67,11 @@ describe('the drift page', () => {
     })
     const looks = [look('2026-11-24T10:01:00Z', 0), look('2026-11-24T10:02:00Z', Math.log(1000))]
     const text = String(await driftPage({ ...document, looks }))
-    expect(text).toContain('Evidence 10^3.0 at the last of 2 looks, an alarm needs 10^2.0 (dashed).')
+    expect(text).toContain('at the last of 3 looks')
     expect(text).toContain('<title>2026-11-24 10:01:00 UTC: 10^0.0 of 10^2.0</title>')
+    expect(text).toContain('<title>2026-11-24 10:02:00 UTC: 10^3.0 of 10^2.0</title>')
+    const now = document.report.features[0]?.logEvidence ?? 0
+    expect(text).toContain(`<title>2026-11-24 10:08:30 UTC: 10^${(now / Math.LN10).toFixed(1)} of`)
   })
 
   test('TE-15 shows names of others as texts, in its numbers, too', async () => {
