@@ -9,13 +9,12 @@ import {
   leading,
   type ProviderCounts,
 } from '../../runtime/drift/attribution.ts'
-import { type ExactSums, openClusters } from '../../runtime/drift/clusters.ts'
-import { meanOf, openTrack, totalOf } from '../../runtime/drift/evidence.ts'
+import { meanOf, totalOf } from '../../runtime/drift/evidence.ts'
 import { openScores, rowsOver } from '../../runtime/drift/scores.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { SenderCounts } from '../store/days.ts'
 import type { Store } from '../store/store.ts'
-import { dayFacts, openFeatureCounter, openPlacing, senderDays } from '../telemetry/day.ts'
+import { measureSums, sumsOf } from './sums.ts'
 
 export async function attributionOf({ telemetry }: Store, report: DriftReport): Promise<Attribution> {
   const { endpoint, deployment, version, spec, at } = report
@@ -52,7 +51,7 @@ function countProviders(report: DriftReport, rows: readonly SenderCounts[]): Pro
     report[side].map((part) => ({
       side,
       part,
-      sums: new Map([...groups].map(([own, of]) => [own, sumsOf(part, side, of)])),
+      sums: new Map([...groups].map(([own, of]) => [own, sumsOf(part.profile, side, of)])),
     })),
   )
   return providers.map((provider) => ({
@@ -60,7 +59,7 @@ function countProviders(report: DriftReport, rows: readonly SenderCounts[]): Pro
     rows: (groups.get(provider) ?? []).reduce((sum, row) => sum + row.rows, 0),
     parts: parts.map(({ side, part, sums }) => {
       const [own, others] = [true, false].map((isOwn) =>
-        measure(
+        measureSums(
           part,
           [...sums].flatMap(([of, each]) => ((of === provider) === isOwn ? [each] : [])),
         ),
@@ -71,41 +70,13 @@ function countProviders(report: DriftReport, rows: readonly SenderCounts[]): Pro
 }
 
 const nothing: Counted = { measures: [], clusters: 0 }
-const dayMs = 24 * 3600_000
-
-/** Clusters of a part, day by day as monitors count them. */
-function sumsOf({ profile }: FeatureDrift, side: 'features' | 'outputs', rows: readonly SenderCounts[]): ExactSums {
-  const scores = openScores(profile)
-  const clusters = openClusters(scores.size)
-  for (const day of Map.groupBy(rows, ({ window }) => window.slice(0, 10)).values()) {
-    const facts = dayFacts(senderDays(day))
-    const placing = openPlacing(facts, dayMs)
-    const counter = openFeatureCounter(side === 'features' ? 'counts' : 'outputs', profile, facts)
-    for (const row of day) {
-      const placed = placing.place(row)
-      if (placed !== undefined) counter.add(placed)
-    }
-    for (const span of counter.spans()) clusters.addSums({ ...span, counts: scores.merge(span.cells) })
-  }
-  return clusters.exact()
-}
-
-function measure({ profile }: FeatureDrift, sums: readonly ExactSums[]): Counted {
-  const scores = openScores(profile)
-  const clusters = openClusters(scores.size)
-  for (const each of sums) clusters.addSums(each)
-  const track = openTrack(scores)
-  track.push(clusters.sums())
-  return { measures: track.measure(0, 1, 0), clusters: track.clusters(0, 1, 0) }
-}
-
 /** Means of a part's leading direction, window by window. */
 function seriesBy({ from, at, monitor, outputs }: DriftReport, rows: readonly SenderCounts[]) {
   const windowMs = durationMs(monitor.window)
   const start = Date.parse(from)
   const windows = Math.ceil((Date.parse(at) - start) / windowMs)
   return (part: FeatureDrift) => {
-    const scores = openScores(part.profile)
+    const scores = openScores(part.profile, 'drift', part.baseline)
     const direction = scores.directions.find(({ name }) => name === leading(part)?.name)
     const side = outputs.includes(part) ? 'outputs' : 'counts'
     const sums = Array.from({ length: windows }, () => new Array<number>(scores.size).fill(0))

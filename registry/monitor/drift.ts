@@ -23,11 +23,19 @@ export interface FirstWindow {
   isCut: boolean
 }
 
+/** Cells of a past span by name, as a baseline. */
+export interface PastCounts {
+  features: Readonly<Record<string, readonly number[]>>
+  outputs: Readonly<Record<string, readonly number[]>>
+}
+
 export interface Observed {
   endpoint: string
   monitor: Monitor
   counted: Counted
   spec: ProfileSpec
+  /** The baseline, where it is not the spec's own. */
+  past?: PastCounts | undefined
   days: readonly ObservedDays[]
   first: FirstWindow
   /** ms since 1970. */
@@ -68,7 +76,8 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
     const found: FeatureDrift[] = []
     for (const feature of all) {
       const spans = await Promise.all(days.map((each) => each.spans(side, feature.name)))
-      found.push(reportOf(spans.flat(), feature, grid, rules))
+      const past = observed.past?.[side === 'counts' ? 'features' : 'outputs'][feature.name]
+      found.push(reportOf(spans.flat(), { profile: feature, baseline: past }, grid, rules))
       await othersTurn()
     }
     return found
@@ -134,19 +143,25 @@ function gridOf({ monitor: { season }, first, now }: Observed, window: string): 
   return { from, isCut: first.isCut, windowMs, windows, seasonWindows: Math.max(1, seasonMs[season] / windowMs) }
 }
 
-function reportOf(spans: readonly Span[], feature: ProfileFeature, grid: Grid, rules: Rules): FeatureDrift {
+function reportOf(
+  spans: readonly Span[],
+  { profile, baseline }: Pick<Facts, 'profile' | 'baseline'>,
+  grid: Grid,
+  rules: Rules,
+): FeatureDrift {
   const { from, isCut, windowMs, seasonWindows } = grid
   const placed = spans
     .map((span) => ({ span, place: Math.floor((span.at - from) / windowMs) }))
     .filter(({ place }) => place >= 0)
     .toSorted((a, b) => a.place - b.place)
-  const track = trackOf(placed, openScores(feature, rules.signal), grid.windows, rules.clustering)
+  const track = trackOf(placed, openScores(profile, rules.signal, baseline), grid.windows, rules.clustering)
   const { block, measures, clusters } = decide(track, { ...rules, seasonWindows, isCut })
   const timeAt = (place: number) => new Date(from + place * windowMs).toISOString()
   const facts: Facts = {
-    profile: feature,
+    profile,
+    baseline,
     block: { from: timeAt(block.from), to: timeAt(block.to), rule: block.rule },
-    counts: cellsIn(placed, feature, block),
+    counts: cellsIn(placed, profile, block),
     clusters,
     spread: measures,
   }

@@ -61,9 +61,16 @@ async function driftAt(
   at: number,
 ): Promise<DriftReport> {
   const counted = { deployment: deployment.name, version: deployment.version, spec: digest }
-  const deployedAt = Date.parse(deployment.createdAt)
+  const { baseline } = monitor
+  const past = baseline === 'training' ? undefined : await store.monitors.past(endpoint, monitor.name, counted)
+  if (baseline !== 'training' && past === undefined) {
+    throw refuseMonitor({ name: endpoint }, `deployment ${deployment.name} counted too few rows in that span of time`)
+  }
+  // Rows of the baseline are not held against themselves.
+  const since = baseline === 'training' ? 0 : Date.parse(baseline.to)
+  const deployedAt = Math.max(since, Date.parse(deployment.createdAt))
   const observed = await observe(store, { endpoint, counted, spec, monitor, deployedAt, at })
-  return await driftReport({ endpoint, monitor, counted, spec, ...observed, now: at })
+  return await driftReport({ endpoint, monitor, counted, spec, past, ...observed, now: at })
 }
 
 // The last whole window: what fails now is what matters.

@@ -20,10 +20,11 @@ import { findDeployment } from '../endpoints/rules.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
-import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
+import type { DeploymentState, EndpointState, PastBaseline, Store } from '../store/store.ts'
 import { attributionOf } from './attribution.ts'
 import { monitored } from './drift.ts'
 import { judgedBy } from './losses.ts'
+import { pastBaseline } from './past.ts'
 import { reportAt } from './reports.ts'
 import {
   type Baselined,
@@ -137,9 +138,9 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const params = c.req.valid('param')
     const endpoint = await findEndpoint(services, params.endpoint)
     const body = c.req.valid('json')
-    await demandWorkable(store, endpoint, body, await watchedOf(store, endpoint))
+    const past = await demandWorkable(store, endpoint, body, await watchedOf(store, endpoint))
     const made: Monitor = { name: params.monitor, ...body, createdAt: new Date(now()).toISOString() }
-    return c.json(made, (await store.monitors.put(endpoint.name, made)) ? 201 : 200)
+    return c.json(made, (await store.monitors.put(endpoint.name, made, past)) ? 201 : 200)
   })
   app.openapi(remove, async (c) => {
     const params = c.req.valid('param')
@@ -224,28 +225,37 @@ async function readLook({ store }: Services, asked: Asked, at: string): Promise<
   throw new SelvedgeError('NOT_FOUND', `no report of monitor ${monitor} of ${endpoint} is kept from ${at} or before`)
 }
 
-/** @throws {@link SelvedgeError} `MONITOR_REFUSED` where it could work on no deployment */
+/**
+ * The baselines that it has to keep.
+ *
+ * @throws {@link SelvedgeError} `MONITOR_REFUSED` where it could work on no deployment
+ */
 async function demandWorkable(
   store: Store,
   endpoint: EndpointState,
   body: MonitorBody,
   watched: readonly Watched[],
-): Promise<void> {
+): Promise<PastBaseline[]> {
   if (watched.length === 0) throw refuseMonitor(endpoint, 'it has no deployment')
-  if (body.signal === 'health') return
+  if (body.signal === 'health') return []
   const deployed = watched.filter(hasBaseline)
   if (deployed.length === 0) throw refuseMonitor(endpoint, 'no deployment serves a version with a baseline')
   for (const feature of body.features ?? []) {
     if (deployed.some(({ spec }) => monitored(spec.spec, { features: [feature] }).features.length > 0)) continue
     throw refuseMonitor(endpoint, `no deployed version counts a feature "${feature}"`)
   }
-  if (body.signal === 'performance') return await demandOutcomes(store, endpoint, body, deployed)
-  if (body.baseline !== 'training') {
-    throw refuseMonitor(
-      endpoint,
-      'a span of time is a baseline of performance alone; drift goes by that of the version',
-    )
+  if (body.signal === 'performance') {
+    await demandOutcomes(store, endpoint, body, deployed)
+    return []
   }
+  if (body.baseline === 'training') return []
+  const past: PastBaseline[] = []
+  for (const each of deployed) {
+    const found = await pastBaseline(store, endpoint.name, each, body.baseline)
+    if (found !== undefined) past.push(found)
+  }
+  if (past.length > 0) return past
+  throw refuseMonitor(endpoint, 'no deployed version counted enough rows in that span of time')
 }
 
 async function demandOutcomes(

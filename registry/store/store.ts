@@ -355,13 +355,23 @@ export interface Telemetry {
   counted(endpoint: string): Promise<{ exposures: number; outcomes: number }>
 }
 
+/** What a deployment counted in a span of time, cell by cell. */
+export interface PastBaseline extends Counted {
+  counts: Record<'features' | 'outputs', Record<string, number[]>>
+}
+
 /** Of an endpoint as it is now: one that was removed and made again has none. */
 export interface Monitors {
   monitor(endpoint: string, name: string): Promise<Monitor | undefined>
   /** By name. */
   monitors(endpoint: string): Promise<Monitor[]>
-  /** True where there was none of this name. */
-  put(endpoint: string, monitor: Monitor): Promise<boolean>
+  /**
+   * True where there was none of this name.
+   *
+   * @param past - its baselines, where they are no version's own
+   */
+  put(endpoint: string, monitor: Monitor, past?: readonly PastBaseline[]): Promise<boolean>
+  past(endpoint: string, name: string, counted: Counted): Promise<PastBaseline['counts'] | undefined>
   /** False where there is none. */
   remove(endpoint: string, name: string): Promise<boolean>
 }

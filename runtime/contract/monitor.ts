@@ -31,7 +31,7 @@ export const monitorBody = z
     block: duration.default('1h'),
     /** What comes and goes by itself: only blocks of whole seasons are tested. */
     season: z.enum(['none', 'day', 'week']).default('day'),
-    /** Of the version; of `performance`, also a span of time whose outcomes are known. */
+    /** Of the version, or a span of time: its rows, or for `performance` its outcomes. Then the life begins at its end. */
     baseline: z.union([z.literal('training'), z.strictObject({ from: timestamp, to: timestamp })]).default('training'),
     /** Chance of a false alarm over the monitor's whole life, all features together. */
     alpha: z.number().min(0.000_001).max(0.5).default(0.05),
@@ -110,6 +110,8 @@ export const featureDrift = z.object({
   block,
   /** Edges or values, and the baseline's counts. */
   profile: profileFeature,
+  /** The baseline's counts where it is a past span of time, divided by its design effect. */
+  baseline: z.array(count).optional(),
   /** Of the block's rows, cell by cell as in `profile`. */
   counts: z.array(count),
   /** Pairs of a sender or unit and a day in the block, or spans of unrelated windows. */

@@ -10,6 +10,8 @@ import { findLack, judge, limitOf, logThreshold, radiusOf } from './verdict.ts'
 /** What cannot be made again from the other numbers. */
 export interface Facts {
   profile: ProfileFeature
+  /** Cells of the baseline, where it is a past span of time. */
+  baseline?: readonly number[] | undefined
   block: FeatureDrift['block']
   /** Cells of the block's rows, as the profile has them. */
   counts: readonly number[]
@@ -25,18 +27,20 @@ export type Rules = Pick<MonitorBody, 'alpha' | 'limits'> & {
   clustering: DriftReport['clustering']
 }
 
-export function reportFeature({ profile, block, counts, clusters, spread }: Facts, rules: Rules): FeatureDrift {
-  const scores = openScores(profile, rules.signal)
+export function reportFeature(facts: Facts, rules: Rules): FeatureDrift {
+  const { profile, baseline, block, counts, clusters, spread } = facts
+  const scores = openScores(profile, rules.signal, baseline)
   const measures = measuresOf(scores, counts, spread)
   const measured = { measures, clusters, rule: block.rule }
   const { verdict, logEvidence } = judge(measured, rules)
-  const effects = effectsOf(profile, counts)
+  const effects = effectsOf(profile, baseline ?? profile.counts, counts)
   return {
     name: profile.name,
     verdict,
     ...(verdict === 'insufficient' && { lack: findLack(measured, rules) }),
     block,
     profile,
+    ...(baseline && { baseline: [...baseline] }),
     counts: [...counts],
     clusters,
     logEvidence,
@@ -63,8 +67,7 @@ export function reportFeature({ profile, block, counts, clusters, spread }: Fact
 /** The same report again, from the counts and variances that it holds: equal where it says what its numbers say. */
 export function recompute(report: DriftReport): DriftReport {
   const rules = rulesOf(report.monitor, report.features.length + report.outputs.length, report.clustering)
-  const again = ({ profile, block, counts, clusters, directions }: FeatureDrift) =>
-    reportFeature({ profile, block, counts, clusters, spread: directions }, rules)
+  const again = ({ directions, ...told }: FeatureDrift) => reportFeature({ ...told, spread: directions }, rules)
   const features = report.features.map(again)
   const outputs = report.outputs.map(again)
   return { ...report, verdict: verdictOfAll([...features, ...outputs]), features, outputs }
@@ -101,9 +104,13 @@ function measuresOf(scores: Scores, counts: readonly number[], spread: Facts['sp
 }
 
 // Of rows with a value; those without one have directions of their own.
-function effectsOf(profile: ProfileFeature, counts: readonly number[]): FeatureDrift['effects'] {
+function effectsOf(
+  profile: ProfileFeature,
+  then: readonly number[],
+  counts: readonly number[],
+): FeatureDrift['effects'] {
   const values = profile.kind === 'numeric' ? numberCells(profile) : profile.values.length + 1
-  const [baseline, current] = [profile.counts.slice(0, values), counts.slice(0, values)]
+  const [baseline, current] = [then.slice(0, values), counts.slice(0, values)]
   if (!baseline.some(isSome) || !current.some(isSome)) return undefined
   const { add } = psiConvention
   return {
@@ -111,8 +118,8 @@ function effectsOf(profile: ProfileFeature, counts: readonly number[]): FeatureD
     jensenShannon: jensenShannon(baseline, current),
     lInfinity: lInfinity(baseline, current),
     ...(profile.kind === 'numeric' && {
-      ks: ksBracket(profile, profile.counts, counts),
-      wasserstein: wasserstein(profile, profile.counts, counts),
+      ks: ksBracket(profile, then, counts),
+      wasserstein: wasserstein(profile, then, counts),
       overflow: overflow(profile, counts),
     }),
   }

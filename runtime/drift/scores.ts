@@ -52,9 +52,14 @@ const numericWeights = { location: 0.7, scale: 0.15, bins: 0.15 }
 
 /**
  * @param signal - `quality` asks for rows without an ordinary value alone
+ * @param past - the baseline, where it is not the profile's own: its cells
  * @throws {@link SelvedgeError} `EDGES_DIFFER` by `merge`, for cells of another spec
  */
-export function openScores(feature: ProfileFeature, signal: 'drift' | 'quality' = 'drift'): Scores {
+export function openScores(
+  feature: ProfileFeature,
+  signal: 'drift' | 'quality' = 'drift',
+  past: readonly number[] = feature.counts,
+): Scores {
   const { places, names } = feature.kind === 'numeric' ? numericPlaces(feature) : categoricalPlaces(feature)
   const bins = names.length
   const size = bins + 3
@@ -76,7 +81,7 @@ export function openScores(feature: ProfileFeature, signal: 'drift' | 'quality' 
     for (const cell of outside) merged[bins + 2] = (merged[bins + 2] ?? 0) + (cells[cell] ?? 0)
     return merged
   }
-  const baseline = merge(feature.counts)
+  const baseline = merge(past)
   const counts = baseline.slice(0, bins)
   const values = signal === 'quality' ? [] : valueDirections(feature, counts, names)
   const extras = extraDirections(baseline, bins)

@@ -251,6 +251,10 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE reports ADD COLUMN shadows TEXT;
   `,
+  // Baselines of a monitor that are no version's own.
+  `
+  ALTER TABLE monitors ADD COLUMN past TEXT;
+  `,
 ]
 
 /**

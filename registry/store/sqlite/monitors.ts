@@ -1,7 +1,7 @@
 /** Monitors in SQLite: one row each, in the life of an endpoint in which they were made. */
 import type { Kysely } from 'kysely'
 import type { Monitor } from '../../../runtime/contract/monitor.ts'
-import type { Monitors } from '../store.ts'
+import type { Monitors, PastBaseline } from '../store.ts'
 import { dropLooks } from './looks.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -14,10 +14,16 @@ export function openMonitors(db: Kysely<Tables>): Monitors {
     async monitors(endpoint) {
       return (await ofEndpoint(db, endpoint).orderBy('monitors.name').execute()).map(toMonitor)
     },
-    async put(endpoint, { name, ...body }) {
+    async past(endpoint, name, { deployment, version, spec }) {
+      const row = await ofEndpoint(db, endpoint).select('past').where('monitors.name', '=', name).executeTakeFirst()
+      const all = JSON.parse(row?.past ?? '[]') as PastBaseline[]
+      return all.find((each) => each.deployment === deployment && each.version === version && each.spec === spec)
+        ?.counts
+    },
+    async put(endpoint, { name, ...body }, past = []) {
       return await db.transaction().execute(async (tx) => {
         const held = await ofEndpoint(tx, endpoint).where('monitors.name', '=', name).executeTakeFirst()
-        const text = JSON.stringify(body)
+        const told = { body: JSON.stringify(body), past: JSON.stringify(past) }
         const { number } = await tx
           .selectFrom('endpoints')
           .select('number')
@@ -25,8 +31,8 @@ export function openMonitors(db: Kysely<Tables>): Monitors {
           .executeTakeFirstOrThrow()
         await tx
           .insertInto('monitors')
-          .values({ endpoint, number, name, body: text })
-          .onConflict((conflict) => conflict.columns(['endpoint', 'number', 'name']).doUpdateSet({ body: text }))
+          .values({ endpoint, number, name, ...told })
+          .onConflict((conflict) => conflict.columns(['endpoint', 'number', 'name']).doUpdateSet(told))
           .execute()
         return held === undefined
       })

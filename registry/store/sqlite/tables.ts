@@ -176,7 +176,7 @@ export interface Tables {
     state: string
     since: string
   }
-  monitors: { endpoint: string; number: number; name: string; body: string }
+  monitors: { endpoint: string; number: number; name: string; body: string; past: string | null }
   events: {
     id: Generated<number>
     type: string

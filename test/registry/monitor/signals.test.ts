@@ -27,6 +27,49 @@ async function report(fixture: Fixture, monitor: string): Promise<unknown> {
   return await answer.json()
 }
 
+describe('a monitor with a past span as its baseline', () => {
+  const span = { from: '2026-11-24T10:00:00Z', to: '2026-11-24T10:08:00Z' }
+
+  test('holds rows against those of the span, not against the baseline of the version', async () => {
+    const found = async (shift: number) => {
+      const clock = { now: at }
+      await using fixture = await openMonitored(clock)
+      clock.now = at + 8 * minute
+      await post(fixture, reportsOf(fixture.spec, draw(4000, 2, 0.4)))
+      expect(await put(fixture, 'since', { ...quick, baseline: span })).toEqual([201, undefined])
+      await put(fixture, 'mine', quick)
+      clock.now = at + 16 * minute
+      const later = reportsOf(fixture.spec, draw(4000, 3, shift)).map((report) => ({
+        ...report,
+        sender: `1${report.sender.slice(1)}`,
+        window: new Date(Date.parse(report.window) + 8 * minute).toISOString(),
+      }))
+      await post(fixture, later)
+      await fixture.restart()
+      const told = driftReport.parse(await report(fixture, 'since'))
+      expect(recompute(told)).toEqual(told)
+      expect(told).toMatchObject({ rows: 4000, from: '2026-11-24T10:08:00.000Z' })
+      expect(driftReport.parse(await report(fixture, 'mine')).verdict).toBe('drift')
+      return told.features.map(({ name, verdict }) => [name, verdict])
+    }
+    expect(await found(0.4)).toEqual([
+      ['a', 'no_drift'],
+      ['b', 'no_drift'],
+    ])
+    expect(await found(0.9)).toEqual([
+      ['a', 'drift'],
+      ['b', 'no_drift'],
+    ])
+  })
+
+  test('is refused where too few rows were counted then', async () => {
+    await using fixture = await openMonitored()
+    expect((await put(fixture, 'since', { ...quick, baseline: span }))[1]).toContain(
+      'no deployed version counted enough',
+    )
+  })
+})
+
 describe('a monitor of quality', () => {
   const quality = { ...quick, signal: 'quality' }
 
@@ -106,7 +149,6 @@ describe('a monitor of performance', () => {
     expect(await why({ metric: 'mae' })).toContain('has no mae, but accuracy and log_loss')
     const baseline = { from: '2026-11-23T10:00:00Z', to: '2026-11-24T10:01:00Z' }
     expect(await why({ baseline })).toContain('that span of deployment blue has too few outcomes')
-    expect(await why({ signal: 'drift', baseline })).toContain('baseline of performance alone')
     expect((await fixture.request(`${path}/monitors/worth`)).status).toBe(404)
   })
 })
