@@ -1,9 +1,6 @@
 /** Crashes and partitions of what moves a rollout. The whole of F-03 is in `npm run proof`. */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { lookOnce } from '../../../registry/rollouts/watch.ts'
@@ -11,13 +8,12 @@ import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
 import type { Store } from '../../../registry/store/store.ts'
 import { inFolder, type Spare, spawnSpare } from '../crash/crash.ts'
 import type { KillPoint } from '../crash/steps.ts'
-import { countRolloutSteps, crashRollout, openTemplate, resume } from './crash.ts'
+import { actionsOf, countRolloutSteps, crashRollout, openTemplate, resume, standStill, whole } from './crash.ts'
 
 let spare: Spare | undefined
-const children: ChildProcess[] = []
 
 afterEach(() => {
-  for (const child of [...children.splice(0), ...(spare ? [spare.child] : [])]) child.kill('SIGKILL')
+  spare?.child.kill('SIGKILL')
   spare = undefined
 })
 
@@ -46,17 +42,6 @@ test('F-03 hosts read the old split or the new one around a registry that is kil
   expect(reads).toBeGreaterThan(200)
 })
 
-async function historyOf(store: Store): Promise<[string, number][]> {
-  return (await store.rollouts.history('1')).map(({ action, percent }) => [action, percent])
-}
-
-const whole = [
-  ['started', 10],
-  ['paused', 10],
-  ['advanced', 50],
-  ['completed', 100],
-]
-
 describe('two registries on one database', () => {
   test('do not both move a rollout, though both decided to', async () => {
     await using template = await openTemplate()
@@ -78,7 +63,7 @@ describe('two registries on one database', () => {
           }
           await lookOnce({ ...options, store: { ...slow, rollouts: { ...slow.rollouts, change } } }, rollout)
         }
-        expect(await historyOf(quick)).toEqual(whole)
+        expect(await actionsOf(quick)).toEqual(whole)
         expect((await quick.rollouts.rollout('e', '1'))?.state).toBe('completed')
       } finally {
         await slow.close()
@@ -89,28 +74,6 @@ describe('two registries on one database', () => {
 
   test('F-07 of which one stands still for a while leave one history without a gap', { timeout: 60_000 }, async () => {
     await using template = await openTemplate()
-    await inFolder(async (folder) => {
-      cpSync(template.dataDir, folder, { recursive: true })
-      const file = join(folder, 'registry.db')
-      const watchers = [1, 2].map(() =>
-        fork(new URL('./watch-child.ts', import.meta.url), [file], { execArgv: ['--no-warnings'] }),
-      )
-      children.push(...watchers)
-      await Promise.all(watchers.map((child) => once(child, 'message')))
-      resume(folder)
-      watchers[0]?.kill('SIGSTOP')
-      await sleep(3000)
-      watchers[0]?.kill('SIGCONT')
-      const store = openSqliteStore(file)
-      try {
-        await expect.poll(async () => (await store.rollouts.underWay()).length, { timeout: 30_000 }).toBe(0)
-        expect(await historyOf(store)).toEqual(whole)
-        const events = await store.events.events({ after: 0, limit: 100 })
-        const told = events.map(({ type }) => type).filter((type) => type.startsWith('rollout.'))
-        expect(told).toEqual(['rollout.advanced', 'rollout.completed'])
-      } finally {
-        await store.close()
-      }
-    })
+    await standStill(template.dataDir, 3000)
   })
 })

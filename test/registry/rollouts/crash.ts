@@ -1,10 +1,14 @@
 /** One crash of a registry that moves a rollout: what hosts read around it, and what it is afterwards. */
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openRegistry } from '../../../registry/registry.ts'
+import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
+import type { Store } from '../../../registry/store/store.ts'
 import type { Rollout } from '../../../runtime/contract/rollout.ts'
 import { end, inFolder, openIn, type Spare } from '../crash/crash.ts'
 import type { KillPoint } from '../crash/steps.ts'
@@ -26,11 +30,19 @@ export async function openTemplate(): Promise<{ dataDir: string } & AsyncDisposa
 }
 
 /** The splits that may be seen, by the share of green: anything else is a blend. */
-const whole: Readonly<Record<number, string>> = {
+const splits: Readonly<Record<number, string>> = {
   10: '[["blue",0,900000],["green",900000,1000000]]',
   50: '[["blue",0,500000],["green",500000,1000000]]',
   100: '[["green",0,1000000]]',
 }
+
+/** What its history says in the end, once each. */
+export const whole = [
+  ['started', 10],
+  ['paused', 10],
+  ['advanced', 50],
+  ['completed', 100],
+]
 
 interface Seen {
   revision: number
@@ -92,6 +104,42 @@ export async function countRolloutSteps(template: string, spare: Spare): Promise
   })
 }
 
+/**
+ * Two processes watch one database, and one of them is stopped for a while in the middle of it.
+ *
+ * @throws what is not as it must be
+ */
+export async function standStill(template: string, ms: number): Promise<void> {
+  await inFolder(async (dataDir) => {
+    cpSync(template, dataDir, { recursive: true })
+    const file = join(dataDir, 'registry.db')
+    const entry = new URL('./watch-child.ts', import.meta.url)
+    const watchers = [1, 2].map(() => fork(entry, [file], { execArgv: ['--no-warnings'] }))
+    const store = openSqliteStore(file)
+    try {
+      await Promise.all(watchers.map((child) => once(child, 'message')))
+      resume(dataDir)
+      // It may stand anywhere: between its decision and its write, too.
+      await sleep(Math.random() * 1000)
+      watchers[0]?.kill('SIGSTOP')
+      await sleep(ms)
+      watchers[0]?.kill('SIGCONT')
+      while ((await store.rollouts.underWay()).length > 0) await sleep(50)
+      assert.deepEqual(await actionsOf(store), whole)
+      const events = await store.events.events({ after: 0, limit: 100 })
+      const types = events.map(({ type }) => type).filter((type) => type.startsWith('rollout.'))
+      assert.deepEqual(types, ['rollout.advanced', 'rollout.completed'])
+    } finally {
+      for (const child of watchers) child.kill('SIGKILL')
+      await store.close()
+    }
+  })
+}
+
+export async function actionsOf(store: Store): Promise<[string, number][]> {
+  return (await store.rollouts.history('1')).map(({ action, percent }) => [action, percent])
+}
+
 /** Resumes it by its row: it is moved while hosts read, however long the start took. */
 export function resume(dataDir: string): void {
   const database = new DatabaseSync(join(dataDir, 'registry.db'))
@@ -110,7 +158,7 @@ async function readUntilGone({ child }: Spare, send: Send, seen: Seen[]): Promis
       assert.ok(plan.revision >= last, `revision ${plan.revision} after ${last}`)
       last = plan.revision
       seen.push(plan)
-      if (plan.ranges === whole[100]) return
+      if (plan.ranges === splits[100]) return
     }
   }
   await Promise.all(Array.from({ length: 4 }, read))
@@ -121,7 +169,7 @@ async function checkAfter(send: Send, seen: readonly Seen[]): Promise<void> {
   const newest = Math.max(0, ...seen.map(({ revision }) => revision))
   const now = await readPlan(send)
   for (const { revision, ranges } of [...seen, now]) {
-    assert.ok(Object.values(whole).includes(ranges), `a blend: ${ranges}`)
+    assert.ok(Object.values(splits).includes(ranges), `a blend: ${ranges}`)
     assert.equal(byRevision.get(revision) ?? ranges, ranges, `two splits of revision ${revision}`)
     byRevision.set(revision, ranges)
   }
@@ -130,16 +178,11 @@ async function checkAfter(send: Send, seen: readonly Seen[]): Promise<void> {
   assert.equal(state, 'completed')
   assert.deepEqual(
     history.map(({ action, percent }) => [action, percent]),
-    [
-      ['started', 10],
-      ['paused', 10],
-      ['advanced', 50],
-      ['completed', 100],
-    ],
+    whole,
   )
   for (const [revision, ranges] of byRevision) {
     const entry = history.find((each) => each.revision === revision)
-    assert.equal(ranges, whole[entry?.percent ?? 0], `revision ${revision} is none of its history`)
+    assert.equal(ranges, splits[entry?.percent ?? 0], `revision ${revision} is none of its history`)
   }
   const events = await send('GET', '/api/v1/events?endpoint=e')
   const { items } = JSON.parse(new TextDecoder().decode(events.bytes)) as { items: { type: string }[] }
@@ -152,7 +195,7 @@ async function completed(send: Send): Promise<Rollout> {
     const { bytes } = await send('GET', '/api/v1/endpoints/e/rollouts/1')
     const found = JSON.parse(new TextDecoder().decode(bytes)) as Rollout
     if (found.state !== 'running') return found
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sleep(50)
   }
 }
 
