@@ -24,7 +24,7 @@ export function featureCard({ side, drift }: Part, looks: readonly MonitorLook[]
 <h3>${name} ${badge(verdict)}</h3>
 ${lack ? html`<p>Still missing: ${lackText(lack)}.</p>` : ''}
 <p class="dim">Rests on ${formatTime(block.from)} to ${formatTime(block.to)}, ${formatCount(clusters)} ${unit}.</p>
-${chart(drift.profile, drift.counts)}
+${chart({ ...drift.profile, counts: drift.baseline ?? drift.profile.counts }, drift.counts)}
 <h4>Moved by, in standard deviations</h4>
 ${brackets(sorted.slice(0, shownDirections))}
 ${rest.length > 0 ? html`<details><summary>${rest.length} more directions</summary>${brackets(rest)}</details>` : ''}
