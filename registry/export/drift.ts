@@ -1,4 +1,5 @@
 /** Looks of monitors as a table: a row a look and part, with the numbers of its report where that is kept. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import { type FeatureDrift, type Monitor, type MonitorLook, monitorLook } from '../../runtime/contract/monitor.ts'
 import { monitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { monitorsOf, watchedOf } from '../monitor/watched.ts'
@@ -157,6 +158,7 @@ export async function* driftRows(
           const look = monitorLook.parse({ ...past, ...(past.summary as object) })
           const report = await featuresAt(store, looked, look.at)
           for (const part of look.parts) yield { look, signal, part, drift: report?.get(part.part) }
+          await othersTurn()
         }
         const last = page.at(-1)
         before = page.length === pageLooks && last !== undefined && last.at >= first ? last.at : undefined

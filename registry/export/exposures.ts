@@ -1,4 +1,5 @@
 /** Exposures as a table: a row a unit, day and deployment, with what it was answered as far as that was counted. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { cellNames } from '../../runtime/profile.ts'
 import type { ExposedPlace, ExposedUnit } from '../store/exports.ts'
@@ -65,6 +66,7 @@ export async function* exposureRows(
       const names = row.prediction && outputs.get(row.prediction.spec)
       yield { endpoint, ...row, answered: names?.(row.prediction?.cells ?? []) }
     }
+    await othersTurn()
     after = page.length === pageUnits ? page.at(-1) : undefined
   } while (after !== undefined)
 }

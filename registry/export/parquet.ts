@@ -1,5 +1,4 @@
 /** Tables as Parquet, a row group at a time: what is held is one group, whatever the table's length. */
-import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { BasicType } from 'hyparquet-writer'
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer'
 
@@ -62,7 +61,6 @@ export async function* encodeParquet<Row>(
     if (++held < groupRows) continue
     encode()
     yield take()
-    await othersTurn()
   }
   if (held > 0) encode()
   parquet.finish()

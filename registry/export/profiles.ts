@@ -1,8 +1,8 @@
-/** Profiles as a table: a row a cell, counted by hour; days whose reports are gone come from their sums. */
+/** Profiles as a table: a row a cell, counted by hour; days that ended come from their sums, whatever the number of hosts. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import { limits } from '../../runtime/limits.ts'
 import { cellNames } from '../../runtime/profile.ts'
-import type { Side, Source } from '../store/days.ts'
+import type { Counted, Side, Source } from '../store/days.ts'
 import type { ReportedProfile } from '../store/exports.ts'
 import type { Store } from '../store/store.ts'
 import { dayMs, dayOf, hourMs, keptHoursMs } from '../telemetry/fold.ts'
@@ -17,7 +17,7 @@ export interface ProfileCell {
   version: number
   spec: string
   /** Absent where only the sums of all are left. */
-  source?: Source & { tier: string }
+  source?: Source | undefined
   side: Side
   feature: ProfileFeature
   cell: number
@@ -43,7 +43,7 @@ export const profileTable: Table<ProfileCell> = {
       name: 'variant',
       type: 'STRING',
       nullable: true,
-      about: 'Variant of the network; null where only the sum of all is kept.',
+      about: 'Variant of the network; null where only the sum of all is kept, as of days that ended with one source.',
       of: (row) => row.source?.variant,
     },
     {
@@ -59,13 +59,6 @@ export const profileTable: Table<ProfileCell> = {
       nullable: true,
       about: 'Class of the device; null as variant.',
       of: (row) => row.source?.device,
-    },
-    {
-      name: 'tier',
-      type: 'STRING',
-      nullable: true,
-      about: 'Whose word it is: trusted, or page for reports by page tokens; null as variant.',
-      of: (row) => row.source?.tier,
     },
     {
       name: 'side',
@@ -104,22 +97,41 @@ export const profileTable: Table<ProfileCell> = {
 export async function* profileRows(
   store: Store,
   endpoint: string,
-  { from, to }: { from: number; to: number },
+  span: { from: number; to: number },
   now: number,
 ): AsyncGenerator<ProfileCell> {
+  const first = dayOf(span.from)
+  const last = dayOf(span.to - 1)
+  for (const { deployment, version, spec } of await store.endpoints.served(endpoint)) {
+    if (spec === undefined) continue
+    const counted = { deployment, version, spec: spec.digest }
+    for (const { day } of await store.days.known(endpoint, counted, first, last)) {
+      yield* foldedCells(store, { endpoint, counted, day, spec: spec.spec }, span, now)
+      await othersTurn()
+    }
+  }
   const specs = await specsOf(store, endpoint)
-  // Reports of whole days are dropped, once they are that old.
-  const kept = now - limits.telemetryPastMs
-  const reportsFrom = kept - (kept % dayMs)
-  if (from < reportsFrom) yield* foldedRows(store, endpoint, { from, to: Math.min(to, reportsFrom) }, now)
-  const span = { from: new Date(Math.max(from, reportsFrom)).toISOString(), to: new Date(to).toISOString() }
+  for (const day of await store.days.openOf(endpoint, first, last)) {
+    const start = Date.parse(day)
+    yield* openCells(store, endpoint, { from: Math.max(span.from, start), to: Math.min(span.to, start + dayMs) }, specs)
+  }
+}
+
+async function* openCells(
+  store: Store,
+  endpoint: string,
+  { from, to }: { from: number; to: number },
+  specs: ReadonlyMap<string, ProfileSpec>,
+): AsyncGenerator<ProfileCell> {
+  const minutes = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
   let hour: Hour | undefined
-  for (const minute of await store.exports.minutes(endpoint, span)) {
+  for (const minute of await store.exports.minutes(endpoint, minutes)) {
     const ms = Date.parse(minute)
     const start = ms - (ms % hourMs)
     if (hour !== undefined && hour.from !== start) yield* cellsOf(endpoint, hour, specs)
     if (hour?.from !== start) hour = { from: start, sums: new Map() }
     for (const profile of await store.exports.profiles(endpoint, minute)) add(hour.sums, profile)
+    await othersTurn()
   }
   if (hour !== undefined) yield* cellsOf(endpoint, hour, specs)
 }
@@ -152,11 +164,11 @@ async function specsOf(store: Store, endpoint: string): Promise<Map<string, Prof
 }
 
 function* cellsOf(endpoint: string, { from, sums }: Hour, specs: ReadonlyMap<string, ProfileSpec>) {
-  for (const { deployment, version, spec, variant, provider, device, tier, counts, outputs } of sums.values()) {
+  for (const { deployment, version, spec, variant, provider, device, counts, outputs } of sums.values()) {
     const document = specs.get(spec)
     if (document === undefined) continue
     const span = { endpoint, from, to: from + hourMs, deployment, version, spec }
-    const told = { ...span, source: { variant, provider, device, tier } }
+    const told = { ...span, source: { variant, provider, device } }
     for (const feature of document.features) yield* cells({ ...told, side: 'counts', feature }, counts[feature.name])
     for (const feature of document.outputs) yield* cells({ ...told, side: 'outputs', feature }, outputs[feature.name])
   }
@@ -169,28 +181,32 @@ function* cells(
   for (const [cell, name] of namesOf(about.feature).entries()) yield { ...about, cell, name, count: counts[cell] ?? 0 }
 }
 
-async function* foldedRows(
+interface FoldedDay {
+  endpoint: string
+  counted: Counted
+  day: string
+  spec: ProfileSpec
+}
+
+async function* foldedCells(
   store: Store,
-  endpoint: string,
+  { endpoint, counted, day, spec }: FoldedDay,
   { from, to }: { from: number; to: number },
   now: number,
 ): AsyncGenerator<ProfileCell> {
-  for (const { deployment, version, spec } of await store.endpoints.served(endpoint)) {
-    if (spec === undefined) continue
-    const counted = { deployment, version, spec: spec.digest }
-    for (const { day } of await store.days.known(endpoint, counted, dayOf(from), dayOf(to - 1))) {
-      const hasHours = Date.parse(day) >= now - keptHoursMs
-      const sides = [
-        ...spec.spec.features.map((feature) => ({ side: 'counts' as const, feature })),
-        ...spec.spec.outputs.map((feature) => ({ side: 'outputs' as const, feature })),
-      ]
-      for (const { side, feature } of sides) {
-        const asked = { side, feature: feature.name, by: hasHours ? ('hours' as const) : ('whole' as const) }
-        for (const { at, cells: counts } of await store.days.spans(endpoint, counted, { ...asked, days: [day] })) {
-          if (at < from || at >= to) continue
-          const length = hasHours ? hourMs : dayMs
-          yield* cells({ endpoint, ...counted, from: at, to: at + length, side, feature }, counts)
-        }
+  const hasHours = Date.parse(day) >= now - keptHoursMs
+  const [by, length] = hasHours ? (['hours', hourMs] as const) : (['whole', dayMs] as const)
+  const sides = [
+    ...spec.features.map((feature) => ({ side: 'counts' as const, feature })),
+    ...spec.outputs.map((feature) => ({ side: 'outputs' as const, feature })),
+  ]
+  const sources = await store.exports.sources(endpoint, counted, day)
+  for (const source of sources.length > 0 ? sources : [undefined]) {
+    for (const { side, feature } of sides) {
+      const asked = { side, feature: feature.name, source, by, days: [day] }
+      for (const { at, cells: counts } of await store.days.spans(endpoint, counted, asked)) {
+        if (at < from || at >= to) continue
+        yield* cells({ endpoint, ...counted, from: at, to: at + length, source, side, feature }, counts)
       }
     }
   }

@@ -1,12 +1,24 @@
 /** Exports in SQLite: a minute's reports, or a page of units, at a time. */
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
-import type { Tier } from '../days.ts'
 import type { Exports } from '../exports.ts'
 import type { Tables } from './tables.ts'
 
 export function openExports(db: Kysely<Tables>): Exports {
   return {
+    async sources(endpoint, { deployment, version, spec }, day) {
+      return await db
+        .selectFrom('day_sums')
+        .select(['variant', 'provider', 'device'])
+        .distinct()
+        .where('endpoint', '=', endpoint)
+        .where('deployment', '=', deployment)
+        .where('version', '=', version)
+        .where('spec', '=', spec)
+        .where('day', '=', day)
+        .where('provider', '!=', '')
+        .execute()
+    },
     async minutes(endpoint, { from, to }) {
       const rows = await db
         .selectFrom('profiles')
@@ -22,13 +34,12 @@ export function openExports(db: Kysely<Tables>): Exports {
     async profiles(endpoint, minute) {
       const rows = await db
         .selectFrom('profiles')
-        .select(['deployment', 'version', 'spec', 'variant', 'provider', 'device', 'tier', 'counts', 'outputs'])
+        .select(['deployment', 'version', 'spec', 'variant', 'provider', 'device', 'counts', 'outputs'])
         .where('endpoint', '=', endpoint)
         .where('window', '=', minute)
         .execute()
-      return rows.map(({ tier, counts, outputs, ...row }) => ({
+      return rows.map(({ counts, outputs, ...row }) => ({
         ...row,
-        tier: tier as Tier,
         counts: JSON.parse(counts),
         outputs: JSON.parse(outputs),
       }))

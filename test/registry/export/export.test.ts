@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { driftTable } from '../../../registry/export/drift.ts'
 import { exposureTable } from '../../../registry/export/exposures.ts'
 import { type Column, encodeParquet } from '../../../registry/export/parquet.ts'
 import { profileTable } from '../../../registry/export/profiles.ts'
+import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
+import { foldDays } from '../../../registry/telemetry/fold.ts'
 import { type Fixture, sendJson } from '../fixture.ts'
 import { hasCalifornia, readHouses, specOf } from '../monitor/california.ts'
 import { at, draw, drift, openDrifted, openMonitored, post, quick, reportsOf } from '../monitor/fixture.ts'
@@ -37,7 +40,6 @@ describe('an export', () => {
       variant: 'fp32',
       provider: 'wasm',
       device: 'desktop',
-      tier: 'trusted',
       side: 'feature',
       name: 'a',
       cell: 0,
@@ -49,6 +51,37 @@ describe('an export', () => {
     })
     expect(ofA.map(({ baseline_count }) => Number(baseline_count))).toEqual(features[0]?.profile.counts)
     expect(ofA.reduce((sum, { count }) => sum + Number(count), 0)).toBe(4000)
+  })
+
+  test('of profiles says the same of a day before it ended and after, by provider', async () => {
+    const clock = { now: at }
+    await using fixture = await openMonitored(clock)
+    const reports = reportsOf(fixture.spec, draw(1000, 2)).map((report, i) => ({
+      ...report,
+      profiles: report.profiles.map((profile) => ({
+        ...profile,
+        provider: i % 4 === 0 ? ('cpu' as const) : profile.provider,
+      })),
+    }))
+    await post(fixture, reports)
+    const counts = async () => {
+      const { rows } = await read(fixture, 'kind=profiles')
+      return new Set(
+        rows.map(
+          ({ provider, side, name, cell, from, count }) => `${provider} ${side} ${name} ${cell} ${from} ${count}`,
+        ),
+      )
+    }
+    const before = await counts()
+    expect([...before].filter((row) => row.startsWith('cpu feature a '))).toHaveLength(
+      fixture.spec.features[0]?.counts.length ?? 0,
+    )
+    clock.now += 2 * 24 * 3600_000
+    const store = openSqliteStore(join(fixture.dataDir, 'registry.db'))
+    await foldDays(store, clock.now)
+    expect(await store.days.open('2026-11-26')).toEqual([])
+    await store.close()
+    expect(await counts()).toEqual(before)
   })
 
   test('of profiles reaches back to days of which nothing but sums is left', async () => {
