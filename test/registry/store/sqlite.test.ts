@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
 import type { Store } from '../../../registry/store/store.ts'
 import { digestOf } from '../fixture.ts'
+import { rolloutsContract } from './rollouts.contract.ts'
 import { description, image, index, rows1, schema1 } from './schema-1.ts'
 import { type OpenStore, storeContract } from './store.contract.ts'
 
@@ -32,6 +33,7 @@ async function openFile(): Promise<OpenStore & { file: string }> {
 }
 
 storeContract('SQLite', openFile)
+rolloutsContract('SQLite', openFile)
 
 test('a file that a newer Selvedge wrote is refused and left as it is', async () => {
   await using opened = await openFile()
