@@ -32,7 +32,10 @@ function mark(x: number, beyond: number): Html {
   return html`<path class="mean" d="M${x + 6 * beyond} 9L${x - 6 * beyond} 3V15Z"/>`
 }
 
+// A bracket that holds 0 says nothing yet, wherever its middle is.
 function standing({ mean, radius, limit }: Direction): string {
-  if (Math.abs(mean) > limit) return 'past'
-  return radius !== undefined && Math.abs(mean) + radius < limit ? 'inside' : 'open'
+  const size = Math.abs(mean)
+  if (radius === undefined) return 'open'
+  if (size + radius < limit) return 'inside'
+  return size > limit && size > radius ? 'past' : 'open'
 }

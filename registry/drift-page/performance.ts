@@ -13,7 +13,7 @@ export function performanceSection(windows: DriftDocument['performance']): Html 
 <thead><tr><th scope="col">Day</th><th scope="col" class="number">Outcomes</th>${columns.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
 <tbody>${windows.map(
     (window) =>
-      html`<tr><th scope="row">${window.from.slice(0, 10)}</th><td class="number">${formatCount(outcomesOf(window))}</td>${columns.map(({ of }) => html`<td class="number">${estimateText(of(window))}</td>`)}</tr>`,
+      html`<tr><th scope="row"><time>${window.from.slice(0, 10)}</time></th><td class="number">${formatCount(outcomesOf(window))}</td>${columns.map(({ of }) => html`<td class="number">${estimateText(of(window))}</td>`)}</tr>`,
   )}</tbody></table></div>`
 }
 
@@ -44,9 +44,9 @@ function outcomesOf({ measured }: { measured?: Measured | undefined }): number {
   return measured?.binary?.rows ?? measured?.classes?.rows ?? measured?.regression?.rows ?? 0
 }
 
-function estimateText(estimate: Estimate | undefined): string {
+function estimateText(estimate: Estimate | undefined): Html | string {
   if (estimate === undefined) return ''
   const { value, low, high } = estimate
-  const range = low === undefined || high === undefined ? '' : ` (${low.toFixed(3)} to ${high.toFixed(3)})`
-  return `${value.toFixed(3)}${range}`
+  if (low === undefined || high === undefined) return value.toFixed(3)
+  return html`${value.toFixed(3)} <small>${low.toFixed(3)} to ${high.toFixed(3)}</small>`
 }

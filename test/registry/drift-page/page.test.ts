@@ -98,8 +98,8 @@ describe('the drift page', () => {
     const text = await (await fixture.request('/endpoints/e/drift')).text()
     const right = analysis.slice(0, 300).filter(({ score, isPositive }) => score >= output.threshold === isPositive)
     expect(text).toContain('<h2>Performance</h2>')
-    expect(text).toContain(`<th scope="row">2026-11-24</th><td class="number">300</td>`)
-    expect(text).toContain(`<td class="number">${(right.length / 300).toFixed(3)} (`)
+    expect(text).toContain(`<th scope="row"><time>2026-11-24</time></th><td class="number">300</td>`)
+    expect(text).toContain(`<td class="number">${(right.length / 300).toFixed(3)} <small>`)
   })
 
   test('says what is lacking where nothing was counted yet', async () => {
