@@ -137,7 +137,7 @@ describe('the stream of events', () => {
     const status = async () => (await fixture.request('/api/v1/events', { headers })).status
     expect(await status()).toBe(429)
     await Promise.all(followers.map((each) => each[Symbol.asyncDispose]()))
-    await expect.poll(status).toBe(200)
+    await expect.poll(status, { timeout: 10_000 }).toBe(200)
   })
 
   test('reaches a client over the network and does not hold up its end', async () => {

@@ -6,6 +6,8 @@ import { type Fixture, sendJson } from '../fixture.ts'
 import { at, draw, openMonitored, post, quick, reportsOf } from './fixture.ts'
 
 const minute = 60_000
+/** A look takes as long as the machine is busy. */
+const patient = { timeout: 10_000 }
 const path = '/api/v1/endpoints/e'
 
 interface Items<Item> {
@@ -46,7 +48,7 @@ async function openSeen() {
   const lookAt = async (minutes: number, count: number) => {
     clock.now = at + minutes * minute
     await fixture.restart()
-    await expect.poll(async () => (await looks(fixture)).length).toBe(count)
+    await expect.poll(async () => (await looks(fixture)).length, patient).toBe(count)
   }
   await send(draw(4000, 2, 0.4), 0)
   await lookAt(9, 1)
@@ -112,7 +114,7 @@ describe('a monitor', () => {
     await fixture.request(`${path}/deployments/blue`, { method: 'DELETE' })
     await fixture.restart()
     await expect
-      .poll(async () => (await events(fixture)).map(({ type }) => type))
+      .poll(async () => (await events(fixture)).map(({ type }) => type), patient)
       .toEqual(['drift.detected', 'drift.cleared'])
     expect(await items(fixture, `${path}/alarms`)).toEqual([])
   })
@@ -134,7 +136,7 @@ describe('a monitor', () => {
         vi.advanceTimersByTime(minute)
         return (await looks(fixture)).length === 1
       }
-      await vi.waitUntil(look, { timeout: 5000 })
+      await vi.waitUntil(look, patient)
     } finally {
       vi.useRealTimers()
     }

@@ -214,10 +214,13 @@ describe('a monitor of health', () => {
       const looked = minutes + 1
       await fixture.restart()
       await expect
-        .poll(async () => {
-          const answer = await fixture.request(`${path}/monitors/alive/looks`)
-          return ((await answer.json()) as { items: unknown[] }).items.length
-        })
+        .poll(
+          async () => {
+            const answer = await fixture.request(`${path}/monitors/alive/looks`)
+            return ((await answer.json()) as { items: unknown[] }).items.length
+          },
+          { timeout: 10_000 },
+        )
         .toBe(looked)
     }
     expect(await events()).toEqual([
