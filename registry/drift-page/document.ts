@@ -5,6 +5,7 @@ import { limits } from '../../runtime/limits.ts'
 import type { Services } from '../http/env.ts'
 import { attributionOf } from '../monitor/attribution.ts'
 import { performanceOf } from '../monitor/performance.ts'
+import type { AlarmState } from '../store/looks.ts'
 import type { Store } from '../store/store.ts'
 import { dayMs } from '../telemetry/fold.ts'
 
@@ -12,13 +13,19 @@ const mostLooks = 200
 /** Features and outputs of all looks together. */
 const mostParts = 20_000
 
-export async function driftDocumentOf({ store }: Services, report: DriftReport): Promise<DriftDocument> {
+/** @param isPast - what was said then, not what is so now */
+export async function driftDocumentOf(
+  { store }: Services,
+  report: DriftReport,
+  isPast: boolean,
+): Promise<DriftDocument> {
   const { endpoint, deployment, version, spec } = report
   const counted = { deployment, version, spec }
   const span = keptSpan(report)
   return {
     report,
     looks: await looksOf(store, report),
+    alarms: isPast ? [] : (await store.looks.states(endpoint)).filter((state) => isOf(state, report)),
     ...(report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
     coverage: {
       ...span,
@@ -27,6 +34,10 @@ export async function driftDocumentOf({ store }: Services, report: DriftReport):
     },
     performance: await performance(store, report, span),
   }
+}
+
+function isOf(state: AlarmState, { deployment, version }: DriftReport): boolean {
+  return state.deployment === deployment && state.version === version
 }
 
 // By the minute, as reports are.

@@ -4,9 +4,10 @@ import type { FeatureDrift, MonitorLook } from '../../runtime/contract/monitor.t
 import { chart } from '../console/chart.ts'
 import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
+import type { AlarmState } from '../store/looks.ts'
 import { bracket, bracketText, byDistance, type Direction } from './bracket.ts'
 import { evidenceChart } from './evidence.ts'
-import { badge, lackText } from './words.ts'
+import { alarmText, badge, lackText } from './words.ts'
 
 /** A feature or output with the name of its part in looks and alarms. */
 export interface Part {
@@ -16,12 +17,24 @@ export interface Part {
 
 const shownDirections = 4
 
-export function featureCard({ side, drift }: Part, looks: readonly MonitorLook[], unit: string): Html {
+/** Of looks and alarms. */
+export function partName({ side, drift }: Part): string {
+  return `${side}/${drift.name}`
+}
+
+export function featureCard(
+  part: Part,
+  looks: readonly MonitorLook[],
+  unit: string,
+  alarm: AlarmState | undefined,
+): Html {
+  const { side, drift } = part
   const { name, verdict, lack, block, clusters, directions } = drift
   const sorted = byDistance(directions)
   const rest = sorted.slice(shownDirections)
   return html`<article class="card" id="${side}-${name}">
 <h3>${name} ${badge(verdict)}</h3>
+${alarm?.state === 'alarm' ? html`<p>Alarm ${alarmText(alarm)}.</p>` : ''}
 ${lack ? html`<p>Still missing: ${lackText(lack)}.</p>` : ''}
 <p class="dim">Rests on ${formatTime(block.from)} to ${formatTime(block.to)}, ${formatCount(clusters)} ${unit}.</p>
 ${chart({ ...drift.profile, counts: drift.baseline ?? drift.profile.counts }, drift.counts)}
@@ -29,7 +42,7 @@ ${chart({ ...drift.profile, counts: drift.baseline ?? drift.profile.counts }, dr
 ${brackets(sorted.slice(0, shownDirections))}
 ${rest.length > 0 ? html`<details><summary>${rest.length} more directions</summary>${brackets(rest)}</details>` : ''}
 <h4>Evidence</h4>
-${evidenceChart(looks, `${side}/${name}`)}
+${evidenceChart(looks, partName(part))}
 ${effectList(drift)}
 </article>`
 }

@@ -5,11 +5,12 @@ import type { DriftReport, MonitorLook } from '../../runtime/contract/monitor.ts
 import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
 import { partsOf } from '../monitor/reports.ts'
+import type { AlarmState } from '../store/looks.ts'
 import { bracket, bracketText, byDistance } from './bracket.ts'
 import { coverageSection } from './coverage.ts'
-import { featureCard, type Part } from './feature.ts'
+import { featureCard, type Part, partName } from './feature.ts'
 import { performanceSection } from './performance.ts'
-import { badge, clusterWords, lackText, words } from './words.ts'
+import { alarmText, badge, clusterWords, lackText, words } from './words.ts'
 
 const ranks = { drift: 0, insufficient: 1, no_drift: 2 }
 const mostCards = 100
@@ -25,13 +26,14 @@ export function driftPage(document: DriftDocument): Html {
   const looks = looksUntilNow(document)
   const command = `selvedge why ${endpoint} --monitor ${monitor.name} --deployment ${deployment}`
   return html`<h1>${driftTitle(report)}</h1>
-${facts(report)}
+${facts(document)}
+${others(document)}
 ${causes(document)}
 ${verdictTable(parts)}
 <p class="dim">Evidence stands in powers of ten. There is an alarm from what it needs on, and drift where the mean is past its limit, too; no drift where every bracket lies within its limits. <code>${command}</code> makes each verdict again from the counts.</p>
 <h2>Features and outputs</h2>
 <p class="dim">Bars are the shares in the tested windows, the outline is the baseline. A bracket is where the mean lies at every look with the monitor’s alpha; the band is within the limits.</p>
-<div class="cards">${parts.slice(0, mostCards).map((part) => featureCard(part, looks, clusterWords[clustering]))}</div>
+<div class="cards">${parts.slice(0, mostCards).map((part) => featureCard(part, looks, clusterWords[clustering], alarmOf(document, partName(part))))}</div>
 ${parts.length > mostCards ? html`<p>${parts.length - mostCards} more are in the numbers of this page, and in <code>GET /api/v1/endpoints/${endpoint}/drift</code>.</p>` : ''}
 ${coverageSection(coverage)}
 ${performanceSection(performance)}
@@ -56,7 +58,8 @@ function looksUntilNow({ report, looks }: DriftDocument): MonitorLook[] {
   return [...looks, { endpoint, monitor, deployment, version, at, verdict, rows, parts: partsOf(report) }]
 }
 
-function facts(report: DriftReport): Html {
+function facts(document: DriftDocument): Html {
+  const { report } = document
   const { deployment, version, monitor, rows, senders, windows, from, at, clustering } = report
   const window = clustering === 'windows' ? monitor.block : monitor.window
   const season = { none: 'no season', day: 'whole days', week: 'whole weeks' }[monitor.season]
@@ -68,10 +71,27 @@ function facts(report: DriftReport): Html {
     ['Senders', formatCount(senders)],
     ['Windows', `${formatCount(windows)} of ${window} since ${formatTime(from)}`],
     ['Clusters', clusterWords[clustering]],
+    ...whole(document),
   ]
   const promise = `Rows are of a few servers that did not tell whose they are: the verdicts rest on the operator’s promise that rows ${window} apart are unrelated.`
   return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 ${clustering === 'windows' ? html`<p>${promise}</p>` : ''}`
+}
+
+function alarmOf({ report, alarms }: DriftDocument, part: string): AlarmState | undefined {
+  return alarms.find((each) => each.monitor === report.monitor.name && each.part === part)
+}
+
+// Before its first look a monitor has no state.
+function whole(document: DriftDocument): [string, string][] {
+  const alarm = alarmOf(document, '')
+  return alarm === undefined ? [] : [['Alarm', alarmText(alarm)]]
+}
+
+function others({ report, alarms }: DriftDocument): Html | string {
+  const found = alarms.filter(({ monitor, part }) => part === '' && monitor !== report.monitor.name)
+  if (found.length === 0) return ''
+  return html`<p>Alarms of other monitors: ${found.map((alarm) => `${alarm.monitor} ${alarmText(alarm)}`).join(', ')}.</p>`
 }
 
 const causeWords = {

@@ -26,12 +26,14 @@ export function driftPageRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     const report = await readDrift(services, c.req.param('endpoint'), asked.data)
     const endpoint = await findEndpoint(services, report.endpoint)
     const nav = await driftNav(services.store, endpoint, report)
-    const document = await driftDocumentOf(services, report)
+    const document = await driftDocumentOf(services, report, asked.data.at !== undefined)
     return renderPage(c, driftTitle(report), html`${nav}${driftPage(document)}`)
   })
   app.openapi(file, async (c) => {
-    const report = await readDrift(services, c.req.valid('param').endpoint, c.req.valid('query'))
+    const query = c.req.valid('query')
+    const report = await readDrift(services, c.req.valid('param').endpoint, query)
+    const document = await driftDocumentOf(services, report, query.at !== undefined)
     const saved = `drift-${report.endpoint}-${report.at.slice(0, 10)}.html`
-    return await renderFile(c, saved, driftTitle(report), driftPage(await driftDocumentOf(services, report)))
+    return await renderFile(c, saved, driftTitle(report), driftPage(document))
   })
 }

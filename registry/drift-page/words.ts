@@ -1,8 +1,9 @@
 /** Verdicts and what they lack, as the drift page says them. */
 import { html } from 'hono/html'
 import type { DriftReport, FeatureDrift } from '../../runtime/contract/monitor.ts'
-import { formatCount } from '../console/format.ts'
+import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
+import type { AlarmState } from '../store/looks.ts'
 
 export const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' } as const
 
@@ -15,6 +16,10 @@ export function badge(verdict: FeatureDrift['verdict']): Html {
 
 export function lackText({ what, count }: NonNullable<FeatureDrift['lack']>): string {
   return what === 'baseline rows' ? `a baseline of ${formatCount(count)} rows` : `${formatCount(count)} more ${what}`
+}
+
+export function alarmText({ state, since }: AlarmState): string {
+  return state === 'alarm' ? `since ${formatTime(since)}` : `none since ${formatTime(since)}`
 }
 
 /** What a cluster is. */

@@ -1,7 +1,7 @@
 /** What stands behind a drift page, in the page itself: the report with all its numbers, and what is shown beside it. */
 import { z } from 'zod'
 import { attribution } from './attribution.ts'
-import { driftReport, monitorLook } from './monitor.ts'
+import { alarm, driftReport, monitorLook } from './monitor.ts'
 import { count, timestamp } from './names.ts'
 import { performanceWindow } from './performance.ts'
 
@@ -10,6 +10,8 @@ export const driftDocument = z.object({
   report: driftReport,
   /** The monitor's last looks at the deployment, the oldest first. */
   looks: z.array(monitorLook),
+  /** How the deployment's monitors and their parts stood; none beside a report of the past. */
+  alarms: z.array(alarm),
   /** Of a report that drifts. */
   attribution: attribution.optional(),
   /** Who counted, as far as reports are kept. */

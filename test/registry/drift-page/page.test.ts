@@ -74,6 +74,24 @@ describe('the drift page', () => {
     expect(text).toContain(`<title>2026-11-24 10:08:30 UTC: 10^${(now / Math.LN10).toFixed(1)} of`)
   })
 
+  test('says since when there is an alarm, of this monitor and of others', async () => {
+    await using fixture = await openDrifted()
+    const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
+    const state = (monitor: string, part: string, state: 'alarm' | 'calm', since: string) => {
+      return { endpoint: 'e', monitor, deployment: 'blue', version: 1, part, state, since }
+    }
+    const alarms = [
+      state('mine', '', 'alarm', '2026-11-24T10:05:00Z'),
+      state('mine', 'features/a', 'alarm', '2026-11-24T10:05:00Z'),
+      state('mine', 'features/b', 'calm', '2026-11-24T10:01:00Z'),
+      state('sales', '', 'calm', '2026-11-24T10:02:00Z'),
+    ]
+    const text = String(await driftPage({ ...document, alarms }))
+    expect(text).toContain('<dt>Alarm</dt><dd>since 2026-11-24 10:05:00 UTC</dd>')
+    expect(text.match(/<p>Alarm since 2026-11-24 10:05:00 UTC.<\/p>/g)).toHaveLength(1)
+    expect(text).toContain('Alarms of other monitors: sales none since 2026-11-24 10:02:00 UTC.')
+  })
+
   test('TE-15 shows names of others as texts, in its numbers, too', async () => {
     await using fixture = await openDrifted()
     const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
