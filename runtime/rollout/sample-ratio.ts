@@ -26,6 +26,16 @@ export function sampleRatio(units: readonly number[], shares: readonly number[],
   return { alarm: logEvidence >= logThreshold, logEvidence, logThreshold }
 }
 
+/** Over revisions with different splits: the product of their evidence, never pooled units, whose shares are nobody's. */
+export function combineRatios(
+  revisions: readonly { units: readonly number[]; shares: readonly number[] }[],
+  level: number,
+): SampleRatio {
+  const logEvidence = sum(revisions.map(({ units, shares }) => sampleRatio(units, shares, level).logEvidence))
+  const logThreshold = Math.log(1 / level)
+  return { alarm: logEvidence >= logThreshold, logEvidence, logThreshold }
+}
+
 /** ln of the probability of a sequence of units under a Dirichlet mixture of shares. */
 export function logDirichlet(units: readonly number[], prior: readonly number[]): number {
   const total = sum(prior)

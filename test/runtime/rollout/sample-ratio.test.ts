@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { logGamma } from '../../../runtime/rollout/gamma.ts'
-import { logDirichlet, logShares, sampleRatio } from '../../../runtime/rollout/sample-ratio.ts'
+import { combineRatios, logDirichlet, logShares, sampleRatio } from '../../../runtime/rollout/sample-ratio.ts'
 import { openRandom } from '../drift/random.ts'
 
 const vectorsFile = fileURLToPath(new URL('../../../../shared/vectors/drift.json', import.meta.url))
@@ -46,6 +46,19 @@ describe('the sample ratio', () => {
         expect(next.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6)
       }),
     )
+  })
+
+  test('of a ramp is that of its revisions together: right shares in each are right', () => {
+    const ramp = [
+      { units: [9500, 500], shares: [0.95, 0.05] },
+      { units: [5000, 5000], shares: [0.5, 0.5] },
+    ]
+    expect(combineRatios(ramp, 0.001).alarm).toBe(false)
+    expect(sampleRatio([14_500, 5500], [0.5, 0.5], 0.001).alarm).toBe(true)
+    const skewed = { units: [2560, 2440], shares: [0.5, 0.5] }
+    expect(combineRatios([skewed], 0.001).alarm).toBe(false)
+    const each = combineRatios([skewed], 0.001).logEvidence
+    expect(combineRatios([skewed, skewed, skewed], 0.001).logEvidence).toBeCloseTo(3 * each, 9)
   })
 
   test.each([[0.5], [0.95], [0.99]])('TE-11 keeps silent for a split of %f, a look each 50 units', (share) => {
