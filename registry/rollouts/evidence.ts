@@ -11,6 +11,8 @@ import type { CountedRow, RolloutRecord } from '../store/rollouts.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 
 const pageRows = 1000
+/** The first of a step are read, of hosts and minutes: memory is bounded, and what so many do not decide, more do not. */
+const mostPages = 500
 const minuteMs = 60_000
 const parityCodes = ['PARITY_FAILED', 'GOLDEN_MISMATCH']
 
@@ -121,13 +123,15 @@ async function readSides(
   from: { since: string; revision: number },
 ): Promise<Map<string, OpenSide>> {
   const sides = new Map<string, OpenSide>()
-  for (let after: CountedRow | undefined; ; ) {
+  let after: CountedRow | undefined
+  for (let pages = 0; pages < mostPages; pages++) {
     const rows = await store.rollouts.counted(endpoint, { ...from, after, limit: pageRows })
     for (const row of rows) addRow(sides, row)
-    if (rows.length < pageRows) return sides
+    if (rows.length < pageRows) break
     after = rows.at(-1)
     await othersTurn()
   }
+  return sides
 }
 
 function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {

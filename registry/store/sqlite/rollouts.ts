@@ -8,6 +8,8 @@ import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
 
 const keptSplits = 1000
+/** The first of a step are read: what so many do not decide, more do not. A query stops the event loop. */
+const mostEvents = 200_000
 
 export function openRollouts(db: Kysely<Tables>): Rollouts {
   return {
@@ -162,10 +164,13 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
       // With one aggregate min() SQLite takes the other columns from the row that has it.
       const { rows } = await sql<{ deployment: string; units: number }>`
         SELECT deployment, count(*) AS units FROM (
-          SELECT unit, deployment, min(at) FROM exposures e WHERE endpoint = ${endpoint} AND at >= ${since}
-            AND NOT EXISTS (
-              SELECT 1 FROM exposures p WHERE p.endpoint = e.endpoint AND p.unit = e.unit AND p.at < ${since}
-            )
+          SELECT unit, deployment, min(at) FROM (
+            SELECT unit, deployment, at FROM exposures WHERE endpoint = ${endpoint} AND at >= ${since}
+            ORDER BY at LIMIT ${mostEvents}
+          ) e
+          WHERE NOT EXISTS (
+            SELECT 1 FROM exposures p WHERE p.endpoint = ${endpoint} AND p.unit = e.unit AND p.at < ${since}
+          )
           GROUP BY unit
         ) GROUP BY deployment`.execute(db)
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
@@ -176,7 +181,7 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
           SELECT deployment FROM exposures e WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= o.at
           ORDER BY e.at DESC LIMIT 1
         ) AS deployment
-        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since}`.execute(db)
+        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} ORDER BY at LIMIT ${mostEvents}`.execute(db)
       return rows.flatMap(({ unit, body, deployment }): ToldOutcome[] => {
         const told = JSON.parse(body) as Record<string, unknown>
         const value = Object.hasOwn(told, name) ? told[name] : undefined
