@@ -11,6 +11,7 @@ import { driftPageRoutes } from './drift-page/routes.ts'
 import { planRoutes } from './endpoints/plan-routes.ts'
 import { endpointRoutes } from './endpoints/routes.ts'
 import { eventRoutes } from './events/routes.ts'
+import { experimentRoutes } from './experiment/routes.ts'
 import { exportRoutes } from './export/routes.ts'
 import { garbageRoutes } from './garbage/routes.ts'
 import { jsonBody } from './http/body.ts'
@@ -82,6 +83,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   exportRoutes(app, services)
   performanceRoutes(app, services)
   rolloutRoutes(app, services)
+  experimentRoutes(app, services)
   eventRoutes(app, services)
   tokenRoutes(app, services)
   garbageRoutes(app, services)

@@ -83,6 +83,7 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/profiles', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/hosts', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/shadow', role: 'reader' },
+  { method: 'GET', path: '/api/v1/endpoints/:endpoint/experiment', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors', role: 'reader' },
   { method: 'GET', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'reader' },
   { method: 'PUT', path: '/api/v1/endpoints/:endpoint/monitors/:monitor', role: 'operator', ...json },

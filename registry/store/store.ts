@@ -23,6 +23,7 @@ import type { Coverage } from './coverage.ts'
 import type { Counted, Days, SenderCounts, SenderDay, Tier } from './days.ts'
 import type { DeploymentState } from './deployment.ts'
 import type { Events } from './events.ts'
+import type { Experiments } from './experiments.ts'
 import type { Exports } from './exports.ts'
 import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
@@ -44,6 +45,7 @@ export interface Store {
   readonly looks: Looks
   readonly outcomes: Outcomes
   readonly coverage: Coverage
+  readonly experiments: Experiments
   readonly exports: Exports
   readonly requests: Requests
   readonly tokens: Tokens

@@ -30,6 +30,7 @@ import {
   token,
   traffic,
 } from '../../runtime/contract/control.ts'
+import { type Experiment, experiment } from '../../runtime/contract/experiment.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { readJson, request, type Server } from './answers.ts'
@@ -55,6 +56,10 @@ export interface Client {
   profiles(endpoint: string, since: string): Promise<ProfileSum[]>
   /** Sums of what shadows were told since a moment. */
   shadows(endpoint: string, since: string): Promise<ShadowSum[]>
+  experiment(
+    endpoint: string,
+    query: { outcome: string; control: string; treatment: string; from?: string | undefined },
+  ): Promise<Experiment>
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
@@ -143,6 +148,8 @@ export function openClient(server: Server): Client {
     async shadows(name, since) {
       return (await get(`endpoints/${part(name)}/shadow?${new URLSearchParams({ since })}`, page(shadowSum))).items
     },
+    experiment: (name, { from, ...query }) =>
+      get(`endpoints/${part(name)}/experiment?${new URLSearchParams({ ...query, ...(from && { from }) })}`, experiment),
     tokens: () => list('tokens', token),
     async createToken(body) {
       return readJson(server, await send('POST', 'tokens', body), createdToken)

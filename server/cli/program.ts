@@ -6,6 +6,7 @@ import { addAssignment } from './assignment.ts'
 import { addBackup, addRestore } from './backup.ts'
 import { addBaseline } from './baseline.ts'
 import { addDeploy } from './deploy.ts'
+import { addExperiment } from './experiment.ts'
 import { addModels } from './models.ts'
 import { asFailure, exitCode, openOutput } from './output.ts'
 import { addPull } from './pull.ts'
@@ -71,6 +72,7 @@ const commands = [
   addAssignment,
   addRollout,
   addRollback,
+  addExperiment,
   addScore,
   addStatus,
   addWhy,

@@ -9,6 +9,7 @@ import { openCoverage } from './coverage.ts'
 import { openDays } from './days.ts'
 import { openEndpoints } from './endpoints.ts'
 import { openEvents } from './events.ts'
+import { openExperiments } from './experiments.ts'
 import { openExports } from './exports.ts'
 import { openLooks } from './looks.ts'
 import { migrate } from './migrations.ts'
@@ -55,6 +56,7 @@ export function openSqliteStore(file: string): Store {
     looks: openLooks(db),
     outcomes: openOutcomes(db),
     coverage: openCoverage(db),
+    experiments: openExperiments(db),
     exports: openExports(db),
     requests: openRequests(db),
     tokens: openTokens(db),

@@ -1,0 +1,82 @@
+/** `selvedge experiment`: what one deployment changes against another, from what became true of their units. */
+import type { Command } from 'commander'
+import type { Experiment } from '../../runtime/contract/experiment.ts'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import type { Client } from './client.ts'
+import { openContext } from './context.ts'
+import { parseName } from './names.ts'
+import { renderTable } from './table.ts'
+
+interface Flags {
+  outcome: string
+  control?: string
+  treatment?: string
+  since?: string
+}
+
+export function addExperiment(program: Command): void {
+  program
+    .command('experiment')
+    .description('Show what one deployment changes against another; the intervals hold however often one looks.')
+    .argument('<endpoint>', 'such as housing', parseName)
+    .requiredOption('--outcome <name>', 'value in outcomes: of a truth value, whether it was ever true; else its sum')
+    .option('--control <deployment>', 'default: the one with the most traffic', parseName)
+    .option('--treatment <deployment>', 'default: the other one, where there are two', parseName)
+    .option('--since <time>', 'such as 2026-11-24T03:10:00Z; default: since the endpoint is there')
+    .action(async (endpoint: string, _, command: Command) => {
+      const { client, output, options } = openContext<Flags>(command)
+      const arms = await chooseArms(client, endpoint, options)
+      const found = await client.experiment(endpoint, { outcome: options.outcome, ...arms, from: options.since })
+      output.result(found, () => renderExperiment(found))
+    })
+}
+
+async function chooseArms(
+  client: Client,
+  endpoint: string,
+  { control, treatment }: Flags,
+): Promise<{ control: string; treatment: string }> {
+  const { split } = (await client.traffic(endpoint)).traffic
+  const names = Object.keys(split).toSorted((a, b) => (split[b] ?? 0) - (split[a] ?? 0))
+  const first = control ?? names.find((name) => name !== treatment)
+  const others = names.filter((name) => name !== first)
+  const second = treatment ?? (others.length === 1 ? others[0] : undefined)
+  if (first !== undefined && second !== undefined) return { control: first, treatment: second }
+  throw new SelvedgeError('USAGE', `name --control and --treatment; the deployments are: ${names.join(', ')}`)
+}
+
+export function renderExperiment({ control, treatment, splits, effect, sampleRatio, alpha }: Experiment): string {
+  if (splits.length === 0) return `${control} and ${treatment} never had traffic at once.\n`
+  const columns = ['SINCE', 'SHARE', 'UNITS', 'TOLD', 'MEAN'].map((title) => ({ title }))
+  const rows = splits.flatMap(({ from, shares, ...arms }) =>
+    (['control', 'treatment'] as const).map((side) => [
+      `${from.slice(0, 16)}Z ${side === 'control' ? control : treatment}`,
+      `${shares[side] / 10_000} %`,
+      String(arms[side].units),
+      String(arms[side].told),
+      arms[side].mean === undefined ? '' : rounded(arms[side].mean),
+    ]),
+  )
+  const level = 100 * (1 - alpha)
+  const told =
+    effect === undefined
+      ? 'No effect can be told yet: an arm has too few units.\n'
+      : `${treatment} less ${control}: ${interval(effect.absolute, 1, '')}${effect.relative === undefined ? '' : `, ${interval(effect.relative, 100, ' %')}`}; ${level} % at every look.\n`
+  const alarm = sampleRatio.alarm
+    ? 'Units did not come in the shares of the split: do not believe the effect before you know why.\n'
+    : ''
+  return renderTable(columns, rows) + told + alarm
+}
+
+function interval(
+  { value, low, high }: { value: number; low: number; high: number },
+  times: number,
+  unit: string,
+): string {
+  const [estimate, least, most] = [value, low, high].map((each) => rounded(each * times))
+  return `${estimate}${unit} (${least} to ${most})`
+}
+
+function rounded(value: number): string {
+  return String(Number(value.toPrecision(3)))
+}
