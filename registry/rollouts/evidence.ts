@@ -53,7 +53,7 @@ export async function readEvidence(
   return {
     at: new Date(now).toISOString(),
     since,
-    units: Math.max(green?.pages.size ?? 0, exposed[deployment] ?? 0),
+    units: unitsOf(green ? [green] : [], exposed[deployment] ?? 0),
     guards: judgeGuards(guards, observed, levelOf(rollout.alpha, guards, rollout.steps)),
   }
 }
@@ -63,8 +63,7 @@ export async function readTraffic(store: Store, endpoint: string, now: number): 
   const since = new Date(now - 24 * 60 * minuteMs).toISOString()
   const sides = [...(await readSides(store, endpoint, { since, revision: 0 })).values()]
   const exposed = Object.values(await store.rollouts.exposed(endpoint, since)).reduce((sum, units) => sum + units, 0)
-  const pages = new Set(sides.flatMap(({ pages }) => [...pages]))
-  const unitsPerDay = Math.max(pages.size, exposed)
+  const unitsPerDay = unitsOf(sides, exposed)
   const arm = openArm()
   for (const { clusters } of sides) {
     for (const { answered, failed } of clusters.values()) addCluster(arm, answered + failed, failed)
@@ -74,6 +73,13 @@ export async function readTraffic(store: Store, endpoint: string, now: number): 
   const designEffect = independent > 0 ? Math.max(1, spreadOf(arm) / independent) : 1
   const rowsPerUnit = unitsPerDay > 0 ? Math.max(0.01, arm.rows / designEffect / unitsPerDay) : 1
   return { unitsPerDay, errorRate, rowsPerUnit }
+}
+
+/** Hosts of pages, or units that were told. Where servers told of none, each of their requests is one of its own. */
+function unitsOf(sides: readonly OpenSide[], exposed: number): number {
+  const pages = new Set(sides.flatMap((side) => [...side.pages])).size
+  const requests = sides.reduce((sum, side) => sum + side.requests, 0)
+  return exposed > 0 ? Math.max(pages, exposed) : pages + requests
 }
 
 export interface Outputs {
@@ -115,6 +121,8 @@ interface OpenSide {
   clusters: Map<string, OpenCluster>
   /** Hosts of pages: each is a unit. */
   pages: Set<string>
+  /** Of servers and isolates. */
+  requests: number
 }
 
 async function readSides(
@@ -135,7 +143,7 @@ async function readSides(
 }
 
 function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {
-  const side = sides.get(row.deployment) ?? { name: row.deployment, clusters: new Map(), pages: new Set() }
+  const side = sides.get(row.deployment) ?? { name: row.deployment, clusters: new Map(), pages: new Set(), requests: 0 }
   sides.set(row.deployment, side)
   const isPage = row.device === 'desktop' || row.device === 'mobile'
   if (isPage) side.pages.add(row.sender)
@@ -143,7 +151,9 @@ function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {
   const cluster = side.clusters.get(key) ?? openCluster(row.provider)
   side.clusters.set(key, cluster)
   addCells(cluster.latency, row.latency)
-  cluster.answered += sum(row.latency)
+  const answered = sum(row.latency)
+  cluster.answered += answered
+  if (!isPage) side.requests += answered
   for (const [code, count] of Object.entries(row.errors)) {
     if (parityCodes.includes(code)) cluster.hasParityFailure ||= count > 0
     else cluster.failed += count

@@ -67,6 +67,7 @@ export interface Page {
   /** Rows in each cell of output `value`. */
   value?: number[]
   errors?: Record<string, number>
+  device?: ProfileReport['device']
 }
 
 /** The JSON of an answer, of which the caller knows the form. */
@@ -100,7 +101,7 @@ export function reportOf(page: Page, window: string, revision: number): Telemetr
     version: page.deployment === 'blue' ? 1 : 2,
     variant: 'fp32',
     provider: 'wasm',
-    device: 'desktop',
+    device: page.device ?? 'desktop',
     spec: digestOf(JSON.stringify(linearSpec)),
     rows: page.answered,
     counts: {},

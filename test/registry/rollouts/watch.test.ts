@@ -112,6 +112,25 @@ describe('a rollout that is watched', () => {
     expect(held.now?.evidence).toMatchObject({ units: 0, since: '2026-11-24T10:01:00.000Z' })
   })
 
+  test('counts the requests of servers whose callers tell no unit, each minute of one as a cluster', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const { history } = await begin(fixture, { ...still, guards: errors })
+    clock.now += 4 * 60_000
+    const revision = history[0]?.revision ?? 0
+    for (const minute of [1, 2, 3]) {
+      await report(fixture, `2026-11-24T10:0${minute}:00Z`, revision, [
+        { deployment: 'green', answered: 40, device: 'server' },
+        { deployment: 'blue', answered: 400, device: 'server' },
+      ])
+    }
+    const held = await until(fixture, ({ now }) => now?.evidence.units === 120)
+    expect(held.now?.evidence.guards[0]?.comparisons[0]).toMatchObject({
+      green: { clusters: 3, rows: 120 },
+      blue: { clusters: 3, rows: 1200 },
+    })
+  })
+
   test('that is paused does not advance, and is taken back all the same', async () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
