@@ -1,4 +1,6 @@
 /** The demo page's panel of drift: rows of a baseline scored again and again, one of their features shifted by a slider. */
+import type { DriftReport, FeatureDrift } from '../../runtime/contract/monitor.ts'
+import { recompute } from '../../runtime/drift/report.ts'
 import { connect, type PageConnection } from '../client.ts'
 import { element, make } from './panel.ts'
 
@@ -9,27 +11,6 @@ const rowEveryMs = 30
 const askEveryMs = 2000
 
 type Row = Readonly<Record<string, unknown>>
-
-/** What the panel shows of the registry's report. */
-interface Report {
-  verdict: Verdict
-  rows: number
-  version: number
-  features: Feature[]
-  outputs: Feature[]
-}
-
-type Verdict = 'drift' | 'no_drift' | 'insufficient'
-
-interface Feature {
-  name: string
-  verdict: Verdict
-  lack?: { what: string; count: number }
-  clusters: number
-  logEvidence: number
-  logThreshold: number
-  directions: { name: string; mean: number; radius?: number; limit: number }[]
-}
 
 const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' }
 
@@ -80,13 +61,26 @@ export function openDriftPanel(key: () => Promise<string | readonly string[]>): 
 
   async function ask(): Promise<void> {
     while (running) {
-      show(await readJson<Report>(`/api/v1/endpoints/${endpoint}/drift`))
+      show(proven(await readReport()))
       await pause(askEveryMs)
     }
   }
 }
 
-function show({ verdict, rows, features, outputs }: Report): void {
+async function readReport(): Promise<DriftReport> {
+  return await readJson<DriftReport>(`/api/v1/endpoints/${endpoint}/drift`)
+}
+
+/** Made again in this page from the counts, as `selvedge why` does. */
+function proven(report: DriftReport): DriftReport {
+  const again = recompute(report)
+  const verdictsOf = ({ verdict, features, outputs }: DriftReport) =>
+    [verdict, ...[...features, ...outputs].map((each) => each.verdict)].join()
+  if (verdictsOf(again) === verdictsOf(report)) return again
+  throw new Error('The verdicts of the registry do not follow from its numbers.')
+}
+
+function show({ verdict, rows, features, outputs }: DriftReport): void {
   const all = [...features, ...outputs]
   const own = all.find(({ name }) => name === shifted)
   const said = element('drift-verdict')
@@ -94,11 +88,12 @@ function show({ verdict, rows, features, outputs }: Report): void {
   said.textContent = own === undefined ? '' : `${shifted}: ${words[own.verdict]}`
   const others = all.filter((each) => each.name !== shifted && each.verdict === 'drift').map(({ name }) => name)
   const also = others.length > 0 ? ` Also drifting: ${others.join(', ')}.` : ''
-  element('drift-said').textContent = `All together: ${words[verdict]}, from ${rows} rows at the registry.${also}`
+  element('drift-said').textContent =
+    `All together: ${words[verdict]}, from ${rows} rows at the registry; made again here from their counts.${also}`
   element('drift-numbers').replaceChildren(...(own === undefined ? [] : numbersOf(own)))
 }
 
-function numbersOf({ clusters, logEvidence, logThreshold, directions, lack }: Feature): HTMLElement[] {
+function numbersOf({ clusters, logEvidence, logThreshold, directions, lack }: FeatureDrift): HTMLElement[] {
   const location = directions.find(({ name }) => name === 'location')
   const pairs = {
     evidence: `${tens(logEvidence)}, an alarm needs ${tens(logThreshold)}`,
@@ -117,7 +112,7 @@ function tens(log: number): string {
 
 /** The rows of the baseline, which are a file of the version. */
 async function readRows(): Promise<Row[]> {
-  const { version } = await readJson<Report>(`/api/v1/endpoints/${endpoint}/drift`)
+  const { version } = await readReport()
   const manifest = await readJson<{ layers: { digest: string; annotations?: Record<string, string> }[] }>(
     `/v2/${endpoint}/manifests/${version}`,
   )
