@@ -18,7 +18,7 @@ const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   server: {
     folders: ['runtime', 'server'],
     packages:
-      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|pino|@opentelemetry\/api|commander|csv-parse(\/.*)?|mnist|vega-datasets|onnxruntime-(web|node))$/,
+      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|pino|@opentelemetry\/api|commander|csv-parse(\/.*)?|mnist|vega-datasets|hyparquet|onnxruntime-(web|node))$/,
   },
 }
 
