@@ -56,8 +56,7 @@ function leastClusters(verdict: keyof Events, { isRate, level }: Rules): number 
 }
 
 export function compare(all: readonly Stratum[], rules: Rules): Comparison {
-  // A provider that only one arm has says nothing about the difference.
-  const strata = all.filter(({ green, blue }) => green.rows > 0 && blue.rows > 0)
+  const strata = comparable(all)
   const green = factsOf(
     strata.map((each) => each.green),
     rules,
@@ -83,6 +82,21 @@ export function compare(all: readonly Stratum[], rules: Rules): Comparison {
   const isFine = isWithin && isEnough('fine')
   return { difference, low, high, margin, green, blue, verdict: isWorse ? 'worse' : isFine ? 'fine' : 'open' }
 }
+
+/**
+ * Strata that both arms have. Where one arm has more than a few rows in a stratum that the other lacks, it is the version
+ * that chooses the provider, and providers apart would hide what it does there: all of both arms then.
+ */
+function comparable(all: readonly Stratum[]): Stratum[] {
+  const whole = { green: sumArms(all.map((each) => each.green)), blue: sumArms(all.map((each) => each.blue)) }
+  const common = all.filter(({ green, blue }) => green.rows > 0 && blue.rows > 0)
+  const isAlone = (side: keyof Stratum) =>
+    whole[side].rows - sumArms(common.map((each) => each[side])).rows > mostAlone * whole[side].rows
+  if (!isAlone('green') && !isAlone('blue')) return common
+  return whole.green.rows > 0 && whole.blue.rows > 0 ? [whole] : []
+}
+
+const mostAlone = 0.01
 
 /** Twice the margin; of a rate .02 at least, or one that breaks in half of the requests is seen late for a small margin. */
 export function usualSpread({ margin, isRate }: Pick<Rules, 'margin' | 'isRate'>): number {

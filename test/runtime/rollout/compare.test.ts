@@ -41,13 +41,22 @@ describe('an arm', () => {
 describe('a comparison', () => {
   const rules = { margin: 0.01, level: 0.05 / 3, isRate: true }
 
-  test('is open without rows of both arms on one provider', () => {
+  test('is open without rows of one arm', () => {
     const some = armOf([{ rows: 1000, total: 500 }])
-    const strata = [
-      { green: some, blue: openArm() },
-      { green: openArm(), blue: some },
-    ]
-    expect(compare(strata, rules)).toMatchObject({ verdict: 'open', green: { rows: 0 }, blue: { rows: 0 } })
+    expect(compare([], rules).verdict).toBe('open')
+    expect(compare([{ green: some, blue: openArm() }], rules)).toMatchObject({ verdict: 'open', blue: { rows: 0 } })
+  })
+
+  test('sees what a version does on a provider that only it chooses', () => {
+    const pages = (count: number, total: number) => armOf(Array.from({ length: count }, () => ({ rows: 10, total })))
+    const wasm = { green: pages(100, 0), blue: pages(2000, 0) }
+    const webgpu = { green: pages(100, 10), blue: openArm() }
+    expect(compare([wasm], rules)).toMatchObject({ verdict: 'open', difference: 0 })
+    expect(compare([wasm, webgpu], rules)).toMatchObject({
+      verdict: 'worse',
+      difference: 0.5,
+      green: { clusters: 200 },
+    })
   })
 
   test('is open while green had hardly an event, however precise it looks', () => {
