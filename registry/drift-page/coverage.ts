@@ -12,7 +12,7 @@ const [mostBars, height] = [120, 40]
 export function coverageSection(coverage: Coverage): Html {
   const { windows, sources, from, to } = coverage
   if (windows.length === 0) {
-    return html`<h2>Senders and coverage</h2><p>No reports of these rows are kept; they are kept for seven days.</p>`
+    return html`<h2>Senders and coverage</h2><p>There are no reports of the day before ${formatTime(to)}; they are kept for seven days.</p>`
   }
   const minutes = Math.max(1, Math.ceil((Date.parse(to) - Date.parse(from)) / minuteMs))
   return html`<h2>Senders and coverage</h2>

@@ -1,6 +1,7 @@
 /** Reads what a drift page shows: the report, and a bounded part of what stands around it. */
 import type { DriftDocument } from '../../runtime/contract/drift-document.ts'
 import { type DriftReport, monitorLook } from '../../runtime/contract/monitor.ts'
+import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Services } from '../http/env.ts'
 import { attributionOf } from '../monitor/attribution.ts'
@@ -8,10 +9,13 @@ import { performanceOf } from '../monitor/performance.ts'
 import type { AlarmState } from '../store/looks.ts'
 import type { Store } from '../store/store.ts'
 import { dayMs } from '../telemetry/fold.ts'
+import { coveredBy } from './covered.ts'
 
 const mostLooks = 200
 /** Features and outputs of all looks together. */
 const mostParts = 20_000
+/** Some seconds' work. */
+const mostReports = 20_000
 
 /** @param isPast - what was said then, not what is so now */
 export async function driftDocumentOf(
@@ -19,20 +23,18 @@ export async function driftDocumentOf(
   report: DriftReport,
   isPast: boolean,
 ): Promise<DriftDocument> {
-  const { endpoint, deployment, version, spec } = report
-  const counted = { deployment, version, spec }
+  const { endpoint } = report
+  const { coverage, reports } = await coveredBy(store, report)
   const span = keptSpan(report)
+  // What reads every report of the span, with its counts, is left to its own route where they are many.
+  const isSmall = (reports * (Date.parse(span.to) - Date.parse(span.from))) / dayMs <= mostReports
   return {
     report,
     looks: await looksOf(store, report),
     alarms: isPast ? [] : (await store.looks.states(endpoint)).filter((state) => isOf(state, report)),
-    ...(report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
-    coverage: {
-      ...span,
-      windows: await store.coverage.windows(endpoint, counted, span),
-      sources: await store.coverage.sources(endpoint, counted, span),
-    },
-    performance: await performance(store, report, span),
+    ...(isSmall && report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
+    coverage,
+    performance: await performance(store, report, span, isSmall),
   }
 }
 
@@ -63,10 +65,11 @@ async function performance(
   store: Store,
   { endpoint, deployment, version, spec: digest }: DriftReport,
   span: { from: string; to: string },
+  isEstimated: boolean,
 ): Promise<DriftDocument['performance']> {
   const served = (await store.endpoints.served(endpoint)).flatMap((each) =>
     each.deployment === deployment && each.version === version && each.spec?.digest === digest
-      ? [{ ...each, spec: each.spec }]
+      ? [{ ...each, spec: isEstimated ? each.spec : { ...each.spec, spec: withoutPositives(each.spec.spec) } }]
       : [],
   )
   const made = await store.monitors.monitors(endpoint)
@@ -80,4 +83,12 @@ async function performance(
     to: to - (to % dayMs) + dayMs,
     windowMs: dayMs,
   })
+}
+
+/** Of which nothing can be estimated. */
+function withoutPositives({ outputs, ...spec }: ProfileSpec): ProfileSpec {
+  return {
+    ...spec,
+    outputs: outputs.map((output) => (output.kind === 'numeric' ? { ...output, positives: undefined } : output)),
+  }
 }

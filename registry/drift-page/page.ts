@@ -100,8 +100,11 @@ const causeWords = {
   provider: 'an execution provider, which gives other outputs on the same inputs',
 }
 
-function causes({ attribution }: DriftDocument): Html | string {
-  if (attribution === undefined) return ''
+function causes({ report, attribution }: DriftDocument): Html | string {
+  if (report.verdict !== 'drift') return ''
+  if (attribution === undefined) {
+    return html`<p>Where it comes from, <code>GET /api/v1/endpoints/${report.endpoint}/attribution</code> tells: of so many reports it takes a while.</p>`
+  }
   const { causes, providers, explained } = attribution
   const from = causes.map((cause) => causeWords[cause]).join('; ')
   const guilty = providers.filter(({ isCause }) => isCause).map(({ provider }) => provider)

@@ -12,9 +12,9 @@ export const driftDocument = z.object({
   looks: z.array(monitorLook),
   /** How the deployment's monitors and their parts stood; none beside a report of the past. */
   alarms: z.array(alarm),
-  /** Of a report that drifts. */
+  /** Of a report that drifts, unless it would have to read too many reports of hosts. */
   attribution: attribution.optional(),
-  /** Who counted, as far as reports are kept. */
+  /** Who counted in the day before the report. */
   coverage: z.object({
     from: timestamp,
     to: timestamp,
@@ -31,7 +31,7 @@ export const driftDocument = z.object({
       }),
     ),
   }),
-  /** Of the days of the coverage, the newest first. */
+  /** Of the last seven days, the newest first. */
   performance: z.array(performanceWindow),
 })
 

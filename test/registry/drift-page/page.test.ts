@@ -92,6 +92,14 @@ describe('the drift page', () => {
     expect(text).toContain('Alarms of other monitors: sales none since 2026-11-24 10:02:00 UTC.')
   })
 
+  test('says which route tells the causes where that would take too long', async () => {
+    await using fixture = await openDrifted()
+    const text = await (await fixture.request('/endpoints/e/drift?monitor=mine')).text()
+    expect(text).toContain('<strong>Where it comes from:</strong> its inputs')
+    const { attribution: _, ...document } = numbersIn(text)
+    expect(String(await driftPage(document))).toContain('<code>GET /api/v1/endpoints/e/attribution</code> tells')
+  })
+
   test('TE-15 shows names of others as texts, in its numbers, too', async () => {
     await using fixture = await openDrifted()
     const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
