@@ -1,7 +1,7 @@
 /**
  * Proof of what rollouts claim, by our own code and seeds: bad versions are taken back before a quarter of the traffic, never
  * promoted; unchanged ones are completed; no false effect over 200 looks, nor from a ramp (evidence, section 8). A line a
- * cell; cells that miss are marked. What it printed lies beside it.
+ * cell; cells that miss are marked. What it printed lies beside it, put together from its parts.
  *
  * `node test/proof/rollout-simulation.ts [runs a cell] [parts]`: releases, margins, ratios, effects, rates, others; all
  * without one.
