@@ -1,9 +1,12 @@
 /** Performance of deployments window by window: measured where outcomes came, estimated where the baseline had some. */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { PerformanceWindow } from '../../runtime/contract/performance.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
+import { limits } from '../../runtime/limits.ts'
 import { estimate } from '../../runtime/performance/estimate.ts'
 import { openJudge } from '../../runtime/performance/outcomes.ts'
 import type { Served, Store } from '../store/store.ts'
+import { dayMs, hourMs } from '../telemetry/fold.ts'
 import { type JoinedRows, readJoined } from './joined.ts'
 
 export interface PerformanceQuery {
@@ -79,11 +82,16 @@ async function scoresOf(
 ): Promise<Map<number, number[]>> {
   const sums = new Map<number, number[]>()
   if (scoreOf(spec)?.positives === undefined) return sums
-  for (const { window, outputs } of await store.telemetry.senderCounts(endpoint, asked, asked.from)) {
-    if (window >= asked.to) continue
-    const sum = sums.get(placeOf(window))
-    const own = outputs.score ?? []
-    sums.set(placeOf(window), sum === undefined ? [...own] : sum.map((rows, i) => rows + (own[i] ?? 0)))
+  // An hour's reports are in memory at a time.
+  const kept = Date.parse(asked.to) - limits.telemetryPastMs - dayMs
+  for (let at = Math.max(Date.parse(asked.from), kept); at < Date.parse(asked.to); at += hourMs) {
+    const [since, until] = [at, Math.min(at + hourMs, Date.parse(asked.to))].map((ms) => new Date(ms).toISOString())
+    for (const { window, outputs } of await store.telemetry.senderCounts(endpoint, asked, since ?? '', until)) {
+      const sum = sums.get(placeOf(window))
+      const own = outputs.score ?? []
+      sums.set(placeOf(window), sum === undefined ? [...own] : sum.map((rows, i) => rows + (own[i] ?? 0)))
+    }
+    await othersTurn()
   }
   return sums
 }

@@ -12,7 +12,7 @@ describe('selvedge, exit codes', () => {
     const { code, stdout, stderr } = await runCommand(['--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const commands = ['up', 'registry', 'serve', 'push', 'baseline', 'pull', 'models', 'show']
-    const traffic = ['alias', 'deploy', 'traffic', 'assignment', 'rollout', 'rollback']
+    const traffic = ['alias', 'deploy', 'traffic', 'assignment', 'rollout', 'rollback', 'experiment']
     const others = [...traffic, 'score', 'status', 'why', 'report', 'token', 'backup', 'restore']
     expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, ...others, 'help'])
   })
