@@ -32,7 +32,7 @@ import { manifestRoutes } from './oci/manifest-routes.ts'
 import { referrerRoutes } from './oci/referrer-routes.ts'
 import { uploadRoutes } from './oci/upload-routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
-import { reportQuota } from './telemetry/quota.ts'
+import { reportQuota } from './telemetry/page-quota.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
 
 export interface AppOptions {

@@ -2,7 +2,6 @@
 import { differenceEdges, latencyEdgesMs, type ShadowReport } from './contract/telemetry.ts'
 import type { Divergence } from './divergence.ts'
 import type { ErrorCode } from './errors.ts'
-import type { Source } from './tally.ts'
 
 export interface ShadowCounts {
   compared(rows: readonly Divergence[], latencyMs: number): void
@@ -13,8 +12,10 @@ export interface ShadowCounts {
 
 const mostDifference = 1000
 
-export function openShadowCounts(source: Source, against: ShadowReport['against']): ShadowCounts {
-  const { deployment, version, variant, provider } = source
+export function openShadowCounts(
+  { deployment, version, variant, provider }: Pick<ShadowReport, 'deployment' | 'version' | 'variant' | 'provider'>,
+  against: ShadowReport['against'],
+): ShadowCounts {
   const counts: ShadowReport = {
     deployment,
     version,

@@ -1,6 +1,6 @@
 /** Units of experiments: what came of those that were exposed to a deployment while one split was in force. */
 import type { UnitSums } from '../../runtime/rollout/effects.ts'
-import type { EndpointState } from './store.ts'
+import type { EndpointState } from './endpoint.ts'
 
 export interface SplitSpan extends Pick<EndpointState, 'salt' | 'ranges'> {
   /** RFC 3339: included, and excluded. */

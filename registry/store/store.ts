@@ -3,7 +3,6 @@
  * every method is one transaction: it happens whole or not at all.
  */
 
-import type { Audience } from '../../runtime/contract/audience.ts'
 import type {
   Alias,
   AliasMove,
@@ -15,13 +14,13 @@ import type {
   Token,
 } from '../../runtime/contract/control.ts'
 import type { Monitor } from '../../runtime/contract/monitor.ts'
-import type { PlanDeployment, Range, Scheme } from '../../runtime/contract/plan.ts'
+import type { PlanDeployment } from '../../runtime/contract/plan.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../runtime/contract/telemetry.ts'
 import type { Attribute, Filter } from '../filter/grammar.ts'
 import type { Coverage } from './coverage.ts'
 import type { Counted, Days, SenderCounts, SenderDay, Tier } from './days.ts'
-import type { DeploymentState } from './deployment.ts'
+import type { EndpointState } from './endpoint.ts'
 import type { Events } from './events.ts'
 import type { Experiments } from './experiments.ts'
 import type { Exports } from './exports.ts'
@@ -32,6 +31,7 @@ import type { Rollouts } from './rollouts.ts'
 
 export type { Counted, SenderCounts } from './days.ts'
 export type { DeploymentState } from './deployment.ts'
+export type { EndpointState } from './endpoint.ts'
 
 export interface Store {
   readonly repositories: Repositories
@@ -275,23 +275,6 @@ export interface Models {
   removeVersion(model: string, version: number, removal: Removal): Promise<boolean>
   /** Every version with its aliases, which do not hold it here. False where there is none. */
   removeModel(model: string, removal: Removal): Promise<boolean>
-}
-
-export interface EndpointState {
-  name: string
-  createdAt: string
-  /** `<endpoint>:<n>`, n counts how often an endpoint of this name was made; another one since units were dealt anew. */
-  salt: string
-  revision: number
-  /** When the plan in force was signed, in ms since 1970. */
-  issuedAt: number
-  deployments: DeploymentState[]
-  scheme: Scheme
-  audience?: Audience | undefined
-  ranges: Range[]
-  shadow?: { deployment: string; ppm: number } | undefined
-  /** The rollout that moves its traffic, and the deployments that may not change meanwhile. */
-  rollout?: { id: string; deployments: string[] } | undefined
 }
 
 export interface Endpoints {

@@ -9,7 +9,7 @@ import { findEndpoint } from '../endpoints/routes.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
 import { unknownEndpoint } from './intake.ts'
-import { pageOf } from './quota.ts'
+import { pageOf } from './page-quota.ts'
 
 const report = createRoute({
   method: 'post',

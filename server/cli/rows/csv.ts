@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { CsvError, parse } from 'csv-parse'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import type { Row, RowFile } from './file.ts'
+import type { Row, RowFile } from './row.ts'
 
 const batchRows = 1024
 

@@ -3,20 +3,7 @@ import { open } from 'node:fs/promises'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { openCsv } from './csv.ts'
 import { openJsonLines } from './json-lines.ts'
-
-/** Cells by column: text in CSV, what JSON and Parquet have in theirs. */
-export type Row = Readonly<Record<string, unknown>>
-
-export interface RowFile {
-  /** Columns that stand in the file whatever rows it has; a record of a JSON line may have others. */
-  columns: readonly string[]
-  /**
-   * All rows in their order, some at a time.
-   *
-   * @throws {@link SelvedgeError} `BASELINE_INVALID` for a row that cannot be read
-   */
-  read(): AsyncGenerator<Row[]>
-}
+import type { RowFile } from './row.ts'
 
 /**
  * The format is told by what the file begins with, not by its name.

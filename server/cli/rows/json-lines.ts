@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import type { Row, RowFile } from './file.ts'
+import type { Row, RowFile } from './row.ts'
 
 const batchRows = 1024
 const record = z.record(z.string(), z.unknown())

@@ -2,7 +2,7 @@
 import * as zlib from 'node:zlib'
 import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import type { Row, RowFile } from './file.ts'
+import type { Row, RowFile } from './row.ts'
 
 const batchRows = 1024
 

@@ -1,7 +1,7 @@
 /** Rows of a file as records of features: what a version's model is scored with. */
 import type { Feature } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import type { Row, RowFile } from './file.ts'
+import type { Row, RowFile } from './row.ts'
 import { cellNumber, cellText, type Survey } from './survey.ts'
 
 export type FeatureRecord = Readonly<Record<string, number | string | null>>

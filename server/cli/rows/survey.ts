@@ -1,7 +1,7 @@
 /** What the columns of a file hold, found in one reading of it. */
 import { categoryText } from '../../../runtime/profile.ts'
 import { isMissing, parseNumber } from '../csv.ts'
-import type { RowFile } from './file.ts'
+import type { RowFile } from './row.ts'
 
 export interface Survey {
   rows: number

@@ -5,8 +5,9 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Feature } from '../../../../runtime/contract/description.ts'
-import { openRowFile, type Row } from '../../../../server/cli/rows/file.ts'
+import { openRowFile } from '../../../../server/cli/rows/file.ts'
 import { readRecords } from '../../../../server/cli/rows/records.ts'
+import type { Row } from '../../../../server/cli/rows/row.ts'
 import { surveyRows } from '../../../../server/cli/rows/survey.ts'
 
 const age: Feature = { name: 'age', kind: 'numeric', input: 'x', index: 0 }

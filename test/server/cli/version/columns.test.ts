@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { TensorSignature } from '../../../../runtime/contract/description.ts'
-import type { Row } from '../../../../server/cli/rows/file.ts'
+import type { Row } from '../../../../server/cli/rows/row.ts'
 import { surveyRows } from '../../../../server/cli/rows/survey.ts'
 import { chooseFeatures } from '../../../../server/cli/version/columns.ts'
 

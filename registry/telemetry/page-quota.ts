@@ -1,0 +1,35 @@
+/**
+ * How much one network may report with one page token, which anyone can read in a page: past it they wait, and others go on.
+ * Reports are cumulative, so that a host that waits loses nothing; new units past their quota are left out.
+ */
+import type { Context, MiddlewareHandler } from 'hono'
+import { SelvedgeError } from '../../runtime/errors.ts'
+import { limits } from '../../runtime/limits.ts'
+import type { AppEnv } from '../http/env.ts'
+import { networkOf } from '../http/network.ts'
+import type { Counters } from '../metrics/counters.ts'
+import type { RefusalReason } from './check.ts'
+import { openQuota } from './quota.ts'
+
+const reason: RefusalReason = 'quota'
+
+/** The page token and the network that a report comes from; undefined for other callers. */
+export function pageOf(c: Context<AppEnv>): string | undefined {
+  const caller = c.get('caller')
+  if (caller?.role !== 'page') return undefined
+  const address = c.env?.incoming?.socket.remoteAddress
+  return `${caller.token} ${address === undefined ? '' : networkOf(address)}`
+}
+
+/** @throws {@link SelvedgeError} `TOO_MANY_REQUESTS`, before the body is read */
+export function reportQuota(now: () => number, counters: Counters): MiddlewareHandler<AppEnv> {
+  const quota = openQuota(limits.pageReports, now)
+  return async (c, next) => {
+    const page = pageOf(c)
+    if (page === undefined || quota.take(page, 1) === 1) return await next()
+    counters.add('reports_refused', { reason })
+    throw new SelvedgeError('TOO_MANY_REQUESTS', `more than ${limits.pageReports} reports came from here in a minute`, {
+      retryAfterMs: quota.leftMs(),
+    })
+  }
+}
