@@ -61,13 +61,18 @@ export function openDeployments(
   }
 
   // A plan may give a version another name than the one that it was opened under.
-  function sourcesOf(deployment: PlanDeployment, opening: Plan, { variant, provider }: ServedEvent): Source[] {
+  function sourcesOf(
+    deployment: PlanDeployment,
+    opening: Plan,
+    { variant, provider }: ServedEvent,
+    spec: Source['spec'],
+  ): Source[] {
     const serving = [...versions.values()].filter(({ served }) => isSameVersion(served.deployment, deployment))
     const names = serving.length === 0 ? [deployment.name] : serving.map(({ name }) => name)
     const { ensembles: known = [] } = (serving.length > 0 && plan) || opening
     return names.map((name) => {
       const ensemble = known.find(({ steps }) => steps.some((step) => step.deployment === name))
-      if (ensemble === undefined) return { deployment: name, version: deployment.version, variant, provider }
+      if (ensemble === undefined) return { deployment: name, version: deployment.version, variant, provider, spec }
       return { deployment: ensemble.name, version: ensemble.version, variant: ensembleVariant, provider }
     })
   }
@@ -79,17 +84,13 @@ export function openDeployments(
   ): Promise<Entry<Served>> {
     const found = loaded.find((each) => isSameVersion(each.deployment, deployment))
     if (found === undefined) throw new SelvedgeError('NOT_READY', `deployment ${deployment.name} is not loaded`)
+    const spec =
+      found.spec && deployment.spec !== undefined ? { digest: deployment.spec, document: found.spec } : undefined
     const event = (what: ServedEvent) => {
-      for (const source of sourcesOf(deployment, opening, what)) befell(source, what)
+      for (const source of sourcesOf(deployment, opening, what, spec)) befell(source, what)
     }
     const served = await openServed(found, { ...options, event })
-    const { spec } = found
-    return {
-      name: deployment.name,
-      version: deployment.version,
-      served,
-      spec: spec && deployment.spec !== undefined ? { digest: deployment.spec, document: spec } : undefined,
-    }
+    return { name: deployment.name, version: deployment.version, served, spec }
   }
 
   return {

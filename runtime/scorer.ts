@@ -128,7 +128,8 @@ export function openScorer(options: ScorerOptions): Scorer {
   const deployments = openDeployments(options, (source, event) => {
     if (event.type === 'parity_failed') tally.failed(source, 'PARITY_FAILED')
     if (event.type === 'device_lost') tally.failed(source, 'DEVICE_LOST')
-    options.event?.({ ...event, ...source })
+    const { spec: _, ...named } = source
+    options.event?.({ ...event, ...named })
   })
 
   let asked = 0

@@ -77,7 +77,7 @@ describe('an ensemble from the registry to an answer', { timeout: 60_000 }, () =
       .toEqual({
         name: 'f',
         versions: [String(version)],
-        platform: 'onnxruntime_onnx',
+        platform: 'ensemble',
         inputs: [{ name: 'raw', datatype: 'FP32', shape: [-1, 2] }],
         outputs: [
           { name: 'answer', datatype: 'FP32', shape: [-1, 1] },
