@@ -10,6 +10,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
+import { networkOf } from '../../runtime/network.ts'
 import { isLoopback } from '../loopback.ts'
 import { release } from '../release.ts'
 import { type Exchange, openChunks } from './exchange.ts'
@@ -122,19 +123,6 @@ const forwarding = ['forwarded', 'x-forwarded-for', 'x-real-ip']
 function isLocal(c: Context): boolean {
   const { headers, socket } = bindings(c).incoming
   return isLoopback(socket.remoteAddress ?? '') && forwarding.every((name) => headers[name] === undefined)
-}
-
-/** Of an IPv6 address the first 64 bits, which one site has for itself. */
-export function networkOf(address: string): string {
-  if (!address.includes(':') || address.includes('.')) return address.replace(/^::ffff:/i, '')
-  const [before = '', after] = address.replace(/%.*$/, '').split('::')
-  const head = before === '' ? [] : before.split(':')
-  const tail = after === undefined || after === '' ? [] : after.split(':')
-  const zeros = after === undefined ? [] : new Array(Math.max(0, 8 - head.length - tail.length)).fill('0')
-  return [...head, ...zeros, ...tail]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')
 }
 
 function bindings(c: Context): HttpBindings {

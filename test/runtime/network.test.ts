@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { networkOf } from '../../../registry/http/network.ts'
+import { networkOf } from '../../runtime/network.ts'
 
 describe('TE-04: the network of an address', () => {
   test.each([

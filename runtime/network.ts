@@ -1,5 +1,4 @@
 /** Which network a caller is in: what one party can take addresses from at will counts as one. */
-import { isIPv4, isIPv6 } from 'node:net'
 
 /**
  * Of a socket, never of a header, which anyone can write.
@@ -9,7 +8,7 @@ import { isIPv4, isIPv6 } from 'node:net'
  */
 export function networkOf(address: string): string {
   const [bare = ''] = address.split('%')
-  if (!isIPv6(bare)) return bare
+  if (!bare.includes(':')) return bare
   const groups = groupsOf(bare)
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
   if (isMapped) return [groups[6], groups[7]].flatMap((group = 0) => [group >> 8, group & 255]).join('.')
@@ -30,7 +29,7 @@ function groupsOf(address: string): number[] {
 function numbersOf(part: string): number[] {
   if (part === '') return []
   return part.split(':').flatMap((group) => {
-    if (!isIPv4(group)) return [Number.parseInt(group, 16)]
+    if (!group.includes('.')) return [Number.parseInt(group, 16)]
     const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
     return [a * 256 + b, c * 256 + d]
   })
