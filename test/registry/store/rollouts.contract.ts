@@ -3,10 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { NewRollout, RolloutChange } from '../../../registry/store/rollouts.ts'
 import type { CheckedReport, Store } from '../../../registry/store/store.ts'
 import { type Guard, rolloutBody } from '../../../runtime/contract/rollout.ts'
-import type { OpenStore } from './store.contract.ts'
-
-const day = '2026-11-24T10:00:00.000Z'
-const now = Date.parse(day)
+import { day, now, type OpenStore } from './fixture.ts'
 
 export function rolloutsContract(name: string, open: () => Promise<OpenStore>): void {
   describe(`${name}: rollouts`, () => {

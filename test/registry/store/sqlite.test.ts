@@ -7,9 +7,17 @@ import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
 import type { Store } from '../../../registry/store/store.ts'
 import { digestOf } from '../fixture.ts'
+import { endpointsContract } from './endpoints.contract.ts'
+import { eventsContract } from './events.contract.ts'
+import type { OpenStore } from './fixture.ts'
+import { looksContract } from './looks.contract.ts'
+import { modelsContract } from './models.contract.ts'
+import { outcomesContract } from './outcomes.contract.ts'
+import { repositoriesContract } from './repositories.contract.ts'
 import { rolloutsContract } from './rollouts.contract.ts'
 import { description, image, index, rows1, schema1 } from './schema-1.ts'
-import { type OpenStore, storeContract } from './store.contract.ts'
+import { telemetryContract } from './telemetry.contract.ts'
+import { tokensContract } from './tokens.contract.ts'
 
 async function openFile(): Promise<OpenStore & { file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'selvedge-store-'))
@@ -32,7 +40,14 @@ async function openFile(): Promise<OpenStore & { file: string }> {
   }
 }
 
-storeContract('SQLite', openFile)
+repositoriesContract('SQLite', openFile)
+modelsContract('SQLite', openFile)
+endpointsContract('SQLite', openFile)
+telemetryContract('SQLite', openFile)
+eventsContract('SQLite', openFile)
+looksContract('SQLite', openFile)
+outcomesContract('SQLite', openFile)
+tokensContract('SQLite', openFile)
 rolloutsContract('SQLite', openFile)
 
 test('a file that a newer Selvedge wrote is refused and left as it is', async () => {

@@ -1,0 +1,51 @@
+/** What every Store promises of outcomes; each implementation runs it. */
+import { describe, expect, test } from 'vitest'
+import { now, type OpenStore, report, spec } from './fixture.ts'
+
+export function outcomesContract(name: string, open: () => Promise<OpenStore>): void {
+  describe(`${name}: outcomes`, () => {
+    test('come in pages from the newest on, each with the last prediction before it', async () => {
+      await using opened = await open()
+      const { telemetry, outcomes, endpoints } = opened.store
+      await endpoints.create('e', now)
+      const minute = (place: number) => new Date(now + place * 60_000).toISOString()
+      const exposure = (unit: string, place: number, cell: number, deployment = 'blue') => ({
+        unit,
+        deployment,
+        at: minute(place),
+        prediction: { version: 1, spec, cells: [cell] },
+      })
+      const outcome = (unit: string, place: number) => ({ unit, at: minute(place), values: { sold: place } })
+      const told = {
+        ...report('s', 1, 1),
+        exposures: [
+          exposure('ada', -1440, 1),
+          exposure('ada', 0, 2),
+          exposure('bob', 0, 3),
+          // Answered by another deployment since, and after the outcome.
+          exposure('bob', 2, 4, 'green'),
+          exposure('cy', 9, 5),
+        ],
+        outcomes: [outcome('ada', -1), outcome('ada', 1), outcome('bob', 1), outcome('bob', 3), outcome('cy', 4)],
+      }
+      await telemetry.fold([told])
+      const asked = { deployment: 'blue', version: 1, spec, from: minute(-2000), to: minute(100), limit: 2 }
+      const pages: unknown[] = []
+      for (let before: { at: string; unit: string } | undefined; ; ) {
+        const page = await outcomes.joined('e', { ...asked, before })
+        pages.push(page.rows.map(({ unit, cells, values }) => [unit, cells, values.sold]))
+        before = page.next
+        if (before === undefined) break
+      }
+      expect(pages).toEqual([
+        [],
+        [
+          ['bob', [3], 1],
+          ['ada', [2], 1],
+        ],
+        [['ada', [1], -1]],
+      ])
+      expect((await outcomes.joined('e', { ...asked, version: 2 })).rows).toEqual([])
+    })
+  })
+}
