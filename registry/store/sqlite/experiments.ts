@@ -3,8 +3,6 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { ArmUnits, Experiments, SplitSpan } from '../experiments.ts'
 import type { Tables } from './tables.ts'
 
-// +at: a unit has few rows, and the index by time would lead through those of all others.
-
 /** Days before a unit came, whose outcomes tell how it is by itself. */
 const daysBefore = 14
 
@@ -27,6 +25,7 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
     },
     async arms(endpoint, outcome, { from, to }) {
       const path = `$.${JSON.stringify(outcome)}`
+      // +at: a unit has few rows, and the index by time would lead through those of all others.
       const own = outcomeOf(endpoint, path, sql`+o.at >= f.at`)
       const before = outcomeOf(
         endpoint,
