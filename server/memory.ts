@@ -24,18 +24,20 @@ const spareBytes = 1024 ** 3
 
 export function openMemoryLimit(pid: number): MemoryLimit {
   let reserved: number | undefined
+  let isNative = true
   let isSet = false
 
   return {
     get isSet() {
       return isSet
     },
-    // Only while all that it holds runs on the CPU: WebAssembly and graphics drivers reserve address space that they
-    // never touch. What Node has reserved by now differs by gigabytes, so the limit counts from there.
+    // Only while all that it ever held runs on the CPU: WebAssembly and graphics drivers reserve gigabytes of address space
+    // that they never touch, and give none of it back. What Node has reserved by now differs by gigabytes, too, so the limit
+    // counts from there.
     async fit(provider, held) {
       reserved ??= await addressSpaceBytes(pid)
       if (reserved === undefined) return
-      const isNative = provider === 'cpu' && held.every(isForCpu)
+      isNative &&= provider === 'cpu' && held.every(isForCpu)
       const bytes = held.reduce((sum, each) => sum + shareOf(each), 0)
       isSet = (await limitAddressSpace(pid, isNative ? reserved + bytes + spareBytes : undefined)) && isNative
     },

@@ -101,6 +101,18 @@ describe('resources of a deployment, in scorer processes', { timeout: 30_000 }, 
     expect(before - addressSpaceOf(pid())).toBe(100 * MiB - 3 * scaling(2).network.length)
   })
 
+  test('a process that WebAssembly ran in has no limit any more, which would lie under what it has reserved', async () => {
+    await open({ count: 1 })
+    const { plan, loaded } = planOf('on-wasm', 1, scaling(2))
+    const variant = { ...loaded.variant, providers: ['wasm' as const] }
+    const deployment = { ...loaded.deployment, variants: [variant] }
+    await scorers.serve({ ...plan, deployments: [deployment] }, async () => [{ ...loaded, deployment, variant }])
+    await scorers.withdraw('on-wasm')
+    await serve(1)
+    expect(addressSpaceOf(pid())).toBeNaN()
+    expect((await infer()).status).toBe(200)
+  })
+
   test('as many processes load it as it asks for, and the one that stands by', async () => {
     await open({ count: 3, standby: true })
     await untilStarted(4)
