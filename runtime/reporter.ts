@@ -5,7 +5,7 @@ import type { TelemetryReport } from './contract/telemetry.ts'
 import { SelvedgeError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Tally, WindowCounts } from './tally.ts'
-import type { UnitEvent, Units } from './units.ts'
+import type { Assigned, UnitEvent, Units } from './units.ts'
 
 export interface ReporterOptions {
   plan(): Plan | undefined
@@ -14,15 +14,21 @@ export interface ReporterOptions {
   /**
    * Rejects with `TELEMETRY_REFUSED` where the registry will never take the report, which is then dropped and counted;
    * with anything else where it did not take it now: it is sent again, with what came meanwhile.
+   *
+   * @param leaving - as it came to `flush`
    */
-  post(report: TelemetryReport): Promise<void>
+  post(report: TelemetryReport, leaving: boolean): Promise<void>
   /** Told of every report that could not be sent. */
   failed(error: unknown): void
 }
 
 export interface Flusher {
-  /** Sends what waits; false where something could not be sent and waits on. */
-  flush(): Promise<boolean>
+  /**
+   * Sends what waits; false where something could not be sent and waits on.
+   *
+   * @param leaving - the host may end at any moment
+   */
+  flush(leaving?: boolean): Promise<boolean>
 }
 
 export interface Reporter extends Flusher {
@@ -56,7 +62,7 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
   let seq = 0
   let sending: Promise<boolean> | undefined
 
-  async function sendAll(): Promise<boolean> {
+  async function sendAll(leaving: boolean): Promise<boolean> {
     const current = plan()
     if (current === undefined) return true
     // A report is the whole of its (sender, window), so events travel with the counts of a window.
@@ -65,7 +71,8 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
       const events = fitting(units.oldest(200), room)
       const { endpoint, revision, salt } = current
       try {
-        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...(await hashed(salt, events)) })
+        const told = await hashed(events, { revision, salt })
+        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...told }, leaving)
         tally.acknowledge(counts)
       } catch (error) {
         if (!(error instanceof SelvedgeError && error.code === 'TELEMETRY_REFUSED')) throw error
@@ -85,10 +92,10 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
     }
   }
 
-  async function flush(): Promise<boolean> {
+  async function flush(leaving = false): Promise<boolean> {
     // A flush that runs may have read the counts before the caller's last row.
     await sending
-    sending ??= sendAll().finally(() => {
+    sending ??= sendAll(leaving).finally(() => {
       sending = undefined
     })
     return await sending
@@ -120,25 +127,43 @@ function bytesOf(value: unknown): number {
 }
 
 async function hashed(
-  salt: string,
   events: readonly UnitEvent[],
+  current: Assigned,
 ): Promise<Pick<TelemetryReport, 'exposures' | 'outcomes'>> {
-  const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', encoder.encode(salt), hmac, false, ['sign'])
+  const hashes = new Map<string, UnitHash>()
+  const hashOf = async (salt: string, unit: string) => {
+    const hash = hashes.get(salt) ?? (await openHash(salt))
+    hashes.set(salt, hash)
+    return await hash(unit)
+  }
   const exposures: TelemetryReport['exposures'] = []
   const outcomes: TelemetryReport['outcomes'] = []
   for (const event of events) {
-    const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(event.unit)))
-    const unit = encodeBase64Url(mac.subarray(0, 16))
     const { at } = event
-    if (event.kind === 'outcome') outcomes.push({ unit, at, values: event.values })
-    else
-      exposures.push({
-        unit,
-        deployment: event.deployment,
-        at,
-        ...(event.prediction && { prediction: event.prediction }),
-      })
+    if (event.kind === 'outcome') {
+      outcomes.push({ unit: await hashOf(current.salt, event.unit), at, values: event.values })
+      continue
+    }
+    const { deployment, assigned, prediction } = event
+    const { salt, revision } = assigned
+    exposures.push({
+      unit: await hashOf(salt, event.unit),
+      deployment,
+      at,
+      ...(revision !== current.revision && { revision }),
+      ...(prediction && { prediction }),
+    })
   }
   return { exposures, outcomes }
+}
+
+type UnitHash = (unit: string) => Promise<string>
+
+async function openHash(salt: string): Promise<UnitHash> {
+  const hmac = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', encoder.encode(salt), hmac, false, ['sign'])
+  return async (unit) => {
+    const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(unit)))
+    return encodeBase64Url(mac.subarray(0, 16))
+  }
 }

@@ -101,7 +101,8 @@ export interface Scorer extends Pick<Deployments, 'plan' | 'lanes' | 'holds' | '
 interface ChosenEntry extends Chosen {
   entry: Entry
   unit: string | undefined
-  isExposure: boolean
+  /** The plan by which the unit was assigned; absent where nobody was, or by no split. */
+  plan: Plan | undefined
 }
 
 /** What is counted of a request, a row each. */
@@ -142,7 +143,8 @@ export function openScorer(options: ScorerOptions): Scorer {
   function choose({ unit, attributes, deployment, version }: Target): ChosenEntry {
     const other = deployment ?? versioned(version) ?? outsider({ unit, attributes })
     const entry = other === undefined ? assigned(unit) : named(other)
-    return { description: entry.served.description, entry, unit, isExposure: unit !== undefined && other === undefined }
+    const plan = unit !== undefined && other === undefined ? current() : undefined
+    return { description: entry.served.description, entry, unit, plan }
   }
 
   /** Whom the split is not for gets one deployment, and is no part of an experiment. */
@@ -200,7 +202,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     request: (description: Description) => { inputs: Tensors; outputs?: readonly string[] | undefined },
     read: (description: Description, inputs: Tensors, outputs: Tensors) => Read<Result>,
   ): Promise<Answer & Result> {
-    const { entry, unit, isExposure } = chosen as ChosenEntry
+    const { entry, unit, plan } = chosen as ChosenEntry
     const { served } = entry
     const arrived = performance.now()
     shadow.interrupt()
@@ -213,7 +215,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       const { outputs, startedAt, batch, lane } = await served.run(inputs, wanted, { signal, priority, deadline })
       const ended = performance.now()
       const { result, ...values } = read(served.description, inputs, outputs)
-      const exposure = isExposure && unit !== undefined ? units.exposed(unit, entry.name) : undefined
+      const exposure = plan && unit !== undefined ? units.exposed(unit, entry.name, plan) : undefined
       const source = sourceOf(entry, lane)
       if (isSampled(unit)) count(source, values, { unit, exposure, latencyMs: ended - arrived, released })
       else released?.()

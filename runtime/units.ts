@@ -1,4 +1,5 @@
 /** Exposures and outcomes that wait to be reported: bounded, the oldest dropped first and counted. */
+import type { Plan } from './contract/plan.ts'
 import type { CellPrediction, TelemetryReport } from './contract/telemetry.ts'
 
 /** `unit` is the caller's own name for it here; only its HMAC leaves the host (`reporter.ts`). */
@@ -11,14 +12,18 @@ export interface Exposure {
   unit: string
   at: string
   deployment: string
+  /** By which the unit was assigned, whatever plan is held when it is told. */
+  assigned: Assigned
   /** Set once the answer was counted, which may be after it was given. */
   prediction?: CellPrediction
 }
 
+export type Assigned = Pick<Plan, 'revision' | 'salt'>
+
 export interface Units {
   readonly dropped: number
-  /** Once a unit, deployment and UTC day; undefined where it was before. */
-  exposed(unit: string, deployment: string): Exposure | undefined
+  /** Once a unit, deployment, revision of the plan and UTC day; undefined where it was before. */
+  exposed(unit: string, deployment: string, by: Assigned): Exposure | undefined
   outcome(unit: string, values: TelemetryReport['outcomes'][number]['values']): void
   /** The oldest events, at most `limit`; they stay until {@link forget}. */
   oldest(limit: number): UnitEvent[]
@@ -44,16 +49,16 @@ export function openUnits(now: () => number = Date.now): Units {
     get dropped() {
       return dropped
     },
-    exposed(unit, deployment) {
+    exposed(unit, deployment, { revision, salt }) {
       const at = new Date(now()).toISOString()
       if (at.slice(0, 10) !== today || exposedToday.size >= keptEvents) {
         today = at.slice(0, 10)
         exposedToday = new Set()
       }
-      const key = `${deployment} ${unit}`
+      const key = `${deployment} ${revision} ${unit}`
       if (exposedToday.has(key)) return undefined
       exposedToday.add(key)
-      const exposure: Exposure = { kind: 'exposure', unit, at, deployment }
+      const exposure: Exposure = { kind: 'exposure', unit, at, deployment, assigned: { revision, salt } }
       add(exposure)
       return exposure
     },

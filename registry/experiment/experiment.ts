@@ -29,10 +29,11 @@ export async function readExperiment(store: Store, query: ExperimentQuery): Prom
   const revisions: Revision[] = []
   let logEvidence = 0
   for (const span of spans) {
-    const arms = await store.experiments.arms(endpoint, outcome, span)
+    const arms = await store.experiments.arms(endpoint, outcome, { revision: span.revision, from, to })
     const of = (name: string) => arms.find(({ deployment }) => deployment === name)
     const [a, b] = [of(control), of(treatment)]
     splits.push({
+      revision: span.revision,
       from: span.from,
       to: span.to,
       shares: { control: span.shares.get(control) ?? 0, treatment: span.shares.get(treatment) ?? 0 },

@@ -1,4 +1,4 @@
-/** Exposures as a table: a row a unit, day and deployment, with what it was answered as far as that was counted. */
+/** Exposures as a table: a row a unit, day, deployment and split, with what it was answered as far as that was counted. */
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { cellNames } from '../../runtime/profile.ts'
@@ -13,7 +13,7 @@ export interface ExposureRow extends ExposedUnit {
 }
 
 export const exposureTable: Table<ExposureRow> = {
-  about: 'Units that a deployment answered, once a UTC day.',
+  about: 'Units that a deployment answered, once a UTC day and split.',
   columns: [
     { name: 'endpoint', type: 'STRING', about: 'Endpoint.', of: (row) => row.endpoint },
     {
@@ -24,6 +24,12 @@ export const exposureTable: Table<ExposureRow> = {
     },
     { name: 'day', type: 'STRING', about: 'UTC day, as 2026-11-24.', of: (row) => row.day },
     { name: 'deployment', type: 'STRING', about: 'Deployment that answered.', of: (row) => row.deployment },
+    {
+      name: 'revision',
+      type: 'INT64',
+      about: 'Of the plan with which the split came by which the unit was assigned; 0 where none is known.',
+      of: (row) => BigInt(row.revision),
+    },
     { name: 'at', type: 'TIMESTAMP', about: 'When it first answered that day, UTC.', of: (row) => new Date(row.at) },
     {
       name: 'version',

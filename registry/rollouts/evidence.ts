@@ -7,7 +7,7 @@ import { addCluster, meanOf, openArm, spreadOf } from '../../runtime/rollout/arm
 import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../runtime/rollout/guards.ts'
 import type { Traffic } from '../../runtime/rollout/steps.ts'
 import { sharesOf } from '../endpoints/rules.ts'
-import type { CountedRow, RolloutRecord } from '../store/rollouts.ts'
+import type { CountedRow, RolloutRecord, Since } from '../store/rollouts.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 
 const pageRows = 1000
@@ -26,6 +26,8 @@ export async function readEvidence(
   const { deployment, endpoint, guards } = rollout
   // Hosts count in whole minutes, and those of the one in which the step began knew the split before it.
   const since = new Date(Math.ceil(Date.parse(rollout.stepStartedAt) / minuteMs) * minuteMs).toISOString()
+  // A unit was assigned by one split, and says by which.
+  const ofStep: Since = { since: rollout.stepStartedAt, revision: rollout.revision }
   const shares = sharesOf(state)
   const sides = await readSides(store, endpoint, { since, revision: rollout.revision })
   const blue = [...sides.values()].filter(({ name }) => name !== deployment && shares.has(name))
@@ -47,9 +49,9 @@ export async function readEvidence(
         ),
       ),
     ),
-    newUnits: await readNewUnits(store, endpoint, since, shares),
+    newUnits: await readNewUnits(store, endpoint, ofStep, shares),
   }
-  const exposed = await store.rollouts.exposed(endpoint, since)
+  const exposed = await store.rollouts.exposed(endpoint, ofStep)
   return {
     at: new Date(now).toISOString(),
     since,
@@ -62,7 +64,10 @@ export async function readEvidence(
 export async function readTraffic(store: Store, endpoint: string, now: number): Promise<Traffic> {
   const since = new Date(now - 24 * 60 * minuteMs).toISOString()
   const sides = [...(await readSides(store, endpoint, { since, revision: 0 })).values()]
-  const exposed = Object.values(await store.rollouts.exposed(endpoint, since)).reduce((sum, units) => sum + units, 0)
+  const exposed = Object.values(await store.rollouts.exposed(endpoint, { since, revision: 0 })).reduce(
+    (sum, units) => sum + units,
+    0,
+  )
   const unitsPerDay = unitsOf(sides, exposed)
   const arm = openArm()
   for (const { clusters } of sides) {
@@ -125,11 +130,7 @@ interface OpenSide {
   requests: number
 }
 
-async function readSides(
-  store: Store,
-  endpoint: string,
-  from: { since: string; revision: number },
-): Promise<Map<string, OpenSide>> {
+async function readSides(store: Store, endpoint: string, from: Since): Promise<Map<string, OpenSide>> {
   const sides = new Map<string, OpenSide>()
   let after: CountedRow | undefined
   for (let pages = 0; pages < mostPages; pages++) {
@@ -199,7 +200,7 @@ async function readOutcomes(
 async function readNewUnits(
   store: Store,
   endpoint: string,
-  since: string,
+  since: Since,
   shares: ReadonlyMap<string, number>,
 ): Promise<Observed['newUnits']> {
   const units = await store.rollouts.newUnits(endpoint, since)

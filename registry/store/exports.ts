@@ -16,12 +16,14 @@ export interface ExposedUnit {
   unit: string
   day: string
   deployment: string
+  /** Of the plan with which the split came by which the unit was assigned; 0 where none is known. */
+  revision: number
   at: string
   prediction?: { version: number; spec: string; cells: number[] }
 }
 
 /** Where the page before ended. */
-export type ExposedPlace = Pick<ExposedUnit, 'unit' | 'day' | 'deployment'>
+export type ExposedPlace = Pick<ExposedUnit, 'unit' | 'day' | 'deployment' | 'revision'>
 
 export interface Span {
   /** RFC 3339: from, included, to, excluded. */
@@ -35,6 +37,6 @@ export interface Exports {
   /** Minutes that have reports, in order. */
   minutes(endpoint: string, span: Span): Promise<string[]>
   profiles(endpoint: string, minute: string): Promise<ReportedProfile[]>
-  /** In order of unit, day and deployment. */
+  /** In order of unit, day, deployment and revision. */
   exposures(endpoint: string, page: Span & { after?: ExposedPlace | undefined; limit: number }): Promise<ExposedUnit[]>
 }

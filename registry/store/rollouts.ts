@@ -67,11 +67,14 @@ export interface CountedRow {
   errors: Record<string, number>
 }
 
-export interface CountedPage {
-  /** Of the windows that begin at this moment or later. */
+export interface Since {
+  /** RFC 3339: of windows that begin, and of units that came, at this moment or later. */
   since: string
-  /** Of hosts that had this revision of the plan or a later one. */
+  /** By this revision of the plan or a later one. */
   revision: number
+}
+
+export interface CountedPage extends Since {
   after?: CountedRow | undefined
   limit: number
 }
@@ -123,10 +126,10 @@ export interface Rollouts {
   history(id: string): Promise<RolloutEntry[]>
   /** What hosts counted, in order of window and sender. */
   counted(endpoint: string, page: CountedPage): Promise<CountedRow[]>
-  /** Different units by the deployment that they were exposed to since the moment. */
-  exposed(endpoint: string, since: string): Promise<Record<string, number>>
-  /** Of those, units that were never exposed before. */
-  newUnits(endpoint: string, since: string): Promise<Record<string, number>>
+  /** Different units by the deployment that they were exposed to. */
+  exposed(endpoint: string, since: Since): Promise<Record<string, number>>
+  /** Of those, units that were never exposed by an earlier revision, each for the deployment to which it came first. */
+  newUnits(endpoint: string, since: Since): Promise<Record<string, number>>
   /** What was told of units since the moment, with the deployment that each had last seen by then. */
   outcomes(endpoint: string, name: string, since: string): Promise<ToldOutcome[]>
 }

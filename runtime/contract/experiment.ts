@@ -31,6 +31,8 @@ export const experiment = z.object({
   /** Spans of one split and one salt in which both had traffic, the oldest first; they are never pooled. */
   splits: z.array(
     z.object({
+      /** Of the plan with which it came; units belong to the split that assigned them, whenever they were told. */
+      revision: z.int().min(1),
       from: timestamp,
       to: timestamp,
       shares: z.object({ control: ppm, treatment: ppm }),

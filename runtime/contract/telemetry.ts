@@ -56,7 +56,7 @@ export const profileReport = z.strictObject({
 
 export type ProfileReport = z.infer<typeof profileReport>
 
-/** First 16 bytes of HMAC-SHA-256(plan.salt, unit), base64url. */
+/** First 16 bytes of HMAC-SHA-256(plan.salt, unit), base64url; of an exposure, by the plan under which it was assigned. */
 const unitHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
 
 /** What the unit was answered: the cell of each output, in the order of the ProfileSpec, never a number. */
@@ -112,7 +112,16 @@ export const telemetryReport = z.strictObject({
   /** Absent where nothing shadowed. */
   shadows: z.array(shadowReport).max(64).optional(),
   exposures: z
-    .array(z.strictObject({ unit: unitHash, deployment: name, at: timestamp, prediction: prediction.optional() }))
+    .array(
+      z.strictObject({
+        unit: unitHash,
+        deployment: name,
+        at: timestamp,
+        /** Of the plan under which the unit was assigned; absent where it is the report's. */
+        revision: z.int().min(1).optional(),
+        prediction: prediction.optional(),
+      }),
+    )
     .max(2000),
   outcomes: z
     .array(

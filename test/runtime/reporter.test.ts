@@ -16,7 +16,7 @@ describe('reporter', () => {
   let reporter: Reporter | undefined
   afterEach(() => reporter?.close())
 
-  function open(post: (report: TelemetryReport) => Promise<void>) {
+  function open(post: (report: TelemetryReport, leaving: boolean) => Promise<void>) {
     const tally = openTally('server')
     const units = openUnits()
     const failures: unknown[] = []
@@ -32,6 +32,16 @@ describe('reporter', () => {
     expect(await reporter.flush()).toBe(true)
     expect(sent.map((report) => report.profiles[0]?.rows)).toEqual([2])
     telemetryReport.parse(sent[0])
+  })
+
+  test('says of each report whether the host is about to end', async () => {
+    const sent: boolean[] = []
+    const { tally, reporter } = open(async (_, leaving) => void sent.push(leaving))
+    for (const leaving of [false, true]) {
+      tally.answered(source, [row], 1)
+      await reporter.flush(leaving)
+    }
+    expect(sent).toEqual([false, true])
   })
 
   test('F-31: sends again, with a later sequence, what the registry did not take', async () => {
@@ -109,8 +119,8 @@ describe('reporter', () => {
   test('names a unit by the first 16 bytes of its HMAC alone, and an exposure once a day', async () => {
     const sent: TelemetryReport[] = []
     const { units, reporter } = open(async (report) => void sent.push(report))
-    units.exposed('ada@example.org', 'blue')
-    units.exposed('ada@example.org', 'blue')
+    units.exposed('ada@example.org', 'blue', plan)
+    units.exposed('ada@example.org', 'blue', plan)
     units.outcome('ada@example.org', { accepted: true })
     await reporter.flush()
     const unit = createHmac('sha256', plan.salt)
@@ -129,17 +139,35 @@ describe('reporter', () => {
     const sent: TelemetryReport[] = []
     const { units, reporter } = open(async (report) => void sent.push(report))
     const prediction = { version: 1, spec: `sha256:${'5'.repeat(64)}`, cells: [1, 17] }
-    Object.assign(units.exposed('ada', 'blue') ?? {}, { prediction })
-    units.exposed('bob', 'blue')
+    Object.assign(units.exposed('ada', 'blue', plan) ?? {}, { prediction })
+    units.exposed('bob', 'blue', plan)
     await reporter.flush()
     expect(sent[0]?.exposures.map((exposure) => exposure.prediction)).toEqual([prediction, undefined])
+    telemetryReport.parse(sent[0])
+  })
+
+  test('tells an exposure under the plan that assigned the unit, though a newer one is held since', async () => {
+    const sent: TelemetryReport[] = []
+    const { units, reporter } = open(async (report) => void sent.push(report))
+    const older = { revision: plan.revision - 1, salt: 'digits:0' }
+    units.exposed('ada', 'blue', older)
+    units.exposed('ada', 'blue', older)
+    units.exposed('ada', 'blue', plan)
+    await reporter.flush()
+    const hashBy = (salt: string) =>
+      createHmac('sha256', salt).update('ada').digest().subarray(0, 16).toString('base64url')
+    expect(sent[0]).toMatchObject({ revision: plan.revision })
+    expect(sent[0]?.exposures.map(({ unit, revision }) => [unit, revision])).toEqual([
+      [hashBy('digits:0'), plan.revision - 1],
+      [hashBy(plan.salt), undefined],
+    ])
     telemetryReport.parse(sent[0])
   })
 
   test('sends a thousand exposures in reports under 60 KiB, each once', async () => {
     const sent: TelemetryReport[] = []
     const { units, reporter } = open(async (report) => void sent.push(report))
-    for (let i = 0; i < 1000; i++) units.exposed(`unit ${i}`, 'blue')
+    for (let i = 0; i < 1000; i++) units.exposed(`unit ${i}`, 'blue', plan)
     await reporter.flush()
     expect(new Set(sent.flatMap((report) => report.exposures.map(({ unit }) => unit))).size).toBe(1000)
     for (const report of sent) expect(JSON.stringify(report).length).toBeLessThan(60 * 1024)

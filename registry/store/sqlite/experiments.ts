@@ -11,19 +11,19 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
     async splits(endpoint, from, to) {
       const rows = await db
         .selectFrom('splits')
-        .select(['at', 'salt', 'ranges'])
+        .select(['revision', 'at', 'salt', 'ranges'])
         .where('endpoint', '=', endpoint)
         .where('number', '=', sql<number>`(SELECT number FROM endpoints WHERE name = ${endpoint})`)
         .where('at', '<', to)
         .orderBy('id')
         .execute()
-      return rows.flatMap(({ at, salt, ranges }, i): SplitSpan[] => {
+      return rows.flatMap(({ revision, at, salt, ranges }, i): SplitSpan[] => {
         const end = rows[i + 1]?.at ?? to
         const [, start = at] = [at, from].toSorted()
-        return start < end ? [{ from: start, to: end, salt, ranges: JSON.parse(ranges) }] : []
+        return start < end ? [{ revision, from: start, to: end, salt, ranges: JSON.parse(ranges) }] : []
       })
     },
-    async arms(endpoint, outcome, { from, to }) {
+    async arms(endpoint, outcome, { revision, from, to }) {
       const path = `$.${JSON.stringify(outcome)}`
       // +at: a unit has few rows, and the index by time would lead through those of all others.
       const own = outcomeOf(endpoint, path, sql`+o.at >= f.at`)
@@ -39,9 +39,10 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
         FROM (
           SELECT f.deployment, f.is_new, ${own} AS y, ${before} AS x FROM (
             SELECT unit, deployment, min(at) AS at, NOT EXISTS (
-              SELECT 1 FROM exposures p WHERE p.endpoint = e.endpoint AND p.unit = e.unit AND +p.at < ${from}
+              SELECT 1 FROM exposures p WHERE p.endpoint = e.endpoint AND p.unit = e.unit AND p.revision < ${revision}
             ) AS is_new
-            FROM exposures e WHERE endpoint = ${endpoint} AND at >= ${from} AND at < ${to} GROUP BY unit
+            FROM exposures e
+            WHERE endpoint = ${endpoint} AND revision = ${revision} AND at >= ${from} AND at < ${to} GROUP BY unit
           ) f
         ) GROUP BY deployment ORDER BY deployment`.execute(db)
       return rows.map(

@@ -47,18 +47,20 @@ export function openExports(db: Kysely<Tables>): Exports {
     async exposures(endpoint, { from, to, after, limit }) {
       const rows = await db
         .selectFrom('exposures')
-        .select(['unit', 'day', 'deployment', 'at', 'prediction'])
+        .select(['unit', 'day', 'deployment', 'revision', 'at', 'prediction'])
         .where('endpoint', '=', endpoint)
         .where('at', '>=', from)
         .where('at', '<', to)
         .$if(after !== undefined, (query) =>
           query.where(
-            sql<boolean>`(unit, day, deployment) > (${after?.unit ?? ''}, ${after?.day ?? ''}, ${after?.deployment ?? ''})`,
+            sql<boolean>`(unit, day, deployment, revision) >
+              (${after?.unit ?? ''}, ${after?.day ?? ''}, ${after?.deployment ?? ''}, ${after?.revision ?? 0})`,
           ),
         )
         .orderBy('unit')
         .orderBy('day')
         .orderBy('deployment')
+        .orderBy('revision')
         .limit(limit)
         .execute()
       return rows.map(({ prediction, ...row }) => ({

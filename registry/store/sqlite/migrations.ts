@@ -255,6 +255,23 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE monitors ADD COLUMN past TEXT;
   `,
+  // The revision is that of the split under which a unit was assigned, 0 where none is known.
+  `
+  DROP INDEX exposures_by_time;
+  ALTER TABLE exposures RENAME TO exposures_before;
+  CREATE TABLE exposures (
+    endpoint TEXT NOT NULL REFERENCES endpoints, unit TEXT NOT NULL, day TEXT NOT NULL, deployment TEXT NOT NULL,
+    revision INTEGER NOT NULL, at TEXT NOT NULL, prediction TEXT,
+    PRIMARY KEY (endpoint, unit, day, deployment, revision)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO exposures (endpoint, unit, day, deployment, revision, at, prediction)
+    SELECT endpoint, unit, day, deployment, coalesce((
+      SELECT max(s.revision) FROM splits s JOIN endpoints n ON n.name = s.endpoint AND n.number = s.number
+      WHERE s.endpoint = e.endpoint AND s.at <= e.at
+    ), 0), at, prediction FROM exposures_before e;
+  DROP TABLE exposures_before;
+  CREATE INDEX exposures_by_time ON exposures (endpoint, at);
+  `,
 ]
 
 /**

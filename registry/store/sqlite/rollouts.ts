@@ -150,26 +150,27 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
         errors: JSON.parse(errors),
       }))
     },
-    async exposed(endpoint, since) {
+    async exposed(endpoint, { since, revision }) {
       const rows = await db
         .selectFrom('exposures')
         .select((select) => ['deployment', select.fn.count<number>('unit').distinct().as('units')])
         .where('endpoint', '=', endpoint)
         .where('at', '>=', since)
+        .where('revision', '>=', revision)
         .groupBy('deployment')
         .execute()
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
     },
-    async newUnits(endpoint, since) {
+    async newUnits(endpoint, { since, revision }) {
       // With one aggregate min() SQLite takes the other columns from the row that has it.
       const { rows } = await sql<{ deployment: string; units: number }>`
         SELECT deployment, count(*) AS units FROM (
           SELECT unit, deployment, min(at) FROM (
-            SELECT unit, deployment, at FROM exposures WHERE endpoint = ${endpoint} AND at >= ${since}
-            ORDER BY at LIMIT ${mostEvents}
+            SELECT unit, deployment, at FROM exposures
+            WHERE endpoint = ${endpoint} AND at >= ${since} AND revision >= ${revision} ORDER BY at LIMIT ${mostEvents}
           ) e
           WHERE NOT EXISTS (
-            SELECT 1 FROM exposures p WHERE p.endpoint = ${endpoint} AND p.unit = e.unit AND p.at < ${since}
+            SELECT 1 FROM exposures p WHERE p.endpoint = ${endpoint} AND p.unit = e.unit AND p.revision < ${revision}
           )
           GROUP BY unit
         ) GROUP BY deployment`.execute(db)

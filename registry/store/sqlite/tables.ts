@@ -151,6 +151,7 @@ export interface Tables {
     unit: string
     day: string
     deployment: string
+    revision: number
     at: string
     prediction: string | null
   }

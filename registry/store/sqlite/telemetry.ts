@@ -218,15 +218,19 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
 }
 
 // Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told.
-async function foldUnits(db: Kysely<Tables>, { endpoint, exposures, outcomes }: CheckedReport): Promise<void> {
-  for (const { unit, deployment, at, prediction } of exposures) {
+async function foldUnits(db: Kysely<Tables>, report: CheckedReport): Promise<void> {
+  const { endpoint, exposures, outcomes } = report
+  const splits = new Map<number, number>()
+  for (const { unit, deployment, at, prediction, revision: assigned = report.revision } of exposures) {
+    const revision = splits.get(assigned) ?? (await splitOf(db, endpoint, assigned))
+    splits.set(assigned, revision)
     const told = prediction === undefined ? null : JSON.stringify(prediction)
     await db
       .insertInto('exposures')
-      .values({ endpoint, unit, deployment, at, day: at.slice(0, 10), prediction: told })
+      .values({ endpoint, unit, deployment, revision, at, day: at.slice(0, 10), prediction: told })
       .onConflict((conflict) =>
         conflict
-          .columns(['endpoint', 'unit', 'day', 'deployment'])
+          .columns(['endpoint', 'unit', 'day', 'deployment', 'revision'])
           .doUpdateSet({ at: (set) => set.ref('excluded.at'), prediction: (set) => set.ref('excluded.prediction') })
           // The text decides between two at one moment, so that the order of arrival never does.
           .where(
@@ -247,6 +251,20 @@ async function foldUnits(db: Kysely<Tables>, { endpoint, exposures, outcomes }: 
       )
       .execute()
   }
+}
+
+// The plan's revision rises with changes that leave the split as it was, too.
+async function splitOf(db: Kysely<Tables>, endpoint: string, revision: number): Promise<number> {
+  const found = await db
+    .selectFrom('splits')
+    .select('revision')
+    .where('endpoint', '=', endpoint)
+    .where('number', '=', sql<number>`(SELECT number FROM endpoints WHERE name = ${endpoint})`)
+    .where('revision', '<=', revision)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return found?.revision ?? 0
 }
 
 function sumProfiles(rows: readonly Row<'profiles'>[]): ProfileSum[] {

@@ -22,6 +22,10 @@ async function openExperiment() {
   let seq = 0
   let units = 0
 
+  async function revision(): Promise<number> {
+    return ((await (await fixture.request('/api/v1/endpoints/e')).json()) as { revision: number }).revision
+  }
+
   async function split(green: number): Promise<void> {
     clock.now += minuteMs
     const path = '/api/v1/endpoints/e/traffic'
@@ -32,7 +36,9 @@ async function openExperiment() {
     clock.now += minuteMs
   }
 
-  async function come({ units: count, green, buys }: Wave): Promise<void> {
+  /** @param by - revision of the plan that their hosts hold */
+  async function come({ units: count, green, buys }: Wave, by?: number): Promise<void> {
+    const held = by ?? (await revision())
     const at = new Date(clock.now).toISOString()
     const told = new Date(clock.now + 1000).toISOString()
     const all = Array.from({ length: count }, () => {
@@ -47,7 +53,7 @@ async function openExperiment() {
         seq: ++seq,
         window: new Date(clock.now - (clock.now % minuteMs)).toISOString(),
         endpoint: 'e',
-        revision: 1,
+        revision: held,
         profiles: [],
         exposures: some.map(({ unit, deployment }) => ({ unit, deployment, at })),
         // Of those who bought nothing, nothing is told.
@@ -59,7 +65,7 @@ async function openExperiment() {
     clock.now += minuteMs
   }
 
-  return Object.assign(fixture, { split, come })
+  return Object.assign(fixture, { split, come, revision })
 }
 
 async function read(fixture: Fixture, query: Record<string, string> = {}): Promise<Experiment> {
@@ -110,6 +116,19 @@ describe('an experiment', { timeout: 60_000 }, () => {
     await fixture.split(50)
     await fixture.come({ units: 4000, green: 0.56, buys: { blue: 0.2, green: 0.2 } })
     expect((await read(fixture)).sampleRatio.alarm).toBe(true)
+  })
+
+  test('TE-11 counts units for the split that assigned them, however late their hosts come to the next one', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(50)
+    const older = await fixture.revision()
+    await fixture.split(10)
+    // Half of them on green, where by now it is a tenth.
+    await fixture.come({ units: 2000, green: 0.5, buys: { blue: 0.2, green: 0.2 } }, older)
+    await fixture.come({ units: 2000, green: 0.1, buys: { blue: 0.2, green: 0.2 } })
+    const { splits, sampleRatio } = await read(fixture)
+    expect(splits.map(({ control, treatment }) => control.units + treatment.units)).toEqual([2000, 2000])
+    expect(sampleRatio.alarm).toBe(false)
   })
 
   test('of few units has no effect yet', async () => {

@@ -106,7 +106,7 @@ describe('performance', () => {
       return { units, flush }
     }
     const [scoring, asking] = [openHost(), openHost()]
-    const exposure = scoring.units.exposed('ada@example.org', 'blue')
+    const exposure = scoring.units.exposed('ada@example.org', 'blue', current)
     const prediction = { version: 1, spec: digestOf(JSON.stringify(spec)), cells: cellsOf(spec, right) }
     Object.assign(exposure ?? {}, { prediction })
     asking.units.outcome('ada@example.org', { sold: true })

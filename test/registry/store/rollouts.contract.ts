@@ -120,15 +120,23 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
 
     test('tell new units from those who were there, and whose an outcome is', async () => {
       await using opened = await open()
-      await begin(opened.store)
+      const { revision } = await begin(opened.store)
       const { telemetry, rollouts } = opened.store
-      const seen = (unit: string, deployment: string, at: string) => ({ unit: unit.repeat(22), deployment, at })
+      const seen = (unit: string, deployment: string, at: string, by = revision) => ({
+        unit: unit.repeat(22),
+        deployment,
+        at,
+        revision: by,
+      })
       const exposures = [
-        seen('a', 'blue', '2026-11-24T09:00:00.000Z'),
+        seen('a', 'blue', '2026-11-24T09:00:00.000Z', revision - 1),
         seen('a', 'green', '2026-11-24T10:01:00.000Z'),
         seen('b', 'blue', '2026-11-24T10:01:00.000Z'),
         seen('b', 'green', '2026-11-24T10:02:00.000Z'),
         seen('c', 'green', '2026-11-24T10:01:00.000Z'),
+        // Of a host that holds the plan from before the step: it neither counts for it nor is new to it.
+        seen('f', 'blue', '2026-11-24T10:03:00.000Z', revision - 1),
+        seen('f', 'green', '2026-11-24T10:04:00.000Z'),
       ]
       const outcome = (unit: string, at: string, values: Record<string, boolean | number | string>) => ({
         unit: unit.repeat(22),
@@ -144,9 +152,10 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
         outcome('b', '2026-11-24T09:59:00.000Z', { ok: true }),
       ]
       await telemetry.fold([{ ...report('s', day, now), exposures, outcomes }])
-      expect(await rollouts.exposed('e', day)).toEqual({ blue: 1, green: 3 })
+      expect(await rollouts.exposed('e', { since: day, revision })).toEqual({ blue: 1, green: 4 })
+      expect(await rollouts.exposed('e', { since: day, revision: 0 })).toEqual({ blue: 2, green: 4 })
       // The first that was seen of each counts.
-      expect(await rollouts.newUnits('e', day)).toEqual({ blue: 1, green: 1 })
+      expect(await rollouts.newUnits('e', { since: day, revision })).toEqual({ blue: 1, green: 1 })
       const told = await rollouts.outcomes('e', 'ok', day)
       expect(told.map(({ unit, deployment, value }) => [unit.slice(0, 1), deployment, value]).sort()).toEqual([
         ['a', 'blue', true],

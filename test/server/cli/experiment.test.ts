@@ -14,6 +14,7 @@ const found: Experiment = {
   to: '2026-11-25T10:00:00.000Z',
   splits: [
     {
+      revision: 1764000000123,
       from: '2026-11-24T10:01:00.000Z',
       to: '2026-11-25T10:00:00.000Z',
       shares: { control: 900_000, treatment: 100_000 },
