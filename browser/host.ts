@@ -14,7 +14,7 @@ import type { Gpu } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
 import { type Chosen, openScorer, type Scorer } from '../runtime/scorer.ts'
-import { postReport } from '../runtime/telemetry-post.ts'
+import { openPost } from '../runtime/telemetry-post.ts'
 import type { Build } from './builds.ts'
 import { openChoices, openTrials } from './choices.ts'
 import { type Platform, warn } from './platform.ts'
@@ -122,9 +122,11 @@ export async function openHost(
     })
   }
 
-  async function send(report: TelemetryReport): Promise<void> {
+  const postReport = openPost(token)
+
+  async function send(report: TelemetryReport, leaving?: boolean): Promise<void> {
     if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
-    await postReport(scorer.plan.telemetry.url, report, token)
+    await postReport(scorer.plan.telemetry.url, report, leaving)
   }
 
   const outbox = openOutbox({ state, registry, endpoint, send, failed: warn })
@@ -142,8 +144,8 @@ export async function openHost(
     plan: () => scorer.plan,
     tally: scorer.tally,
     units: scorer.units,
-    async post(report) {
-      await outbox.post(report)
+    async post(report, leaving) {
+      await outbox.post(report, leaving)
       taken.add(report)
     },
     failed: warn,
@@ -173,7 +175,7 @@ export async function openHost(
       threads.close()
       follower.close()
       reporter.close()
-      await reporter.flush()
+      await reporter.flush(true)
       await scorer.close()
       state.close()
     },

@@ -72,7 +72,7 @@ function start(): void {
       await gpu.destroyDevice()
     },
     state: async () => await host().state(),
-    report: async () => await host().reporter.flush(),
+    report: async () => await host().reporter.flush(true),
     async close() {
       await host().close()
       opened = undefined

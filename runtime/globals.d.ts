@@ -47,9 +47,16 @@ interface ReadableByteStream {
   }
   getReader(): { read(): Promise<ReadableStreamPart>; cancel(): Promise<void> }
   cancel(): Promise<void>
+  pipeThrough(transform: CompressionStream): ReadableByteStream
+}
+
+/** Safari has it from 16.4 on. */
+declare class CompressionStream {
+  constructor(format: 'gzip')
 }
 
 declare class Response {
+  constructor(body?: string | ReadableByteStream)
   readonly ok: boolean
   readonly status: number
   readonly headers: Headers
@@ -62,7 +69,7 @@ declare class Response {
 interface RequestInit {
   method?: string
   headers?: Record<string, string>
-  body?: string | Uint8Array
+  body?: string | Uint8Array<ArrayBuffer>
   signal?: AbortSignal
   keepalive?: boolean
   cache?: 'no-store'

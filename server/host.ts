@@ -13,7 +13,7 @@ import { type Follower, followPlan } from '../runtime/follower.ts'
 import { limits } from '../runtime/limits.ts'
 import { loadDeployment } from '../runtime/loader.ts'
 import { answeringIn } from '../runtime/plan.ts'
-import { postReport } from '../runtime/telemetry-post.ts'
+import { openPost } from '../runtime/telemetry-post.ts'
 import { openFolderStore } from './folder-store.ts'
 import { errorFields, type Log } from './log.ts'
 import { residentBytes } from './memory.ts'
@@ -66,6 +66,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const store = openFolderStore(options.cacheDir)
   const followed = new Map<string, Followed>()
   const closing = new AbortController()
+  const postReport = openPost(token)
   let listed = options.endpoints !== 'all'
   const scorers = await openScorers({ ...options, count: options.scorers ?? availableParallelism(), post })
 
@@ -131,7 +132,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   async function post(report: TelemetryReport): Promise<void> {
     const url = followed.get(report.endpoint)?.follower.plan?.telemetry.url
     if (url === undefined) throw new SelvedgeError('ENDPOINT_UNKNOWN', `endpoint ${report.endpoint} is gone`)
-    await postReport(url, report, token)
+    await postReport(url, report)
   }
 
   function state(name: string): EndpointState | undefined {

@@ -11,15 +11,15 @@ export interface OutboxOptions {
   /** Base address of the registry. */
   registry: string
   endpoint: string
-  /** As `postReport`: rejects with `TELEMETRY_REFUSED` only where the registry will never take the report. */
-  send(report: TelemetryReport): Promise<void>
+  /** As `PostReport`: rejects with `TELEMETRY_REFUSED` only where the registry will never take the report. */
+  send(report: TelemetryReport, leaving?: boolean): Promise<void>
   /** Told of reports of earlier visits that were refused. */
   failed(error: unknown): void
 }
 
 export interface Outbox {
   /** @throws what `send` throws; the report is kept unless it was refused for good */
-  post(report: TelemetryReport): Promise<void>
+  post(report: TelemetryReport, leaving?: boolean): Promise<void>
   /** Sends what earlier visits left. What cannot be sent now goes behind the next report that can. */
   sendWaiting(): Promise<void>
 }
@@ -29,11 +29,11 @@ export function openOutbox({ state, registry, endpoint, send, failed }: OutboxOp
   let mayWait = true
   let sending: Promise<void> | undefined
 
-  async function post(report: TelemetryReport): Promise<void> {
+  async function post(report: TelemetryReport, leaving?: boolean): Promise<void> {
     // First kept, then sent: a page may end at any time.
     await state.keepReport(registry, report)
     try {
-      await send(report)
+      await send(report, leaving)
     } catch (error) {
       if (isRefused(error)) await state.forgetReport(registry, report)
       throw error

@@ -19,6 +19,8 @@ export interface RoutePolicy {
   scoped?: true
   /** Most bytes of its JSON body; absent where it takes none. */
   jsonBytes?: number
+  /** The body may come as gzip, of which no more than that is inflated. */
+  gzip?: true
 }
 
 const json = { jsonBytes: limits.controlBodyBytes }
@@ -104,6 +106,7 @@ export const policy: readonly RoutePolicy[] = [
     ...crossOrigin,
     ...scoped,
     jsonBytes: limits.telemetryBytes,
+    gzip: true,
   },
   { method: 'GET', path: '/api/v1/tokens', role: 'admin' },
   { method: 'POST', path: '/api/v1/tokens', role: 'admin', ...json },

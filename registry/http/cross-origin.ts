@@ -11,7 +11,7 @@ export function crossOrigin(app: Hono<AppEnv>): MiddlewareHandler<AppEnv> {
     return c.body(null, 204, {
       'access-control-allow-origin': '*',
       'access-control-allow-methods': wanted.toUpperCase(),
-      'access-control-allow-headers': 'authorization, content-type, if-none-match, range',
+      'access-control-allow-headers': 'authorization, content-encoding, content-type, if-none-match, range',
       'access-control-max-age': '7200',
       vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
     })

@@ -9,7 +9,7 @@ const ofAll = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-refe
 const ofCrossOrigin = {
   ...ofAll,
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'etag, content-range, content-length, retry-after',
+  'access-control-expose-headers': 'accept-encoding, etag, content-range, content-length, retry-after',
   'cross-origin-resource-policy': 'cross-origin',
   vary: 'Origin, Authorization',
 }

@@ -8,7 +8,7 @@ import type { Queue } from '../../runtime/queue.ts'
 import { openFlusher } from '../../runtime/reporter.ts'
 import { openScorer, type Scorer } from '../../runtime/scorer.ts'
 import type { OpenSession } from '../../runtime/session.ts'
-import { postReport } from '../../runtime/telemetry-post.ts'
+import { openPost } from '../../runtime/telemetry-post.ts'
 import { orAborted } from '../../runtime/transfer.ts'
 import type { EdgeCache } from './cache.ts'
 import type { Ceiling } from './ceiling.ts'
@@ -95,6 +95,7 @@ export function openEndpoint(options: EndpointOptions): EdgeEndpoint {
     askedAt = Date.now()
   }
 
+  const postReport = openPost(token)
   const flusher = openFlusher({
     plan: () => source.plan,
     tally: scorer.tally,
@@ -102,7 +103,7 @@ export function openEndpoint(options: EndpointOptions): EdgeEndpoint {
     async post(report) {
       const url = source.plan?.telemetry.url
       if (url === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
-      await orAborted(postReport(url, withLatency(report, clock), token), AbortSignal.timeout(postMs))
+      await orAborted(postReport(url, withLatency(report, clock)), AbortSignal.timeout(postMs))
     },
     failed: (error) => warn(`report of ${endpoint} not sent`, error),
   })

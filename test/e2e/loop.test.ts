@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
 import { type Browser, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Connection } from '../../runtime/connection.ts'
@@ -73,7 +74,10 @@ describe('the loop', () => {
     page = await browser.newPage()
     reports = []
     page.on('request', (request) => {
-      if (request.url().endsWith('/telemetry') && request.method() === 'POST') reports.push(request.postDataJSON())
+      if (!request.url().endsWith('/telemetry') || request.method() !== 'POST') return
+      const body = request.postDataBuffer() ?? Buffer.of()
+      const text = request.headers()['content-encoding'] === 'gzip' ? gunzipSync(body) : body
+      reports.push(JSON.parse(text.toString()))
     })
     // A page of another origin, as a team's own application is.
     const registry = new URL(servers.registry).origin

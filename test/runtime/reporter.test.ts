@@ -98,7 +98,9 @@ describe('reporter', () => {
     const count = (deployment: string) => {
       for (let i = 0; i < 5000; i++) {
         const values = Object.fromEntries(features.map(({ name }, at) => [name, (i * (at + 1)) % 63]))
-        tally.answered({ ...source, deployment, spec }, [{ features: values, outputs: {} }], 1, `unit ${i % 500}`)
+        tally.answered({ ...source, deployment, spec }, [{ features: values, outputs: {} }], 1, {
+          unit: `unit ${i % 500}`,
+        })
       }
     }
     for (let i = 0; i < 200; i++) units.outcome(`unit ${i}`, { accepted: true, why: 'x'.repeat(256) })

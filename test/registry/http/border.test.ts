@@ -168,7 +168,7 @@ describe('pages of other origins', () => {
     expect(Object.fromEntries(plan.headers)).toMatchObject({
       'access-control-allow-origin': '*',
       'access-control-allow-methods': 'GET',
-      'access-control-allow-headers': 'authorization, content-type, if-none-match, range',
+      'access-control-allow-headers': 'authorization, content-encoding, content-type, if-none-match, range',
     })
     expect((await ask('POST', '/api/v1/telemetry')).status).toBe(204)
     for (const [method, path] of [

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ProfileSum } from '../../../runtime/contract/control.ts'
@@ -44,6 +45,11 @@ const openCounting = () => openServing({ now: () => at })
 
 function post(fixture: Fixture, body: unknown): Promise<Response> {
   return sendJson(fixture, 'POST', '/api/v1/telemetry', body)
+}
+
+async function postGzip(fixture: Fixture, body: Uint8Array<ArrayBuffer>, encoding = 'gzip'): Promise<Response> {
+  const headers = { 'content-type': 'application/json', 'content-encoding': encoding }
+  return await fixture.request('/api/v1/telemetry', { method: 'POST', headers, body })
 }
 
 function pairs(changes: Partial<PairCounts>): PairCounts {
@@ -163,6 +169,10 @@ describe('a report that does not fit', () => {
       report({ profiles: [profile({ units: pairs({ counts: { a: [1, 2] } }) })] }),
     ],
     ['with more rows of units than rows', report({ profiles: [profile({ units: pairs({ rows: 4 }) })] })],
+    [
+      'with more pinned requests than requests',
+      report({ profiles: [profile({ pinned: { outputs: {}, latency: empty.with(4, 4), errors: {} } })] }),
+    ],
     ['with one key twice', report({ profiles: [profile(), profile()] })],
     ['with counts beyond reason', report({ profiles: [profile({ rows: Number.MAX_SAFE_INTEGER })] })],
     ['TE-06 from before the window of the clock', report({ window: '2026-11-17T10:00:00Z' })],
@@ -213,11 +223,45 @@ describe('a report that does not fit', () => {
     expect((await post(fixture, '['.repeat(limits.telemetryBytes + 1))).status).toBe(413)
   })
 
-  test('TE-14 that is compressed is not taken', async () => {
+  test('TE-14 may come as gzip, as every answer says', async () => {
     await using fixture = await openCounting()
-    const headers = { 'content-encoding': 'gzip' }
-    const answer = await sendJson(fixture, 'POST', '/api/v1/telemetry', report(), headers)
-    expect(answer.status).toBe(415)
+    const taken = await postGzip(fixture, gzipSync(JSON.stringify(report())))
+    expect([taken.status, taken.headers.get('accept-encoding')]).toEqual([200, 'gzip'])
+    expect(taken.headers.get('access-control-expose-headers')).toContain('accept-encoding')
+    expect(await sums(fixture)).toMatchObject([{ rows: 3 }])
+    const refused = await postGzip(fixture, gzipSync(JSON.stringify(report())), 'br')
+    expect([refused.status, refused.headers.get('accept-encoding')]).toEqual([415, 'gzip'])
+  })
+
+  test('TE-14 as gzip of one byte over the limit is 413, and of what is no gzip 400', async () => {
+    await using fixture = await openCounting()
+    const body = JSON.stringify(report())
+    const most = body + ' '.repeat(limits.telemetryBytes - body.length)
+    expect((await postGzip(fixture, gzipSync(most))).status).toBe(200)
+    expect(await (await postGzip(fixture, gzipSync(`${most} `))).json()).toMatchObject({
+      status: 413,
+      type: 'BODY_TOO_LARGE',
+    })
+    for (const broken of [Buffer.from(body), gzipSync(body).subarray(0, -4), gzipSync(body).fill(0, 20), Buffer.of()]) {
+      const answer = await postGzip(fixture, broken)
+      expect(await answer.json()).toMatchObject({ status: 400, type: 'INVALID_REQUEST' })
+    }
+  })
+
+  test('TE-14 that is a gzip bomb is refused when it passes the limit, long before it is inflated', async () => {
+    await using fixture = await openCounting()
+    // A member of 48 MiB in 48 KiB, and behind it bytes that are no gzip: whoever came to them would answer 400.
+    const bomb = Buffer.concat([gzipSync(Buffer.alloc(48 * 1024 * 1024)), Buffer.from('no gzip')])
+    expect(bomb.length).toBeLessThan(limits.telemetryBytes)
+    expect((await postGzip(fixture, bomb)).status).toBe(413)
+  })
+
+  test('is the only body that may be compressed', async () => {
+    await using fixture = await openCounting()
+    const headers = { 'content-encoding': 'gzip', 'content-type': 'application/json' }
+    const body = gzipSync('{}')
+    const answer = await fixture.request('/api/v1/tokens', { method: 'POST', headers, body })
+    expect([answer.status, answer.headers.get('accept-encoding')]).toEqual([415, null])
   })
 })
 
