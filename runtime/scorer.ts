@@ -15,7 +15,7 @@ import { bucket, placeIn } from './schemes.ts'
 import type { ServedEvent, ServedOptions } from './served.ts'
 import { openShadow } from './shadow.ts'
 import { checkInputs } from './signature.ts'
-import { openTally, type Row, type Source, type Tally } from './tally.ts'
+import { type AskedBy, openTally, type Row, type Source, type Tally } from './tally.ts'
 import type { Tensors } from './tensor.ts'
 import { type Exposure, openUnits, type Units } from './units.ts'
 
@@ -101,6 +101,8 @@ export interface Scorer extends Pick<Deployments, 'plan' | 'lanes' | 'holds' | '
 interface ChosenEntry extends Chosen {
   entry: Entry
   unit: string | undefined
+  /** Whether the caller named the deployment or version. */
+  isPinned: boolean
   /** The plan by which the unit was assigned; absent where nobody was, or by no split. */
   plan: Plan | undefined
 }
@@ -112,8 +114,7 @@ interface Values {
   answered(): readonly Row['outputs'][]
 }
 
-interface Counting extends Pick<Request, 'released'> {
-  unit: string | undefined
+interface Counting extends Pick<Request, 'released'>, AskedBy {
   exposure: Exposure | undefined
   latencyMs: number
 }
@@ -141,10 +142,11 @@ export function openScorer(options: ScorerOptions): Scorer {
   })
 
   function choose({ unit, attributes, deployment, version }: Target): ChosenEntry {
-    const other = deployment ?? versioned(version) ?? outsider({ unit, attributes })
+    const pinned = deployment ?? versioned(version)
+    const other = pinned ?? outsider({ unit, attributes })
     const entry = other === undefined ? assigned(unit) : named(other)
     const plan = unit !== undefined && other === undefined ? current() : undefined
-    return { description: entry.served.description, entry, unit, plan }
+    return { description: entry.served.description, entry, unit, isPinned: pinned !== undefined, plan }
   }
 
   /** Whom the split is not for gets one deployment, and is no part of an experiment. */
@@ -202,7 +204,7 @@ export function openScorer(options: ScorerOptions): Scorer {
     request: (description: Description) => { inputs: Tensors; outputs?: readonly string[] | undefined },
     read: (description: Description, inputs: Tensors, outputs: Tensors) => Read<Result>,
   ): Promise<Answer & Result> {
-    const { entry, unit, plan } = chosen as ChosenEntry
+    const { entry, unit, isPinned, plan } = chosen as ChosenEntry
     const { served } = entry
     const arrived = performance.now()
     shadow.interrupt()
@@ -217,7 +219,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       const { result, ...values } = read(served.description, inputs, outputs)
       const exposure = plan && unit !== undefined ? units.exposed(unit, entry.name, plan) : undefined
       const source = sourceOf(entry, lane)
-      if (isSampled(unit)) count(source, values, { unit, exposure, latencyMs: ended - arrived, released })
+      if (isSampled(unit)) count(source, values, { unit, isPinned, exposure, latencyMs: ended - arrived, released })
       else released?.()
       const second = shadowOf(unit, entry)
       if (second !== undefined) shadow.follow(second, { by: source, description: served.description, inputs, outputs })
@@ -227,7 +229,8 @@ export function openScorer(options: ScorerOptions): Scorer {
     } catch (error) {
       const { code } = encodeError(error)
       // A caller that left, or that asked for what the signature refuses, says nothing about the deployment.
-      if (!signal?.aborted && errorTable[code][0] !== 400) tally.failed(sourceOf(entry, served.lane), code)
+      if (!signal?.aborted && errorTable[code][0] !== 400)
+        tally.failed(sourceOf(entry, served.lane), code, { isPinned })
       throw error
     } finally {
       asked--
@@ -235,12 +238,12 @@ export function openScorer(options: ScorerOptions): Scorer {
   }
 
   function count(source: Source, { asked, answered }: Values, counting: Counting): void {
-    const { unit, exposure, latencyMs, released } = counting
+    const { exposure, latencyMs, released } = counting
     // The outputs are the caller's once it has them.
     const outputs = answered()
     const rows = () => (asked?.() ?? [{}]).map((features, row): Row => ({ features, outputs: outputs[row] ?? {} }))
     const tell = () => {
-      const cells = tally.answered(source, rows(), latencyMs, unit)
+      const cells = tally.answered(source, rows(), latencyMs, counting)
       const { version, spec } = source
       if (exposure && cells && spec) exposure.prediction = { version, spec: spec.digest, cells }
     }
@@ -253,7 +256,7 @@ export function openScorer(options: ScorerOptions): Scorer {
       try {
         tell()
       } catch (error) {
-        tally.failed(source, encodeError(error).code)
+        tally.failed(source, encodeError(error).code, counting)
       }
       released()
     })

@@ -23,6 +23,13 @@ export interface Row {
   outputs: Readonly<Record<string, unknown>>
 }
 
+export interface AskedBy {
+  /** Whose rows they are, where the caller told. */
+  unit?: string | undefined
+  /** Whether the caller named the deployment or version: the split had no say. */
+  isPinned?: boolean | undefined
+}
+
 /** The counts of one window since it began. */
 export interface WindowCounts {
   /** Start of the window, on a whole minute. */
@@ -37,11 +44,10 @@ export interface Tally {
   /** Windows dropped because too many waited to be sent, or because the registry refused them. */
   readonly dropped: number
   /**
-   * @param unit - whose rows they are, where the caller told
    * @returns cells of the outputs of the only row, where there is one and a spec
    */
-  answered(source: Source, rows: readonly Row[], latencyMs: number, unit?: string): number[] | undefined
-  failed(source: Source, code: ErrorCode): void
+  answered(source: Source, rows: readonly Row[], latencyMs: number, by?: AskedBy): number[] | undefined
+  failed(source: Source, code: ErrorCode, by?: Pick<AskedBy, 'isPinned'>): void
   /** Counts of the window that runs now, for what is added to them at once. */
   shadow(source: Source, against: ShadowReport['against']): ShadowCounts
   /** Lets what runs now go first, such as sending the answer; `count` runs soon, and before anything is read here. */
@@ -66,11 +72,16 @@ interface Window {
   acknowledgedChanges: number
 }
 
-interface Cell {
+interface Cell extends Requests {
   source: Source
-  profile: Profile | undefined
   units: { day: UnitDay; pairs: Pairs } | undefined
   rows: number
+  /** Those that were pinned, among the others. */
+  pinned: Requests | undefined
+}
+
+interface Requests {
+  profile: Profile | undefined
   latency: number[]
   errors: Record<string, number>
 }
@@ -162,27 +173,29 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
     get dropped() {
       return dropped
     },
-    answered(source, rows, latencyMs, unit) {
+    answered(source, rows, latencyMs, { unit, isPinned } = {}) {
       const cell = changedCell(source)
       const { profile, units } = cell
       firstUnit ??= unit
       isShared ||= unit !== undefined && unit !== firstUnit
       cell.rows += rows.length
+      const pinned = isPinned ? pinnedOf(cell) : undefined
       let cells: number[] | undefined
       for (const row of rows) {
         if (profile === undefined) break
         const features = profile.countRow(row.features)
         const outputs = profile.countOutput(row.outputs)
         units?.day.add(units.pairs, unit, features, outputs)
+        pinned?.profile?.countOutput(row.outputs)
         if (rows.length === 1) cells = Array.from(outputs)
       }
       const place = latencyCell(latencyMs)
-      cell.latency[place] = (cell.latency[place] ?? 0) + 1
+      for (const { latency } of pinned ? [cell, pinned] : [cell]) latency[place] = (latency[place] ?? 0) + 1
       return cells
     },
-    failed(source, code) {
-      const { errors } = changedCell(source)
-      errors[code] = (errors[code] ?? 0) + 1
+    failed(source, code, { isPinned } = {}) {
+      const cell = changedCell(source)
+      for (const { errors } of isPinned ? [cell, pinnedOf(cell)] : [cell]) errors[code] = (errors[code] ?? 0) + 1
     },
     shadow(source, against) {
       const { shadows } = changedWindow()
@@ -223,16 +236,25 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
 function openCell(source: Source, day: UnitDay | undefined): Cell {
   return {
     source,
-    profile: source.spec && openProfile(source.spec.document),
+    ...openRequests(source.spec?.document),
     units: day && { day, pairs: day.open() },
     rows: 0,
-    latency: new Array(latencyEdgesMs.length + 1).fill(0),
-    errors: {},
+    pinned: undefined,
   }
 }
 
+function openRequests(spec: ProfileSpec | undefined): Requests {
+  return { profile: spec && openProfile(spec), latency: new Array(latencyEdgesMs.length + 1).fill(0), errors: {} }
+}
+
+function pinnedOf(cell: Cell): Requests {
+  const spec = cell.source.spec?.document
+  cell.pinned ??= openRequests(spec && { features: [], outputs: spec.outputs })
+  return cell.pinned
+}
+
 function report(
-  { source, profile, units, rows, latency, errors }: Cell,
+  { source, profile, units, rows, latency, errors, pinned }: Cell,
   device: ProfileReport['device'],
   isShared: boolean,
 ): ProfileReport {
@@ -251,6 +273,13 @@ function report(
     ...(isShared && units && units.pairs.rows > 0 && { units: units.day.read(units.pairs) }),
     latency: [...latency],
     errors: { ...errors },
+    ...(pinned && {
+      pinned: {
+        outputs: pinned.profile?.counts().outputs ?? {},
+        latency: [...pinned.latency],
+        errors: { ...pinned.errors },
+      },
+    }),
   }
 }
 

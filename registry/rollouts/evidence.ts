@@ -143,7 +143,9 @@ async function readSides(store: Store, endpoint: string, from: Since): Promise<M
   return sides
 }
 
-function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {
+function addRow(sides: Map<string, OpenSide>, counted: CountedRow): void {
+  const row = withoutPinned(counted)
+  if (row === undefined) return
   const side = sides.get(row.deployment) ?? { name: row.deployment, clusters: new Map(), pages: new Set(), requests: 0 }
   sides.set(row.deployment, side)
   const isPage = row.device === 'desktop' || row.device === 'mobile'
@@ -163,6 +165,18 @@ function addRow(sides: Map<string, OpenSide>, row: CountedRow): void {
     cluster.outputs[name] ??= new Array<number>(cells.length).fill(0)
     addCells(cluster.outputs[name], cells)
   }
+}
+
+/** What the split had no say in, nobody was dealt; undefined where nothing else was counted. */
+function withoutPinned(row: CountedRow): CountedRow | undefined {
+  const { pinned } = row
+  if (pinned === undefined) return row
+  const less = (cells: readonly number[], by: readonly number[] = []) => cells.map((count, i) => count - (by[i] ?? 0))
+  const latency = less(row.latency, pinned.latency)
+  const errors = Object.entries(row.errors).map(([code, count]) => [code, count - (pinned.errors[code] ?? 0)] as const)
+  if (sum(latency) === 0 && errors.every(([, count]) => count === 0)) return undefined
+  const outputs = Object.entries(row.outputs).map(([name, cells]) => [name, less(cells, pinned.outputs[name])] as const)
+  return { ...row, latency, errors: Object.fromEntries(errors), outputs: Object.fromEntries(outputs) }
 }
 
 function openCluster(provider: string): OpenCluster {

@@ -1,5 +1,6 @@
 /** Rollouts as the store keeps them: rows that outlive a crash, and the splits to which traffic can go back. */
 import type { RolloutAdvice, RolloutBody, RolloutEntry, RolloutState } from '../../runtime/contract/rollout.ts'
+import type { PinnedCounts } from '../../runtime/contract/telemetry.ts'
 import type { EndpointState } from './endpoint.ts'
 import type { NewEvent } from './events.ts'
 
@@ -52,7 +53,7 @@ export interface PastSplit extends Split {
   restores?: number | undefined
 }
 
-/** Cells of one (sender, window, deployment, version, variant, provider). */
+/** Cells of one (sender, window, deployment, version, variant, provider), those of pinned requests among them. */
 export interface CountedRow {
   window: string
   sender: string
@@ -65,6 +66,7 @@ export interface CountedRow {
   outputs: Record<string, number[]>
   latency: number[]
   errors: Record<string, number>
+  pinned?: PinnedCounts
 }
 
 export interface Since {

@@ -1,7 +1,13 @@
 /** Whether a report speaks of what its endpoint served, in the cells of the right spec, within the clock's window. */
 
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import type { PairCounts, ProfileReport, ShadowReport, TelemetryReport } from '../../runtime/contract/telemetry.ts'
+import type {
+  PairCounts,
+  PinnedCounts,
+  ProfileReport,
+  ShadowReport,
+  TelemetryReport,
+} from '../../runtime/contract/telemetry.ts'
 import { triangle } from '../../runtime/drift/clusters.ts'
 import { openScores } from '../../runtime/drift/scores.ts'
 import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
@@ -138,7 +144,7 @@ function checkProfile(profile: ProfileReport, tier: Tier, served: readonly Serve
   if (!source.variants.includes(variant)) throw refuse('not_served', `${what} has no variant ${variant}`)
   checkSizes(profile, what)
   const spec = source.spec?.spec
-  const { units, ...rest } = profile
+  const { units, pinned, ...rest } = profile
   return {
     ...rest,
     // Pairs are taken at their word, which is that of a host whose operator is known.
@@ -146,6 +152,7 @@ function checkProfile(profile: ProfileReport, tier: Tier, served: readonly Serve
     counts: keepCells(profile.counts, spec, 'features', what),
     outputs: keepCells(profile.outputs, spec, 'outputs', what),
     errors: keepErrors(profile.errors),
+    ...(pinned && { pinned: keepPinned(pinned, spec, profile, what) }),
   }
 }
 
@@ -164,6 +171,23 @@ function keepCells(
 ): Record<string, number[]> {
   if (spec === undefined) return {}
   return Object.fromEntries(spec[side].map((feature) => [feature.name, cellsOf(cells, feature, what)]))
+}
+
+function keepPinned(
+  pinned: PinnedCounts,
+  spec: ProfileSpec | undefined,
+  all: ProfileReport,
+  what: string,
+): PinnedCounts {
+  const outputs = keepCells(pinned.outputs, spec, 'outputs', what)
+  const isPart = (part: readonly number[], whole: readonly number[] = []) =>
+    part.every((count, i) => count <= (whole[i] ?? 0))
+  const errors = Object.keys(pinned.errors).every((code) => (pinned.errors[code] ?? 0) <= (all.errors[code] ?? 0))
+  const cells = Object.entries(outputs).every(([name, part]) => isPart(part, all.outputs[name]))
+  if (errors && cells && isPart(pinned.latency, all.latency)) {
+    return { outputs, latency: pinned.latency, errors: keepErrors(pinned.errors) }
+  }
+  throw refuse('wrong_cells', `${what} counts more requests that were pinned than requests`)
 }
 
 function cellsOf(cells: Readonly<Record<string, number[]>>, feature: ProfileFeature, what: string): number[] {

@@ -167,7 +167,7 @@ export type Host = z.infer<typeof host>
 const cellShares = z.record(z.string(), z.array(count))
 
 export const profileSum = z.object({
-  ...profileReport.omit({ units: true }).shape,
+  ...profileReport.omit({ units: true, pinned: true }).shape,
   /** Whose word it is: reports by `page` tokens are anyone's and are never mixed with others. */
   tier: z.enum(['trusted', 'page']),
   senders: count,

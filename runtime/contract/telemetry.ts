@@ -36,6 +36,15 @@ const pairCounts = z.strictObject({
 
 export type PairCounts = z.infer<typeof pairCounts>
 
+/** Of the requests that named a deployment or a version: they are no samples of a rollout's guards. */
+const pinnedCounts = z.strictObject({
+  outputs: cellsByFeature,
+  latency: z.array(count).length(33),
+  errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
+})
+
+export type PinnedCounts = z.infer<typeof pinnedCounts>
+
 export const profileReport = z.strictObject({
   deployment: name,
   version: z.int().min(1),
@@ -52,6 +61,8 @@ export const profileReport = z.strictObject({
   /** Cells of {@link latencyEdgesMs}. */
   latency: z.array(count).length(33),
   errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
+  /** A part of the outputs, latency and errors; absent where there was none. */
+  pinned: pinnedCounts.optional(),
 })
 
 export type ProfileReport = z.infer<typeof profileReport>

@@ -35,12 +35,28 @@ describe('tally', () => {
     for (const profile of counts?.profiles ?? []) profileReport.parse(profile)
   })
 
+  test('tells what was pinned as a part of the whole, and nothing of it where nothing was', () => {
+    const tally = openTally('desktop', () => 0)
+    tally.answered(blue, [row(5)], 0.1)
+    expect(tally.current().profiles[0]).not.toHaveProperty('pinned')
+    tally.answered(blue, [row(5), row(15)], 0.1, { isPinned: true })
+    tally.failed(blue, 'RUN_FAILED', { isPinned: true })
+    tally.failed(blue, 'RUN_FAILED')
+    const [found] = tally.current().profiles
+    expect(found).toMatchObject({ rows: 3, errors: { RUN_FAILED: 2 }, pinned: { errors: { RUN_FAILED: 1 } } })
+    expect([found?.latency[0], found?.pinned?.latency[0]]).toEqual([2, 1])
+    const rowsOf = (cells: readonly number[] = []) => cells.reduce((sum, count) => sum + count, 0)
+    for (const [name, cells] of Object.entries(found?.outputs ?? {})) {
+      expect([rowsOf(cells), rowsOf(found?.pinned?.outputs[name])]).toEqual([3, 2])
+    }
+  })
+
   test('of a server tells which rows one unit sent on one day, in whichever window; that of a page does not', () => {
     let now = Date.parse('2026-11-24T23:58:00Z')
     const [server, page] = [openTally('server', () => now), openTally('desktop', () => now)]
     for (let minute = 0; minute < 3; minute++, now += 60_000) {
       for (const tally of [server, page]) {
-        tally.answered(blue, [row(15)], 1, 'ada')
+        tally.answered(blue, [row(15)], 1, { unit: 'ada' })
         tally.answered(blue, [row(15)], 1)
       }
     }
@@ -61,7 +77,7 @@ describe('tally', () => {
     const now = Date.parse('2026-11-24T12:00:00Z')
     const [server, page] = [openTally('server', () => now), openTally('desktop', () => now)]
     for (const unit of ['ada', 'ada', 'bob']) {
-      for (const tally of [server, page]) tally.answered(blue, [row(15)], 1, unit)
+      for (const tally of [server, page]) tally.answered(blue, [row(15)], 1, { unit })
     }
     const told = page.pending()[0]?.profiles[0]?.units
     expect(told).toMatchObject({ rows: 3, clusters: 2 })

@@ -56,6 +56,20 @@ describe('answers of scorer processes', { timeout: 30_000 }, () => {
     expect(reports.flatMap(({ exposures }) => exposures)).toHaveLength(1)
   })
 
+  test('tells apart what callers sent to a deployment or a version by name', async () => {
+    await using host = await openHost()
+    const { scorers, reports, serve } = host
+    await serve('scale', 3, scaling(1))
+    const body = encoder.encode('{"records":[{"a":0.75,"b":0.25}]}')
+    for (const pin of [{}, { deployment: 'blue' }, { version: 3 }]) {
+      expect((await scorers.ask('score', { endpoint: 'scale', unit: 'u', ...pin }, [body])).status).toBe(200)
+    }
+    await scorers.flush()
+    const requests = (latency: readonly number[] = []) => latency.reduce((sum, count) => sum + count, 0)
+    const profiles = reports.flatMap((report) => report.profiles)
+    expect(profiles.map(({ latency, pinned }) => [requests(latency), requests(pinned?.latency)])).toEqual([[3, 2]])
+  })
+
   test('SC-17: 64 parallel requests over two processes each get the answer to their own input', async () => {
     await using host = await openHost({ count: 2 })
     const { serve, inferRow } = host

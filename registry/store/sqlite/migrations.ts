@@ -272,6 +272,10 @@ const migrations: readonly string[] = [
   DROP TABLE exposures_before;
   CREATE INDEX exposures_by_time ON exposures (endpoint, at);
   `,
+  // Of a profile, what requests counted that named a deployment or version.
+  `
+  ALTER TABLE profiles ADD COLUMN pinned TEXT;
+  `,
 ]
 
 /**

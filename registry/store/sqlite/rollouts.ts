@@ -123,6 +123,7 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
           'outputs',
           'latency',
           'errors',
+          'pinned',
         ])
         .where('profiles.endpoint', '=', endpoint)
         .where('profiles.window', '>=', since)
@@ -143,11 +144,12 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
             (${window}, ${sender}, ${deployment}, ${version}, ${variant}, ${provider}, ${device}, ${spec})`,
         )
       }
-      return (await query.execute()).map(({ outputs, latency, errors, ...row }) => ({
+      return (await query.execute()).map(({ outputs, latency, errors, pinned, ...row }) => ({
         ...row,
         outputs: JSON.parse(outputs),
         latency: JSON.parse(latency),
         errors: JSON.parse(errors),
+        ...(pinned !== null && { pinned: JSON.parse(pinned) }),
       }))
     },
     async exposed(endpoint, { since, revision }) {

@@ -126,6 +126,7 @@ export interface Tables {
     errors: string
     units: string | null
     tier: string
+    pinned: string | null
   }
   /** `folded`: the changes that its sums hold. `dropped`: 1 where the sums are all that is left. */
   counted_days: { endpoint: string; day: string; changes: number; folded: number; dropped: number }

@@ -214,6 +214,7 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
     latency: JSON.stringify(cells.latency),
     errors: JSON.stringify(cells.errors),
     units: cells.units === undefined ? null : JSON.stringify(cells.units),
+    pinned: cells.pinned === undefined ? null : JSON.stringify(cells.pinned),
   }
 }
 

@@ -67,6 +67,8 @@ export interface Page {
   /** Rows in each cell of output `value`. */
   value?: number[]
   errors?: Record<string, number>
+  /** Of the requests and errors, those that named the deployment. */
+  pinned?: ProfileReport['pinned']
   device?: ProfileReport['device']
 }
 
@@ -108,6 +110,7 @@ export function reportOf(page: Page, window: string, revision: number): Telemetr
     outputs: page.value ? { value: page.value } : {},
     latency,
     errors: page.errors ?? (page.failed ? { RUN_FAILED: page.failed } : {}),
+    ...(page.pinned && { pinned: page.pinned }),
   }
   const sender = String(++senders).padStart(22, '0')
   return { sender, seq: 1, window, endpoint: 'e', revision, profiles: [profile], exposures: [], outcomes: [] }

@@ -131,6 +131,25 @@ describe('a rollout that is watched', () => {
     })
   })
 
+  test('counts no request that named its deployment: the split dealt it to nobody', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const { history } = await begin(fixture, { ...still, guards: errors })
+    clock.now += 3 * 60_000
+    const latency = (count: number) => new Array<number>(33).fill(0).with(14, count)
+    const pinned = { outputs: { value: [6, 0, 0, 0, 0] }, latency: latency(6), errors: { RUN_FAILED: 4 } }
+    await report(fixture, '2026-11-24T10:01:00Z', history[0]?.revision ?? 0, [
+      ...times(60, { deployment: 'green', answered: 6, failed: 4, value: [6, 0, 0, 0, 0], pinned }),
+      ...times(2, { deployment: 'green', answered: 8, failed: 4, value: [8, 0, 0, 0, 0], pinned }),
+      ...times(300, { deployment: 'blue', answered: 10 }),
+    ])
+    const held = await until(fixture, ({ now }) => now?.evidence.units === 2)
+    expect(held.now?.evidence.guards[0]).toMatchObject({
+      verdict: 'open',
+      comparisons: [{ green: { clusters: 2, rows: 4, mean: 0 }, blue: { rows: 3000 } }],
+    })
+  })
+
   test('that is paused does not advance, and is taken back all the same', async () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
