@@ -5,6 +5,7 @@ import type { SelvedgeProgress } from '../progress.ts'
 import { openDriftPanel } from './drift.ts'
 import { openPad } from './pad.ts'
 import { clearAnswer, element, showAnswer, showBusy, showEvent, showState, showStatus } from './panel.ts'
+import { openRolloutPanel } from './rollout.ts'
 
 const stateEveryMs = 1000
 
@@ -95,6 +96,7 @@ async function start(): Promise<void> {
   toggle('invert')
   toggle('noise')
   openDriftPanel(async () => (await credentials()).key)
+  openRolloutPanel(async () => (await credentials()).key)
   await join()
   await watch()
 }

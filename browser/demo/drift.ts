@@ -3,6 +3,7 @@ import type { DriftReport, FeatureDrift } from '../../runtime/contract/monitor.t
 import { recompute } from '../../runtime/drift/report.ts'
 import { connect, type PageConnection } from '../client.ts'
 import { element, make } from './panel.ts'
+import { pause, readJson } from './registry.ts'
 
 const endpoint = 'penguins'
 const shifted = 'body_mass_g'
@@ -123,20 +124,8 @@ async function readRows(): Promise<Row[]> {
   return await readJson<Row[]>(`/v2/${endpoint}/blobs/${file.digest}`)
 }
 
-async function readJson<Body>(path: string): Promise<Body> {
-  const answer = await fetch(path)
-  if (answer.status === 401)
-    throw new Error('The registry asks for a token: this panel works on its own machine alone.')
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
-  return (await answer.json()) as Body
-}
-
 function deviationOf(rows: readonly Row[]): number {
   const values = rows.map((row) => row[shifted]).filter((value) => typeof value === 'number')
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -45,7 +45,7 @@ export const rolloutBody = z.strictObject({
   steps: z.array(z.number()).min(1),
   /** Least time of a step. */
   hold: hold.default('10m'),
-  /** Units of the deployment without which a step neither advances nor goes back. */
+  /** Units of the deployment without which a step does not advance; what is proven worse goes back with fewer. */
   minUnits: z.int().min(0).max(1_000_000_000).default(500),
   /** Chance that a version that is no worse is taken back, over the whole rollout; sample ratios have their own. */
   alpha: z.number().min(0.000_001).max(0.5).default(0.05),

@@ -29,7 +29,7 @@ const firstSplit = { blue: 90, green: 10 }
 
 /** @throws {@link SelvedgeError} `REFUSED_TO_START` where the sample models were not made */
 export async function openDemo(context: Context<unknown>, data: string, keys: readonly string[]): Promise<Demo> {
-  const samples = await readList(folder)
+  const samples = (await readList(folder)).filter(isServed)
   const endpoints = [...new Set(samples.map((sample) => sample.endpoint))]
   for (const endpoint of endpoints) {
     await serveSamples(
@@ -45,6 +45,12 @@ export async function openDemo(context: Context<unknown>, data: string, keys: re
   return { ...page, pageToken: token, endpoints, example: await findExample(samples) }
 }
 
+type ServedSample = Sample & { endpoint: string }
+
+function isServed(sample: Sample): sample is ServedSample {
+  return sample.endpoint !== undefined
+}
+
 async function readList(folder: string): Promise<Sample[]> {
   try {
     return (await readSamples(folder)).samples
@@ -54,7 +60,7 @@ async function readList(folder: string): Promise<Sample[]> {
 }
 
 // What a user changed at an endpoint stays: deployments that are there keep their version, a split is set once.
-async function serveSamples(context: Context<unknown>, endpoint: string, samples: readonly Sample[]) {
+async function serveSamples(context: Context<unknown>, endpoint: string, samples: readonly ServedSample[]) {
   const { client } = context
   const known = (await client.endpoints()).find(({ name }) => name === endpoint)
   for (const [i, { model, folder: name, rows, tags, why }] of samples.entries()) {
@@ -99,7 +105,7 @@ async function pageToken({ client }: Context<unknown>, data: string): Promise<st
 }
 
 /** A typical row of the first sample that takes columns: middles of its bins, first values of its vocabularies. */
-async function findExample(samples: readonly Sample[]): Promise<Demo['example']> {
+async function findExample(samples: readonly ServedSample[]): Promise<Demo['example']> {
   for (const { endpoint, folder: name } of samples) {
     const profile = profileSpec.parse(JSON.parse(await readFile(join(folder, name, 'profile.json'), 'utf8')))
     if (profile.features.some((feature) => feature.kind === 'numeric' && feature.reduction !== undefined)) continue

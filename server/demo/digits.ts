@@ -1,4 +1,7 @@
-/** Sample `digits`: 28 x 28 pixels to ten classes. Version 1 is linear, version 2 has a hidden layer. */
+/**
+ * Sample `digits`: 28 x 28 pixels to ten classes. Version 1 is linear, version 2 has a hidden layer, version 3 is the mistake
+ * that a rollout is there for: no test of its own finds it, people do.
+ */
 import type { Description } from '../../runtime/contract/description.ts'
 import { encodeModel } from '../../runtime/onnx/writer.ts'
 import { digitsDataset, readDigits } from './datasets/digits.ts'
@@ -22,16 +25,30 @@ export function trainDigits(): Trained[] {
   const training = select(order.slice(heldBackRows))
   const pixels = training.records.map(({ image }) => image as Uint8Array)
   const rows = { training, heldBack, golden: heldBack.records.slice(0, 8) }
-  return [
-    {
-      ...rows,
-      ...versionOf(1, trainLinear(pixels, training.labels), 'A linear model: quick, small, and easy to beat.'),
+  const linear = versionOf(1, trainLinear(pixels, training.labels), 'A linear model: quick, small, and easy to beat.')
+  const hidden = versionOf(2, trainHidden(pixels, training.labels), 'A hidden layer, trained on digits moved about.')
+  return [linear, hidden, shiftClasses(hidden)].map((version) => ({ ...rows, ...version }))
+}
+
+type Version = Pick<Trained, 'sample' | 'network' | 'description'>
+
+// Its evaluation reads the same list of classes, and so finds every answer right.
+function shiftClasses({ sample, network, description }: Version): Version {
+  const { endpoint: _, ...rest } = sample
+  const why = 'Its list of classes is off by one: to be rolled out, and taken back.'
+  return {
+    sample: { ...rest, version: 3, folder: 'digits-3', why },
+    network,
+    description: {
+      ...description,
+      output: {
+        kind: 'classification',
+        tensor: 'probabilities',
+        activation: 'none',
+        classes: [...classes.slice(1), ...classes.slice(0, 1)],
+      },
     },
-    {
-      ...rows,
-      ...versionOf(2, trainHidden(pixels, training.labels), 'A hidden layer, trained on digits moved about.'),
-    },
-  ]
+  }
 }
 
 function trainLinear(images: readonly Uint8Array[], labels: readonly number[]): Layer[] {
@@ -69,11 +86,7 @@ function readImage(image: Uint8Array, into: Float32Array, right: number, down: n
   }
 }
 
-function versionOf(
-  version: number,
-  layers: readonly Layer[],
-  why: string,
-): Pick<Trained, 'sample' | 'network' | 'description'> {
+function versionOf(version: number, layers: readonly Layer[], why: string): Version {
   return {
     sample: {
       model: 'digits',

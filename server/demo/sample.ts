@@ -10,7 +10,8 @@ const sample = z.strictObject({
   version: z.int().min(1),
   /** Beside the list: model.onnx, selvedge.json, golden.json, profile.json. */
   folder: z.string().regex(/^[a-z0-9-]+$/),
-  endpoint: name,
+  /** Where `selvedge up --demo` serves it; one without is made and left for the reader to push. */
+  endpoint: name.optional(),
   /** Beside the list: rows that the demo page scores again and again. */
   rows: z
     .string()

@@ -1,65 +1,23 @@
 /** The demo page as `selvedge up --demo` serves it, used by a visitor with a mouse. */
-import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright'
+import type { Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { chromiumArguments, chromiumPath } from '../chromium.ts'
-import { runCommand, startCommand, startedOf } from '../server/cli/command.ts'
+import { chromiumArguments } from '../chromium.ts'
+import { runCommand } from '../server/cli/command.ts'
+import { type DemoSite, openDemoSite } from './demo-site.ts'
 
 const noWebGpu = chromiumArguments.filter((argument) => !/webgpu|vulkan|gpu-blocklist/i.test(argument))
 
-/** What `<selvedge-progress>` showed, in `phases`. */
-const notePhases = `
-  globalThis.phases = []
-  const noted = new MutationObserver((changes) => {
-    for (const { target } of changes) phases.push(target.getAttribute('phase'))
-  })
-  noted.observe(document, { subtree: true, attributeFilter: ['phase'] })
-`
-
 describe('the demo page', () => {
-  let folder: string
-  let up: ChildProcess
-  let address: string
-  let registry: string
+  let site: DemoSite
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'selvedge-demo-page-'))
-    const ports = ['--registry-port', '0', '--scoring-port', '0', '--scorers', '1']
-    up = startCommand(['up', '--demo', '--json', '--data', join(folder, 'data'), ...ports])
-    const started = (await startedOf(up)) as unknown as { registry: string; demo: { page: string } }
-    registry = started.registry
-    address = started.demo.page
+    site = await openDemoSite()
   })
 
-  afterAll(async () => {
-    up?.kill('SIGTERM')
-    if (up !== undefined && up.exitCode === null) await new Promise((resolve) => up.once('exit', resolve))
-    rmSync(folder, { recursive: true, force: true })
-  })
-
-  async function visit(args: readonly string[], look: (page: Page, errors: string[]) => Promise<void>): Promise<void> {
-    const browser: Browser = await chromium.launch({ executablePath: chromiumPath() ?? '', args: [...args] })
-    try {
-      const page = await browser.newPage()
-      await page.addInitScript(notePhases)
-      const errors: string[] = []
-      page.on('pageerror', (error) => errors.push(error.message))
-      page.on('console', (message) => {
-        if (message.type() === 'error') errors.push(message.text())
-      })
-      await page.goto(address)
-      await page.getByText(/^Ready after/).waitFor({ timeout: 60_000 })
-      await look(page, errors)
-    } finally {
-      await browser.close()
-    }
-  }
+  afterAll(() => site?.close())
 
   test('scores what is drawn on the faster provider, says by what and why, and reports counts', async () => {
-    await visit(chromiumArguments, async (page, errors) => {
+    await site.visit(chromiumArguments, async (page, errors) => {
       const known = page.getByRole('region', { name: 'What the registry knows' })
       await drawOne(page)
       const said = await answer(page)
@@ -84,7 +42,7 @@ describe('the demo page', () => {
   })
 
   test('answers the same when its GPU is unplugged, and comes back to it', async () => {
-    await visit(chromiumArguments, async (page, errors) => {
+    await site.visit(chromiumArguments, async (page, errors) => {
       await drawOne(page)
       await page.getByRole('button', { name: 'GPU first' }).click()
       const before = await answer(page)
@@ -105,7 +63,7 @@ describe('the demo page', () => {
   })
 
   test('shows how far the first load is', async () => {
-    await visit(chromiumArguments, async (page) => {
+    await site.visit(chromiumArguments, async (page) => {
       const phases = await page.evaluate<string[]>('phases')
       expect(new Set(phases)).toEqual(new Set(['plan', 'runtime', 'download', 'compile', 'warm-up', 'ready']))
       expect(phases.at(-1)).toBe('ready')
@@ -114,7 +72,7 @@ describe('the demo page', () => {
   })
 
   test('scores on WASM where there is no WebGPU, and says why', async () => {
-    await visit(noWebGpu, async (page, errors) => {
+    await site.visit(noWebGpu, async (page, errors) => {
       await drawOne(page)
       const said = await answer(page)
       expect(said.class).toBe('1')
@@ -125,12 +83,12 @@ describe('the demo page', () => {
   })
 
   test('a shifted input turns the verdict within a minute, and selvedge why says the same', async () => {
-    await visit(noWebGpu, async (page, errors) => {
+    await site.visit(noWebGpu, async (page, errors) => {
       await page.getByRole('button', { name: 'Score penguins' }).click()
       await expect.poll(() => verdictOn(page), { timeout: 120_000 }).toBe('no_drift')
       await page.locator('#drift-shift').fill('2')
       await expect.poll(() => verdictOn(page), { timeout: 60_000 }).toBe('drift')
-      const { stdout } = await runCommand(['why', 'penguins', '--json'], { env: { SELVEDGE_REGISTRY: registry } })
+      const { stdout } = await runCommand(['why', 'penguins', '--json'], { env: { SELVEDGE_REGISTRY: site.registry } })
       const { verdict, features } = JSON.parse(stdout) as {
         verdict: string
         features: { name: string; verdict: string }[]
