@@ -21,10 +21,10 @@ function deployment(name: string, version: number): PlanDeployment {
 describe('a shadow', () => {
   let scorer: Scorer
 
-  async function open(ppm: number, shadowRestMs = 0): Promise<void> {
+  async function open(ppm: number, shadowRestMs = 0, openSession = openNodeSession): Promise<void> {
     const queue = openQueue()
     scorer = openScorer({
-      openSession: openNodeSession,
+      openSession,
       providers: ['wasm'],
       device: 'server',
       queueOf: () => queue,
@@ -81,6 +81,35 @@ describe('a shadow', () => {
     await infer()
     expect(shadows()).toMatchObject([{ rows: 0, skipped: 1 }])
     await vi.waitFor(() => expect(shadows()).toMatchObject([{ rows: 1, skipped: 1 }]))
+  })
+
+  test('is not asked again until requests that met one are 2 % at most', async () => {
+    let met: Promise<unknown> | undefined
+    let isServing = false
+    const green = scaleModel(3)
+    await open(1e6, 0, async (bytes, provider) => {
+      const session = await openNodeSession(bytes, provider)
+      if (Buffer.compare(bytes.network, green) !== 0) return session
+      return {
+        ...session,
+        run(...call) {
+          if (isServing) met ??= infer()
+          return session.run(...call)
+        },
+      }
+    })
+    isServing = true
+    const counted = () => {
+      const [{ rows, skipped } = { rows: 0, skipped: 0 }] = shadows()
+      return { rows, skipped }
+    }
+    await infer()
+    await vi.waitFor(() => expect(counted().rows).toBe(1))
+    await met
+    for (let i = 0; i < 47; i++) await infer()
+    expect(counted()).toEqual({ rows: 1, skipped: 48 })
+    await infer()
+    await vi.waitFor(() => expect(counted().rows).toBe(2))
   })
 
   test('is for the share of units that the plan says, by a salt of its own', async () => {
