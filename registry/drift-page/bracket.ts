@@ -1,6 +1,7 @@
 /** Means in their brackets between the limits on both sides, one line for each direction. */
 import { html } from 'hono/html'
 import type { FeatureDrift } from '../../runtime/contract/monitor.ts'
+import { signed } from '../../runtime/drift/words.ts'
 import type { Html } from '../console/page.ts'
 
 export type Direction = FeatureDrift['directions'][number]
@@ -11,8 +12,7 @@ export function byDistance(directions: readonly Direction[]): Direction[] {
 }
 
 export function bracketText({ mean, radius, limit }: Direction): string {
-  const sign = mean > 0 ? '+' : ''
-  return `${sign}${mean.toFixed(2)}${radius === undefined ? '' : ` ± ${radius.toFixed(2)}`}, limit ${limit.toFixed(2)}`
+  return `${signed(mean, radius)}, limit ${limit.toFixed(2)}`
 }
 
 /** From twice the limit below 0 to twice above; what is beyond ends in an arrow at the side. */

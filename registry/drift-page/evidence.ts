@@ -1,9 +1,11 @@
 /** Evidence of one feature from look to look, against what an alarm needs. */
 import { html } from 'hono/html'
 import type { MonitorLook } from '../../runtime/contract/monitor.ts'
+import { tens } from '../../runtime/drift/words.ts'
 import { formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
 
+/** Evidence in natural logarithms. */
 interface Point {
   at: number
   evidence: number
@@ -11,8 +13,8 @@ interface Point {
 }
 
 const [width, height, side] = [600, 90, 8]
-/** Powers of ten below 1 that are told apart. */
-const floor = -2
+/** Two powers of ten below 1 are told apart. */
+const floor = -2 * Math.LN10
 
 export function evidenceChart(looks: readonly MonitorLook[], part: string): Html {
   const points = pointsOf(looks, part)
@@ -29,18 +31,17 @@ export function evidenceChart(looks: readonly MonitorLook[], part: string): Html
   const line = (of: (point: Point) => number) =>
     points.map((point, i) => `${i === 0 ? 'M' : 'L'}${x(point.at)} ${y(of(point))}`).join('')
   const dots = points.length > 60 ? [] : points
-  const said = `Evidence 10^${last.evidence.toFixed(1)} at the last of ${points.length} ${points.length === 1 ? 'look' : 'looks'}, an alarm needs 10^${last.threshold.toFixed(1)}`
-  return html`<svg class="evidence" viewBox="0 -4 ${width} ${height + 8}" preserveAspectRatio="none" role="img" aria-label="${said}"><path class="zero" d="M0 ${y(0)}H${width}"/><path class="need" d="${points.length === 1 ? `M0 ${y(first.threshold)}H${width}` : line(({ threshold }) => threshold)}"/><path class="told" d="${line(({ evidence }) => evidence)}"/>${dots.map((point) => html`<path class="dot" d="M${x(point.at)} ${y(point.evidence)}h0"><title>${formatTime(new Date(point.at).toISOString())}: 10^${point.evidence.toFixed(1)} of 10^${point.threshold.toFixed(1)}</title></path>`)}</svg>
+  const said = `Evidence 10^${tens(last.evidence)} at the last of ${points.length} ${points.length === 1 ? 'look' : 'looks'}, an alarm needs 10^${tens(last.threshold)}`
+  return html`<svg class="evidence" viewBox="0 -4 ${width} ${height + 8}" preserveAspectRatio="none" role="img" aria-label="${said}"><path class="zero" d="M0 ${y(0)}H${width}"/><path class="need" d="${points.length === 1 ? `M0 ${y(first.threshold)}H${width}` : line(({ threshold }) => threshold)}"/><path class="told" d="${line(({ evidence }) => evidence)}"/>${dots.map((point) => html`<path class="dot" d="M${x(point.at)} ${y(point.evidence)}h0"><title>${formatTime(new Date(point.at).toISOString())}: 10^${tens(point.evidence)} of 10^${tens(point.threshold)}</title></path>`)}</svg>
 <p class="ends"><span>${formatTime(new Date(first.at).toISOString())}</span><span>${points.length > 1 ? formatTime(new Date(last.at).toISOString()) : ''}</span></p>
 <p class="dim">${said} (dashed).</p>`
 }
 
-/** In powers of ten. */
 function pointsOf(looks: readonly MonitorLook[], part: string): Point[] {
   return looks.flatMap(({ at, parts }) => {
     const own = parts.find((each) => each.part === part)
     if (own?.logEvidence === undefined || own.logThreshold === undefined) return []
-    return [{ at: Date.parse(at), evidence: own.logEvidence / Math.LN10, threshold: own.logThreshold / Math.LN10 }]
+    return [{ at: Date.parse(at), evidence: own.logEvidence, threshold: own.logThreshold }]
   })
 }
 

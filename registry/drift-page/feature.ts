@@ -1,13 +1,14 @@
 /** One feature or output of a drift report: its verdict, both distributions, brackets and evidence. */
 import { html } from 'hono/html'
 import type { FeatureDrift, MonitorLook } from '../../runtime/contract/monitor.ts'
+import { lackWords } from '../../runtime/drift/words.ts'
 import { chart } from '../console/chart.ts'
 import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
 import type { AlarmState } from '../store/looks.ts'
 import { bracket, bracketText, byDistance, type Direction } from './bracket.ts'
 import { evidenceChart } from './evidence.ts'
-import { alarmText, badge, lackText } from './words.ts'
+import { alarmText, badge } from './words.ts'
 
 /** A feature or output with the name of its part in looks and alarms. */
 export interface Part {
@@ -35,7 +36,7 @@ export function featureCard(
   return html`<article class="card" id="${side}-${name}">
 <h3>${name} ${badge(verdict)}</h3>
 ${alarm?.state === 'alarm' ? html`<p>Alarm ${alarmText(alarm)}.</p>` : ''}
-${lack ? html`<p>Still missing: ${lackText(lack)}.</p>` : ''}
+${lack ? html`<p>Still missing: ${lackWords(lack)}.</p>` : ''}
 <p class="dim">Rests on ${formatTime(block.from)} to ${formatTime(block.to)}, ${formatCount(clusters)} ${unit}.</p>
 ${chart({ ...drift.profile, counts: drift.baseline ?? drift.profile.counts }, drift.counts)}
 <h4>Moved by, in standard deviations</h4>

@@ -2,21 +2,22 @@
 import { html, raw } from 'hono/html'
 import { type DriftDocument, driftDocumentId } from '../../runtime/contract/drift-document.ts'
 import type { DriftReport, MonitorLook } from '../../runtime/contract/monitor.ts'
+import { clusterWords, lackWords, promisesOf, tens, verdictWords } from '../../runtime/drift/words.ts'
+import { partsOf } from '../../runtime/monitor.ts'
 import { formatCount, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
-import { partsOf } from '../monitor/reports.ts'
 import type { AlarmState } from '../store/looks.ts'
 import { bracket, bracketText, byDistance } from './bracket.ts'
 import { coverageSection } from './coverage.ts'
 import { featureCard, type Part, partName } from './feature.ts'
 import { performanceSection } from './performance.ts'
-import { alarmText, badge, clusterWords, lackText, words } from './words.ts'
+import { alarmText, badge } from './words.ts'
 
 const ranks = { drift: 0, insufficient: 1, no_drift: 2 }
 const mostCards = 100
 
 export function driftTitle({ endpoint, verdict }: DriftReport): string {
-  return `Drift of ${endpoint}: ${words[verdict]}`
+  return `Drift of ${endpoint}: ${verdictWords[verdict]}`
 }
 
 export function driftPage(document: DriftDocument): Html {
@@ -73,9 +74,8 @@ function facts(document: DriftDocument): Html {
     ['Clusters', clusterWords[clustering]],
     ...whole(document),
   ]
-  const promise = `Rows are of a few servers that did not tell whose they are: the verdicts rest on the operator’s promise that rows ${window} apart are unrelated.`
   return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-${clustering === 'windows' ? html`<p>${promise}</p>` : ''}`
+<p>${promisesOf(report).join(' ')}</p>`
 }
 
 function alarmOf({ report, alarms }: DriftDocument, part: string): AlarmState | undefined {
@@ -123,9 +123,5 @@ function verdictTable(parts: readonly Part[]): Html {
 
 function partRow({ side, drift: { name, verdict, lack, directions, logEvidence, logThreshold } }: Part): Html {
   const [most] = byDistance(directions)
-  return html`<tr><th scope="row"><a href="#${side}-${name}">${name}</a></th><td>${badge(verdict)}</td><td>${most?.name ?? ''}</td><td>${most === undefined ? '' : html`${bracket(most)} <span class="number">${bracketText(most)}</span>`}</td><td class="number">${tens(logEvidence)}</td><td class="number">${tens(logThreshold)}</td><td>${lack ? lackText(lack) : ''}</td></tr>`
-}
-
-function tens(log: number): string {
-  return (log / Math.LN10).toFixed(1)
+  return html`<tr><th scope="row"><a href="#${side}-${name}">${name}</a></th><td>${badge(verdict)}</td><td>${most?.name ?? ''}</td><td>${most === undefined ? '' : html`${bracket(most)} <span class="number">${bracketText(most)}</span>`}</td><td class="number">${tens(logEvidence)}</td><td class="number">${tens(logThreshold)}</td><td>${lack ? lackWords(lack) : ''}</td></tr>`
 }

@@ -3,10 +3,11 @@
 import { durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
 import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { partsOf } from '../../runtime/monitor.ts'
 import type { DeploymentState, EndpointState, Store } from '../store/store.ts'
 import { end, follow, whole } from './alarms.ts'
 import { attributionOf } from './attribution.ts'
-import { partsOf, reportAt } from './reports.ts'
+import { reportAt } from './reports.ts'
 import { theDefault, type Watched, watchedOf } from './watched.ts'
 
 export interface Looks {

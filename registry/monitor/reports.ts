@@ -1,12 +1,6 @@
 /** The report of a monitor on a deployment at a moment, whatever its signal. */
 
-import {
-  type DriftReport,
-  durationMs,
-  type FeatureDrift,
-  type Monitor,
-  type MonitorLook,
-} from '../../runtime/contract/monitor.ts'
+import { type DriftReport, durationMs, type Monitor } from '../../runtime/contract/monitor.ts'
 import type { HealthReport, MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { judgeRates, verdictOf } from '../../runtime/performance/rates.ts'
 import type { Store } from '../store/store.ts'
@@ -37,20 +31,6 @@ export async function reportAt(
   const judged = await judgedBy(store, endpoint, monitor, watched)
   if ('why' in judged) throw refuseMonitor({ name: endpoint }, judged.why)
   return await performanceReport(store, endpoint, monitor, watched, judged, at)
-}
-
-/** Features and outputs, the metric or the rates; an output may bear a feature's name. */
-export function partsOf(report: MonitorReport): MonitorLook['parts'] {
-  if ('rates' in report) return report.rates.map(({ part, verdict }) => ({ part, verdict }))
-  if ('metric' in report) {
-    const { metric, verdict, logEvidence, logThreshold } = report
-    return [{ part: metric, verdict, logEvidence, logThreshold }]
-  }
-  const parts = (side: string, all: readonly FeatureDrift[]) =>
-    all.map(({ name, verdict, logEvidence, logThreshold }) => {
-      return { part: `${side}/${name}`, verdict, logEvidence, logThreshold }
-    })
-  return [...parts('features', report.features), ...parts('outputs', report.outputs)]
 }
 
 async function driftAt(

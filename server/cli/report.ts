@@ -4,12 +4,14 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type DriftDocument, driftDocument, driftDocumentId } from '../../runtime/contract/drift-document.ts'
 import type { DriftReport } from '../../runtime/contract/monitor.ts'
+import { verdictWords } from '../../runtime/drift/words.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
+import { proven } from '../../runtime/monitor.ts'
 import { request, type Server } from './answers.ts'
 import { openContext } from './context.ts'
 import { parseName } from './names.ts'
 import { plain } from './table.ts'
-import { proven, type WhyOptions, whyQuery, words } from './why.ts'
+import type { WhyOptions } from './why.ts'
 
 interface ReportOptions extends WhyOptions {
   out?: string
@@ -27,7 +29,7 @@ export function addReport(program: Command): void {
     .description('Write the drift page of an endpoint into one HTML file that needs no registry and no network.')
     .argument('<endpoint>', 'such as housing', parseName)
     .option('-o, --out <file>', 'where it goes; default drift-<endpoint>-<day>.html')
-    .option('--monitor <name>', 'the one to ask (default: default)', parseName)
+    .option('--monitor <name>', 'the one to ask', parseName, 'default')
     .option('--deployment <name>', 'the one to ask about (default: that with the most traffic)', parseName)
     .option('--at <time>', 'what was said then, such as 2026-11-24T03:10:00Z (default: now)')
     .addHelpText('after', help)
@@ -47,9 +49,8 @@ const help = `
 The element "${driftDocumentId}" of the file holds as JSON every number that it shows. Each verdict is made again from them before
 the file is written.`
 
-async function readPage(server: Server, endpoint: string, { at, ...asked }: ReportOptions): Promise<string> {
-  const query = whyQuery(asked)
-  if (at !== undefined) query.set('at', at)
+async function readPage(server: Server, endpoint: string, { monitor, deployment, at }: ReportOptions): Promise<string> {
+  const query = new URLSearchParams({ monitor, ...(deployment && { deployment }), ...(at && { at }) })
   const answer = await request(server, `api/v1/endpoints/${encodeURIComponent(endpoint)}/drift.html?${query}`)
   return await answer.text()
 }
@@ -76,5 +77,5 @@ async function write(file: string, text: string): Promise<void> {
 }
 
 function renderSaved({ endpoint, deployment, version, verdict, file }: Saved): string {
-  return `${plain(`${endpoint}/${deployment}, version ${version}: ${words[verdict]}`)}\n${plain(file)}\n`
+  return `${plain(`${endpoint}/${deployment}, version ${version}: ${verdictWords[verdict]}`)}\n${plain(file)}\n`
 }

@@ -74,6 +74,18 @@ describe('the drift page', () => {
     expect(text).toContain(`<title>2026-11-24 10:08:30 UTC: 10^${(now / Math.LN10).toFixed(1)} of`)
   })
 
+  test('says which promises about rows the verdicts rest on', async () => {
+    await using fixture = await openDrifted()
+    const { report, ...document } = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
+    const pageOf = async (changes: Partial<typeof report>) =>
+      String(await driftPage({ ...document, report: { ...report, ...changes } }))
+    expect(await pageOf({})).toContain('<p>Rows of two senders, or of one on two days, are taken to be unrelated.</p>')
+    const told = await pageOf({ clustering: 'units', untrusted: 1200 })
+    expect(told).toContain('<p>Hosts told whose rows are one unit’s')
+    expect(told).toContain('1,200 of 4,000 rows came with page tokens')
+    expect(await pageOf({ clustering: 'windows' })).toContain('the operator’s promise that rows 1h apart are unrelated')
+  })
+
   test('says since when there is an alarm, of this monitor and of others', async () => {
     await using fixture = await openDrifted()
     const document = numbersIn(await (await fixture.request('/endpoints/e/drift?monitor=mine')).text())
