@@ -1,8 +1,9 @@
-/** A registry in this process that serves one model to pages. */
+/** A registry in this process that serves one model to pages, and at another endpoint with a shadow of every request. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
 import { listen } from '../../registry/listener.ts'
 import { openRegistry } from '../../registry/registry.ts'
 import type { Server } from '../../server/cli/answers.ts'
@@ -14,6 +15,10 @@ import type { Subject } from '../workloads/task.ts'
 
 export interface Served {
   target: Subject['target']
+  /** The same, shadowed. */
+  shadowed: Subject['target']
+  /** Requests whose shadow was compared. */
+  shadows(): Promise<number>
   close(): Promise<void>
 }
 
@@ -32,9 +37,20 @@ export async function serveModel(name: ModelName): Promise<Served> {
     tags: {},
   })
   await client.putDeployment(name, 'blue', { model: name, version })
+  const shadowed = `${name}-shadowed`
+  for (const deployment of ['blue', 'green']) await client.putDeployment(shadowed, deployment, { model: name, version })
+  const { traffic, etag } = await client.traffic(shadowed)
+  await client.putTraffic(shadowed, { ...traffic, shadow: { deployment: 'green', percent: 100 } }, etag)
   const { secret } = await client.createToken({ role: 'page' })
+  const target = { registry: listener.url, endpoint: name, token: secret, key: registry.key }
   return {
-    target: { registry: listener.url, endpoint: name, token: secret, key: registry.key },
+    target,
+    shadowed: { ...target, endpoint: shadowed },
+    async shadows() {
+      const response = await fetch(`${listener.url}/api/v1/endpoints/${shadowed}/shadow`)
+      const { items } = z.object({ items: z.array(z.object({ rows: z.number() })) }).parse(await response.json())
+      return items.reduce((sum, { rows }) => sum + rows, 0)
+    },
     async close() {
       registry.drain()
       await listener.close(0)

@@ -7,11 +7,15 @@ import { chromiumArguments, chromiumPath } from '../../test/chromium.ts'
 import type { Measurement } from '../harness/scenario.ts'
 import { type ModelName, models } from '../workloads/models.ts'
 import type { Kind, Measured, Subject, Task } from '../workloads/task.ts'
-import { serveModel } from './registry.ts'
+import { type Served, serveModel } from './registry.ts'
 import { absentBuild, openSite } from './site.ts'
 
 export interface Stand {
   subject(kind: Kind, provider: Subject['provider']): Subject
+  /** Through Selvedge, every request with a shadow. */
+  shadowed(provider: Subject['provider']): Subject
+  /** Requests whose shadow was compared. */
+  shadows(): Promise<number>
   /**
    * Does a task in a new browser with the profile of this stand.
    *
@@ -42,25 +46,35 @@ export async function withStand(
   const site = await openSite()
   const served = model === undefined ? undefined : await serveModel(model)
   let context: BrowserContext | undefined
+
+  function held(): Served {
+    if (served === undefined) throw new Error('this stand has no model')
+    return served
+  }
+
+  function subjectOf(kind: Kind, provider: Subject['provider'], target: Subject['target']): Subject {
+    if (model === undefined) throw new Error('this stand has no model')
+    const { input, shape, output } = models[model]
+    return {
+      kind,
+      provider,
+      build: provider === 'webgpu' ? 'jspi' : 'wasm',
+      model: { url: `${site.url}models/${model}.onnx`, input, shape, output },
+      target,
+    }
+  }
+
   try {
     const measurement = await use({
       profile,
-      subject(kind, provider) {
-        if (model === undefined || served === undefined) throw new Error('this stand has no model')
-        const { input, shape, output } = models[model]
-        return {
-          kind,
-          provider,
-          build: provider === 'webgpu' ? 'jspi' : 'wasm',
-          model: { url: `${site.url}models/${model}.onnx`, input, shape, output },
-          target: served.target,
-        }
-      },
+      subject: (kind, provider) => subjectOf(kind, provider, held().target),
+      shadowed: (provider) => subjectOf('selvedge', provider, held().shadowed),
+      shadows: () => held().shadows(),
       async visit(task, watch) {
         context = await launch(profile, hasGpu)
         const page = await context.newPage()
         await page.goto(`${site.url}#${encodeURIComponent(JSON.stringify(task))}`)
-        await page.waitForFunction('window.measured')
+        await page.waitForFunction('window.measured !== undefined')
         const measured = page.evaluate<Measured>('window.measured')
         await Promise.all([measured, watch?.(page, measured)])
         await context.close()

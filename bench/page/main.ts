@@ -7,6 +7,7 @@ import type { Measured, Task } from '../workloads/task.ts'
 import { measureBlocked } from './blocked.ts'
 import { measureDeviceLoss } from './device-loss.ts'
 import { measureFirstAnswer, measureLoads } from './loads.ts'
+import { measurePaced } from './paced.ts'
 import { measureRuns, measureRunsInside } from './runs.ts'
 import { measureSession } from './session.ts'
 import { measureStore } from './store.ts'
@@ -29,6 +30,8 @@ function measure(task: Task): Promise<Measured> {
       return measureRuns(task)
     case 'runs inside':
       return measureRunsInside(task)
+    case 'paced':
+      return measurePaced(task)
     case 'first answer':
       return measureFirstAnswer(task)
     case 'device loss':

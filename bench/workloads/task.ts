@@ -21,6 +21,8 @@ export type Task =
   | { task: 'session'; kind: 'bare' | 'selvedge'; provider: 'wasm' | 'webgpu' }
   /** Runs from the page and back, those of another in turn. */
   | { task: 'runs'; subject: Subject; beside?: Subject }
+  /** The 95th percentile of requests that come as those of people do, by block, those of another in turn. */
+  | { task: 'paced'; subject: Subject; beside?: Subject }
   /** Runs in a loop in the worker, of bare ONNX Runtime only. */
   | { task: 'runs inside'; subject: Subject }
   /** From navigation to the first answer. */
