@@ -1,4 +1,5 @@
-/** Which deployment a unit gets: a pure function of plan and unit (design, section 9). */
+/** Which deployment a caller gets: a pure function of plan and unit (design, section 9). */
+import { type Caller, isOfAudience } from './audience.ts'
 import type { Plan, Range } from './contract/plan.ts'
 import { SelvedgeError } from './errors.ts'
 import { placeIn } from './schemes.ts'
@@ -6,12 +7,23 @@ import { placeIn } from './schemes.ts'
 const wholePpm = 1_000_000
 const maxDeployments = 64
 
-/** The deployment that serves `unit`; undefined while nothing gets traffic. Price: one hash of salt and unit. */
+export interface Assignment {
+  /** Undefined while nothing gets traffic. */
+  deployment: string | undefined
+  /** The split gave it: whom it is not for gets one deployment, and is no part of an experiment. */
+  isBySplit: boolean
+}
+
+/** Without a unit a random place of the split, anew each time. Price: one hash of salt and unit, one of a namespace. */
 export function assign(
-  { scheme, salt, ranges }: Pick<Plan, 'scheme' | 'salt' | 'ranges'>,
-  unit: string,
-): string | undefined {
-  return deploymentAt(ranges, placeIn(scheme, salt, unit))
+  { audience, scheme, salt, ranges }: Pick<Plan, 'audience' | 'scheme' | 'salt' | 'ranges'>,
+  caller: Caller,
+): Assignment {
+  if (audience !== undefined && ranges.length > 0 && !isOfAudience(audience, scheme, caller)) {
+    return { deployment: audience.otherwise, isBySplit: false }
+  }
+  const place = caller.unit === undefined ? randomBucket() : placeIn(scheme, salt, caller.unit)
+  return { deployment: deploymentAt(ranges, place), isBySplit: true }
 }
 
 /** The deployment whose range holds a bucket; undefined while nothing gets traffic. */

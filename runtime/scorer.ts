@@ -1,6 +1,6 @@
 /** Scorer: what a host does for one endpoint. It assigns a unit to a deployment, runs its session and counts the rows. */
-import { deploymentAt, randomBucket } from './assignment.ts'
-import { type Caller, isOfAudience } from './audience.ts'
+import { assign, randomBucket } from './assignment.ts'
+import type { Caller } from './audience.ts'
 import { type Batch, hasBatchAxis } from './batcher.ts'
 import type { Description } from './contract/description.ts'
 import type { ExecutionProvider } from './contract/names.ts'
@@ -11,7 +11,7 @@ import { type ErrorCode, encodeError, errorTable, SelvedgeError } from './errors
 import { encodeRecords, recordValues, tensorValues } from './features.ts'
 import { limits } from './limits.ts'
 import { decodePredictions, outputTensorValues, outputValues, type Prediction } from './predictions.ts'
-import { bucket, placeIn } from './schemes.ts'
+import { bucket } from './schemes.ts'
 import type { ServedEvent, ServedOptions } from './served.ts'
 import { openShadow } from './shadow.ts'
 import { checkInputs } from './signature.ts'
@@ -143,17 +143,10 @@ export function openScorer(options: ScorerOptions): Scorer {
 
   function choose({ unit, attributes, deployment, version }: Target): ChosenEntry {
     const pinned = deployment ?? versioned(version)
-    const other = pinned ?? outsider({ unit, attributes })
-    const entry = other === undefined ? assigned(unit) : named(other)
-    const plan = unit !== undefined && other === undefined ? current() : undefined
+    const { entry, isBySplit } =
+      pinned === undefined ? assigned({ unit, attributes }) : { entry: named(pinned), isBySplit: false }
+    const plan = unit !== undefined && isBySplit ? current() : undefined
     return { description: entry.served.description, entry, unit, isPinned: pinned !== undefined, plan }
-  }
-
-  /** Whom the split is not for gets one deployment, and is no part of an experiment. */
-  function outsider(caller: Caller): string | undefined {
-    const { plan } = deployments
-    if (plan?.audience === undefined || plan.ranges.length === 0) return undefined
-    return isOfAudience(plan.audience, plan.scheme, caller) ? undefined : plan.audience.otherwise
   }
 
   function versioned(version: number | undefined): string | undefined {
@@ -163,11 +156,11 @@ export function openScorer(options: ScorerOptions): Scorer {
     throw new SelvedgeError('DEPLOYMENT_UNKNOWN', `${current().endpoint} serves no version ${version}`, { version })
   }
 
-  function assigned(unit: string | undefined): Entry {
-    const { scheme, salt, ranges, endpoint } = current()
-    const deployment = deploymentAt(ranges, unit === undefined ? randomBucket() : placeIn(scheme, salt, unit))
-    if (deployment !== undefined) return named(deployment)
-    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${endpoint} gets traffic`)
+  function assigned(caller: Caller): { entry: Entry; isBySplit: boolean } {
+    const plan = current()
+    const { deployment, isBySplit } = assign(plan, caller)
+    if (deployment !== undefined) return { entry: named(deployment), isBySplit }
+    throw new SelvedgeError('NO_TRAFFIC', `no deployment of ${plan.endpoint} gets traffic`)
   }
 
   function current(): Plan {

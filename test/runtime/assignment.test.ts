@@ -70,8 +70,9 @@ describe('assignment', () => {
   ]
 
   test('gives the deployment whose range holds the bucket of the unit, first bucket included, last one not', () => {
-    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges }, 'user-1')).toBe('green')
-    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges }, 'user-2')).toBe('blue')
+    const given = (unit: string) => assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges }, { unit })
+    expect(given('user-1')).toEqual({ deployment: 'green', isBySplit: true })
+    expect(given('user-2')).toEqual({ deployment: 'blue', isBySplit: true })
   })
 
   test('gives a bucket itself the deployment of its range', () => {
@@ -85,7 +86,20 @@ describe('assignment', () => {
   })
 
   test('gives nothing while there are no ranges', () => {
-    expect(assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges: [] }, 'user-1')).toBeUndefined()
+    const audience = { where: [{ attribute: 'country', equals: 'PL' }], otherwise: 'red' }
+    const given = assign({ scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges: [], audience }, { unit: 'user-1' })
+    expect(given).toEqual({ deployment: undefined, isBySplit: true })
+  })
+
+  test('gives whom the split is not for the deployment of all others, whatever the unit', () => {
+    const audience = { where: [{ attribute: 'country', equals: 'PL' }], otherwise: 'red' }
+    const given = (country: string) =>
+      assign(
+        { scheme: 'murmur3-ppm-1', salt: 'digits:3', ranges, audience },
+        { unit: 'user-1', attributes: { country } },
+      )
+    expect(given('PL')).toEqual({ deployment: 'green', isBySplit: true })
+    expect(given('DE')).toEqual({ deployment: 'red', isBySplit: false })
   })
 })
 

@@ -10,7 +10,7 @@ import { began, begin, openClocked, patch, planOf, read, until } from './fixture
 const units = Array.from({ length: 50_000 }, (_, i) => (i % 3 === 0 ? `użytkownik-${i}-日本-🧵` : `user-${i}`))
 
 function armsOf(plan: Plan): (string | undefined)[] {
-  return units.map((unit) => assign(plan, unit))
+  return units.map((unit) => assign(plan, { unit }).deployment)
 }
 
 describe('F-18 units of a rollout', () => {
