@@ -319,12 +319,16 @@ export interface HostRecord {
   rows: number
 }
 
+export interface Folded {
+  /** False where it or a later one of its sender and window was counted before. */
+  counted: boolean
+  /** Exposures and outcomes that were left out: their units are busy. */
+  busy: number
+}
+
 export interface Telemetry {
-  /**
-   * True for each report that was counted; false where it or a later one of its sender and window was counted before;
-   * undefined, and nothing of it is kept, where only the sums of its day are left.
-   */
-  fold(reports: readonly CheckedReport[]): Promise<(boolean | undefined)[]>
+  /** Undefined for a report of whose day only the sums are left: nothing of it is kept. */
+  fold(reports: readonly CheckedReport[]): Promise<(Folded | undefined)[]>
   /** Exact sums over the windows that start at `since` or later. */
   sums(endpoint: string, since: string): Promise<ProfileSum[]>
   /** What shadows counted in windows that start at `since` or later. */

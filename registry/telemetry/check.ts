@@ -28,6 +28,7 @@ export type RefusalReason =
   | 'day_closed'
   | 'old_sequence'
   | 'quota'
+  | 'busy_unit'
 
 // More rows than any host scores in a minute; sums of nine million such counts are still exact.
 const maxCount = 1_000_000_000

@@ -4,7 +4,7 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Counters } from '../metrics/counters.ts'
 import type { Tier } from '../store/days.ts'
-import type { CheckedReport, Served, Store } from '../store/store.ts'
+import type { CheckedReport, Folded, Served, Store } from '../store/store.ts'
 import { checkReport, type RefusalReason, refuse } from './check.ts'
 import { openQuota } from './quota.ts'
 
@@ -24,7 +24,7 @@ export interface Intake {
 
 interface Waiting {
   report: CheckedReport
-  resolve(counted: boolean | undefined): void
+  resolve(folded: Folded | undefined): void
   reject(thrown: unknown): void
 }
 
@@ -85,12 +85,12 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     return checkReport(report, tier, await served(report.endpoint), now())
   }
 
-  async function fold(report: CheckedReport): Promise<boolean> {
-    const counted = await new Promise<boolean | undefined>((resolve, reject) => {
+  async function fold(report: CheckedReport): Promise<Folded> {
+    const folded = await new Promise<Folded | undefined>((resolve, reject) => {
       group.push({ report, resolve, reject })
       timer ??= setTimeout(() => void commit(), groupMs)
     })
-    if (counted !== undefined) return counted
+    if (folded !== undefined) return folded
     throw refuse('day_closed', `of the day of window ${report.window} nothing but its sums is left`)
   }
 
@@ -98,11 +98,12 @@ export function openIntake(store: Store, now: () => number, counters: Counters):
     async take(report, page) {
       const whole = await refusing(check(report, page === undefined ? 'trusted' : 'page'))
       const checked = page === undefined ? whole : withinQuota(whole, page)
-      const counted = await refusing(fold(checked))
+      const { counted, busy } = await refusing(fold(checked))
       if (!counted) refused('old_sequence')
       counters.add('reports', { counted: String(counted) })
       leftOut('rejected_time', eventsOf(report) - eventsOf(whole))
       leftOut('quota', eventsOf(whole) - eventsOf(checked))
+      leftOut('busy_unit', busy)
       return counted
     },
     changed: (endpoint) => void servedBy.delete(endpoint),
@@ -116,8 +117,8 @@ function eventsOf({ exposures, outcomes }: TelemetryReport): number {
 
 async function commitGroup(store: Store, group: readonly Waiting[]): Promise<void> {
   try {
-    const counted = await store.telemetry.fold(group.map(({ report }) => report))
-    for (const [index, { resolve }] of group.entries()) resolve(counted[index])
+    const folded = await store.telemetry.fold(group.map(({ report }) => report))
+    for (const [index, { resolve }] of group.entries()) resolve(folded[index])
   } catch (thrown) {
     for (const { reject } of group) reject(thrown)
   }

@@ -276,6 +276,12 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE profiles ADD COLUMN pinned TEXT;
   `,
+  // Units that are left out, with the day on which they told too much.
+  `
+  CREATE TABLE busy_units (
+    endpoint TEXT NOT NULL REFERENCES endpoints, unit TEXT NOT NULL, day TEXT NOT NULL, PRIMARY KEY (endpoint, unit)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

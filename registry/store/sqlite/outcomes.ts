@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { CellPrediction } from '../../../runtime/contract/telemetry.ts'
 import type { Joined, Outcomes } from '../joined.ts'
+import { isNotBusy } from './busy-units.ts'
 import type { Tables } from './tables.ts'
 
 interface Found {
@@ -25,6 +26,7 @@ export function openOutcomes(db: Kysely<Tables>): Outcomes {
         ) AS exposed FROM (
           SELECT unit, at, body FROM outcomes
           WHERE endpoint = ${endpoint} AND at >= ${from} AND at <= ${place.at} AND (at, unit) < (${place.at}, ${place.unit})
+            AND ${isNotBusy(endpoint, sql.ref('outcomes.unit'))}
           ORDER BY at DESC, unit DESC LIMIT ${limit}
         ) o ORDER BY o.at DESC, o.unit DESC`.execute(db)
       const last = rows.length === limit ? rows.at(-1) : undefined

@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { RolloutEntry, RolloutState } from '../../../runtime/contract/rollout.ts'
 import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } from '../rollouts.ts'
 import type { EndpointState } from '../store.ts'
+import { isNotBusy } from './busy-units.ts'
 import { takeEndpoint, writeEndpoint } from './endpoints.ts'
 import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
@@ -184,7 +185,8 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
           SELECT deployment FROM exposures e WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= o.at
           ORDER BY e.at DESC LIMIT 1
         ) AS deployment
-        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} ORDER BY at LIMIT ${mostEvents}`.execute(db)
+        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} AND ${isNotBusy(endpoint, sql.ref('o.unit'))}
+        ORDER BY at LIMIT ${mostEvents}`.execute(db)
       return rows.flatMap(({ unit, body, deployment }): ToldOutcome[] => {
         const told = JSON.parse(body) as Record<string, unknown>
         const value = Object.hasOwn(told, name) ? told[name] : undefined

@@ -157,6 +157,7 @@ export interface Tables {
     prediction: string | null
   }
   outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
+  busy_units: { endpoint: string; unit: string; day: string }
   looks: {
     endpoint: string
     number: number

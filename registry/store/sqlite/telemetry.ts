@@ -6,7 +6,8 @@ import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
 import { addCounts } from '../../../runtime/profile.ts'
 import type { Changes } from '../changes.ts'
 import type { Counted, Tier } from '../days.ts'
-import type { CheckedReport, HostRecord, Telemetry } from '../store.ts'
+import type { CheckedReport, Folded, HostRecord, Telemetry } from '../store.ts'
+import { noteBusy, withoutBusy } from './busy-units.ts'
 import { noteChanges } from './days.ts'
 import { sumShadows } from './shadows.ts'
 import type { Row, Tables } from './tables.ts'
@@ -16,16 +17,19 @@ export function openTelemetry(db: Kysely<Tables>, changes: Changes): Telemetry {
     async fold(reports) {
       const results = await db.transaction().execute(async (tx) => {
         const dropped = await droppedDays(tx, reports)
-        const counted: (boolean | undefined)[] = []
+        const folded: (Folded | undefined)[] = []
         for (const report of reports) {
           const isDropped = dropped.has(dayKey(report))
-          counted.push(isDropped ? undefined : await foldCounts(tx, report))
-          if (!isDropped) await foldUnits(tx, report)
+          folded.push(
+            isDropped ? undefined : { counted: await foldCounts(tx, report), busy: await foldUnits(tx, report) },
+          )
         }
-        await noteChanges(tx, changesIn(reports.filter((_, i) => counted[i])))
-        return counted
+        await noteChanges(tx, changesIn(reports.filter((_, i) => folded[i]?.counted)))
+        return folded
       })
-      for (const [i, { endpoint, window }] of reports.entries()) if (results[i]) changes.counted(endpoint, window)
+      for (const [i, { endpoint, window }] of reports.entries()) {
+        if (results[i]?.counted) changes.counted(endpoint, window)
+      }
       return results
     },
     async sums(endpoint, since) {
@@ -218,8 +222,10 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
   }
 }
 
-// Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told.
-async function foldUnits(db: Kysely<Tables>, report: CheckedReport): Promise<void> {
+// Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told. Gives how
+// many events it left out.
+async function foldUnits(db: Kysely<Tables>, all: CheckedReport): Promise<number> {
+  const report = await withoutBusy(db, all)
   const { endpoint, exposures, outcomes } = report
   const splits = new Map<number, number>()
   for (const { unit, deployment, at, prediction, revision: assigned = report.revision } of exposures) {
@@ -252,6 +258,8 @@ async function foldUnits(db: Kysely<Tables>, report: CheckedReport): Promise<voi
       )
       .execute()
   }
+  await noteBusy(db, report)
+  return all.exposures.length - exposures.length + all.outcomes.length - outcomes.length
 }
 
 // The plan's revision rises with changes that leave the split as it was, too.

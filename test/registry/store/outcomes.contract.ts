@@ -47,5 +47,26 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
       ])
       expect((await outcomes.joined('e', { ...asked, version: 2 })).rows).toEqual([])
     })
+
+    test('TE-09 of busy units come in no page', async () => {
+      await using opened = await open()
+      const { telemetry, outcomes, endpoints } = opened.store
+      await endpoints.create('e', now)
+      const minute = (place: number) => new Date(now + place * 60_000).toISOString()
+      const prediction = { version: 1, spec, cells: [1] }
+      const told = {
+        ...report('s', 1, 1),
+        exposures: ['busy', 'calm'].map((unit) => ({ unit, deployment: 'blue', at: minute(0), prediction })),
+        outcomes: Array.from({ length: 102 }, (_, i) => ({
+          unit: i === 50 ? 'calm' : 'busy',
+          at: minute(i + 1),
+          values: { sold: i },
+        })),
+      }
+      await telemetry.fold([told])
+      const asked = { deployment: 'blue', version: 1, spec, from: minute(0), to: minute(1000), limit: 10 }
+      const { rows, next } = await outcomes.joined('e', asked)
+      expect([rows.map(({ unit }) => unit), next]).toEqual([['calm'], undefined])
+    })
   })
 }

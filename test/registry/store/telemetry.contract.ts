@@ -11,7 +11,9 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
         await using opened = await open()
         await opened.store.endpoints.create('e', now)
         const counted: (boolean | undefined)[] = []
-        for (const group of groups) counted.push(...(await opened.store.telemetry.fold(group)))
+        for (const group of groups) {
+          for (const folded of await opened.store.telemetry.fold(group)) counted.push(folded?.counted)
+        }
         results.push([
           counted,
           await opened.store.telemetry.sums('e', ''),
@@ -41,6 +43,52 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
       await telemetry.fold([told('2026-11-24T09:00:30.000Z', true), told('2026-11-24T09:00:10.000Z', false)])
       await telemetry.fold([told('2026-11-24T09:01:00.000Z', true)])
       expect(await telemetry.counted('e')).toEqual({ exposures: 2, outcomes: 2 })
+    })
+
+    describe('TE-09: a unit with outcomes in more than a hundred minutes of a day', () => {
+      const day = Date.parse('2026-11-24T00:00:00Z')
+      const outcome = (unit: string, minute: number) => ({
+        unit,
+        at: new Date(day + minute * 60_000).toISOString(),
+        values: { accepted: true },
+      })
+      /** Outcomes of the busy unit in minutes of the day, beside those of others. */
+      const told = (minutes: readonly number[], more: readonly ReturnType<typeof outcome>[] = []) => ({
+        ...report('a', 1, 0),
+        exposures: [{ unit: 'busy', deployment: 'blue', at: new Date(day).toISOString() }],
+        outcomes: [...minutes.map((minute) => outcome('busy', minute)), ...more],
+      })
+      const minutes = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+
+      test('is left out with what it tells from then on, and no other is', async () => {
+        await using opened = await open()
+        const { endpoints, telemetry, rollouts } = opened.store
+        await endpoints.create('e', now)
+        await endpoints.create('f', now)
+        const others = minutes(0, 100).map((minute) => outcome('calm', minute))
+        await telemetry.fold([
+          { ...told([], others), exposures: [{ unit: 'calm', deployment: 'blue', at: others[0]?.at ?? '' }] },
+        ])
+        const heard = async () =>
+          (await rollouts.outcomes('e', 'accepted', '')).filter(({ unit }) => unit === 'busy').length
+        expect(await telemetry.fold([told(minutes(0, 100))])).toMatchObject([{ busy: 0 }])
+        // Told again, and on another day: not one more minute of this one.
+        expect(await telemetry.fold([told([...minutes(0, 100), 1440, 1441])])).toMatchObject([{ busy: 0 }])
+        expect(await heard()).toBe(102)
+        expect(await telemetry.fold([told([100]), told([1442])])).toMatchObject([{ busy: 0 }, { busy: 2 }])
+        expect(await heard()).toBe(0)
+        expect(await rollouts.outcomes('e', 'accepted', '')).toHaveLength(100)
+        expect(await telemetry.fold([{ ...told([3]), endpoint: 'f' }])).toMatchObject([{ busy: 0 }])
+      })
+
+      test('is left out in whatever order its outcomes come', async () => {
+        for (const order of [minutes(0, 130), minutes(0, 130).reverse()]) {
+          await using opened = await open()
+          await opened.store.endpoints.create('e', now)
+          for (let i = 0; i < order.length; i += 13) await opened.store.telemetry.fold([told(order.slice(i, i + 13))])
+          expect(await opened.store.rollouts.outcomes('e', 'accepted', '')).toEqual([])
+        }
+      })
     })
   })
 }

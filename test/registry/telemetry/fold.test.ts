@@ -91,7 +91,10 @@ describe('a day that is folded', () => {
     expect(before).toMatchObject({ rows: 400, senders: 40, from: new Date(began).toISOString(), windows: 480 })
     expect(before.features[0]?.block).toMatchObject({ rule: 'start' })
     const late = (window: number) => reportOf({ sender: 'c', seq: 1, window, cells: [1, 1] })
-    expect(await folding.store.telemetry.fold([late(began + 6 * hour), late(now - day)])).toEqual([undefined, true])
+    expect(await folding.store.telemetry.fold([late(began + 6 * hour), late(now - day)])).toEqual([
+      undefined,
+      { counted: true, busy: 0 },
+    ])
     expect((await folding.report(now)).rows).toBe(402)
   })
 

@@ -97,6 +97,20 @@ describe('TE-09: units by the thousand', () => {
     }
     expect(await page(fixture)).toContain('1 outcome')
   })
+
+  test('one with outcomes in more than a hundred minutes of a day is left out, and what it tells then is counted', async () => {
+    await using fixture = await openTokens()
+    const outcomes = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        unit: unitOf(1),
+        at: new Date(at - 30_000 - i * 60_000).toISOString(),
+        values: { accepted: true },
+      }))
+    await send(fixture, report(1, { exposures: [], outcomes: outcomes(101) }), fixture.tokens.page, '192.0.2.1')
+    expect(await metrics(fixture)).not.toContain('busy_unit')
+    await send(fixture, report(2, { exposures: [], outcomes: outcomes(7) }), fixture.tokens.page, '192.0.2.1')
+    expect(await metrics(fixture)).toContain('selvedge_events_refused_total{reason="busy_unit"} 7')
+  })
 })
 
 describe('TE-02: the Origin of a report', () => {
