@@ -68,6 +68,20 @@ figure svg{display:block;width:100%;height:6rem}
 .ticks{position:relative;height:1.2em;margin:0;color:var(--dim);font-size:.75rem}
 .ticks span{position:absolute;transform:translateX(-50%)}
 .ticks span:first-child{transform:none}
+.card .plot{margin-left:4.5rem}
+.card div.plot{position:relative;margin-top:.75rem}
+.plot .scale{position:absolute;left:-4.5rem;width:4.2rem;top:0;bottom:0;margin:0;color:var(--dim);font-size:.75rem;text-align:right;white-space:nowrap}
+.plot .scale span{position:absolute;right:0;transform:translateY(-50%)}
+figure .plot svg{height:10rem;background:var(--panel);border-radius:.25rem;overflow:visible}
+.plot .band{fill:var(--now);opacity:.22}.plot .band.only{stroke:var(--now);stroke-width:4;vector-effect:non-scaling-stroke}
+.plot .zero,.plot .told,.plot .need{fill:none;stroke:var(--dim);vector-effect:non-scaling-stroke}
+.plot .told{stroke:var(--now);stroke-width:2}
+.plot .need{stroke:var(--ink);stroke-dasharray:5 4}
+.plot .dot{stroke:var(--now);stroke-width:4;stroke-linecap:round;vector-effect:non-scaling-stroke}
+.badge.shown{color:var(--now)}
+.warning{padding:.5rem 1rem;border:1px solid var(--bad);border-radius:.35rem}
+th small{display:block;font-weight:400}
+td.number small{white-space:normal}
 td span.number{white-space:nowrap}
 td small{display:block;color:var(--dim)}
 .scroll .bracket{min-width:9rem}

@@ -1,14 +1,15 @@
-/** An experiment from what the store holds: each split by itself, then together, never pooled (design, section 10). */
+/** Experiments from what the store holds: each split by itself, then together, never pooled (design, section 10). */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { Experiment } from '../../runtime/contract/experiment.ts'
-import { combineEffects, intervalOf, openUnitSums, type Revision } from '../../runtime/rollout/effects.ts'
-import { sampleRatio } from '../../runtime/rollout/sample-ratio.ts'
+import { combineEffects, type Effect, effectOf, intervalOf, type UnitSums } from '../../runtime/rollout/effects.ts'
+import { type ExperimentSums, openExperiment, type Standing } from '../../runtime/rollout/experiment.ts'
+import { combineRatios } from '../../runtime/rollout/sample-ratio.ts'
 import { sharesOf } from '../endpoints/rules.ts'
-import type { ArmUnits, SplitSpan } from '../store/experiments.ts'
+import type { ExperimentUnit, SplitSpan } from '../store/experiments.ts'
 import type { Store } from '../store/store.ts'
 
 export interface ExperimentQuery {
   endpoint: string
-  outcome: string
   control: string
   treatment: string
   alpha: number
@@ -17,59 +18,176 @@ export interface ExperimentQuery {
   to: string
 }
 
-const sampleRatioAlpha = 0.001
+type Span = SplitSpan & { shares: ReadonlyMap<string, number> }
 
-export async function readExperiment(store: Store, query: ExperimentQuery): Promise<Experiment> {
-  const { endpoint, outcome, control, treatment, alpha, from, to } = query
-  const spans = (await store.experiments.splits(endpoint, from, to)).flatMap((span) => {
-    const shares = sharesOf(span)
-    return shares.has(control) && shares.has(treatment) ? [{ ...span, shares }] : []
-  })
-  const splits: Experiment['splits'] = []
-  const revisions: Revision[] = []
-  let logEvidence = 0
-  for (const span of spans) {
-    const arms = await store.experiments.arms(endpoint, outcome, { revision: span.revision, from, to })
-    const of = (name: string) => arms.find(({ deployment }) => deployment === name)
-    const [a, b] = [of(control), of(treatment)]
-    splits.push({
-      revision: span.revision,
-      from: span.from,
-      to: span.to,
-      shares: { control: span.shares.get(control) ?? 0, treatment: span.shares.get(treatment) ?? 0 },
-      control: armOf(a),
-      treatment: armOf(b),
-    })
-    revisions.push({ control: a?.sums ?? openUnitSums(), treatment: b?.sums ?? openUnitSums() })
-    // The evidence of spans that follow each other is multiplied: each is 1 on average where the shares are true.
-    logEvidence += ratioOf(span, arms)
-  }
-  const found = combineEffects(revisions)
-  const logThreshold = Math.log(1 / sampleRatioAlpha)
-  const intervals = found && {
-    absolute: { value: found.absolute.value, ...intervalOf(found.absolute, alpha) },
-    ...(found.relative && { relative: { value: found.relative.value, ...intervalOf(found.relative, alpha) } }),
-  }
+const sampleRatioAlpha = 0.001
+const mostLooks = 48
+const pageUnits = 1000
+/** Hashes are in no order: the first are a random part of all. */
+const mostUnits = 1_000_000
+
+export async function readExperiment(store: Store, query: ExperimentQuery, outcome: string): Promise<Experiment> {
+  const frame = await frameOf(store, query)
+  const metric = openMetric(frame, outcome)
+  const isPart = await addUnits(store, frame, [metric])
+  return toExperiment(frame, metric, isPart)
+}
+
+/** One an outcome, all from one pass over the units. */
+export async function readExperiments(
+  store: Store,
+  query: ExperimentQuery,
+  outcomes: readonly string[],
+): Promise<Experiment[]> {
+  const frame = await frameOf(store, query)
+  const metrics = outcomes.map((outcome) => openMetric(frame, outcome))
+  const isPart = await addUnits(store, frame, metrics)
+  return metrics.map((metric) => toExperiment(frame, metric, isPart))
+}
+
+interface Frame {
+  query: ExperimentQuery
+  /** Splits in which both had traffic. */
+  spans: Span[]
+  /** Revisions of splits of several deployments, those before `from` among them. */
+  mixed: ReadonlySet<number>
+  /** ms since 1970; the last is the end. */
+  looks: number[]
+}
+
+interface Metric {
+  outcome: string
+  sums: ExperimentSums
+}
+
+async function frameOf(store: Store, query: ExperimentQuery): Promise<Frame> {
+  const { endpoint, control, treatment, from, to } = query
+  const all = (await store.experiments.splits(endpoint, to)).map((span) => ({ ...span, shares: sharesOf(span) }))
+  const spans = all
+    .filter(({ shares, to: end }) => end > from && shares.has(control) && shares.has(treatment))
+    .map((span) => ({ ...span, from: later(span.from, from) }))
   return {
-    ...query,
-    splits,
-    ...(intervals && { effect: intervals }),
-    sampleRatio: { alarm: logEvidence >= logThreshold, logEvidence, logThreshold },
+    query,
+    spans,
+    mixed: new Set(all.flatMap(({ revision, shares }) => (shares.size > 1 ? [revision] : []))),
+    looks: looksOf(spans[0]?.from, to),
   }
 }
 
-function armOf(units: ArmUnits | undefined): Experiment['splits'][number]['control'] {
-  if (units === undefined) return { units: 0, told: 0 }
-  const { sums, told } = units
+function openMetric({ query, spans, mixed, looks }: Frame, outcome: string): Metric {
+  const { control, treatment, from } = query
+  const splits = spans.map(({ revision }) => revision)
+  const isMixed = (revision: number) => mixed.has(revision)
+  return { outcome, sums: openExperiment({ control, treatment, splits, isMixed, from: Date.parse(from), looks }) }
+}
+
+/** @returns whether some were left out */
+async function addUnits(store: Store, { query, spans }: Frame, metrics: readonly Metric[]): Promise<boolean> {
+  if (spans.length === 0) return false
+  const outcomes = metrics.map(({ outcome }) => outcome)
+  let after = ''
+  for (let read = 0; read < mostUnits; read += pageUnits) {
+    const page = { outcomes, to: query.to, after, limit: pageUnits }
+    const units = await store.experiments.units(query.endpoint, page)
+    for (const unit of units) for (const { outcome, sums } of metrics) sums.add(historyOf(unit, outcome))
+    const last = units.at(-1)
+    if (last === undefined || units.length < pageUnits) return false
+    after = last.unit
+    await othersTurn()
+  }
+  return true
+}
+
+function historyOf({ exposures, outcomes }: ExperimentUnit, outcome: string) {
+  return {
+    exposures: exposures.map(({ at, ...exposure }) => ({ ...exposure, at: Date.parse(at) })),
+    outcomes: outcomes.flatMap(({ at, name, value }) => (name === outcome ? [{ at: Date.parse(at), value }] : [])),
+  }
+}
+
+/** Of two moments in RFC 3339 and UTC. */
+function later(a: string, b: string): string {
+  return [a, b].toSorted()[1] ?? b
+}
+
+function looksOf(from: string | undefined, to: string): number[] {
+  if (from === undefined) return []
+  const [start, end] = [Date.parse(from), Date.parse(to)]
+  const count = Math.max(1, Math.min(mostLooks, Math.floor((end - start) / 60_000)))
+  return Array.from({ length: count }, (_, i) => Math.round(start + ((end - start) * (i + 1)) / count))
+}
+
+function toExperiment({ query, spans, looks: moments }: Frame, { outcome, sums }: Metric, isPart: boolean): Experiment {
+  const standings = sums.read()
+  const last = standings.at(-1)
+  const looks = standings.map((standing, i) => lookOf(query.alpha, spans, standing, moments[i] ?? 0))
+  const found = looks.at(-1)
+  const logThreshold = Math.log(1 / sampleRatioAlpha)
+  const logEvidence = found?.logEvidence ?? 0
+  return {
+    ...query,
+    outcome,
+    splits: spans.map((span, i) => splitOf(query, span, last, i)),
+    ...(found?.effect && { effect: found.effect }),
+    sampleRatio: { alarm: logEvidence >= logThreshold, logEvidence, logThreshold },
+    isPart,
+    looks,
+  }
+}
+
+function lookOf(alpha: number, spans: readonly Span[], standing: Standing, at: number): Experiment['looks'][number] {
+  const { revisions, overlaps, newUnits } = standing
+  const sum = (side: 'control' | 'treatment') => revisions.reduce((units, arms) => units + arms[side].units, 0)
+  const found = combineEffects(revisions, overlaps)
+  return {
+    at: new Date(at).toISOString(),
+    units: { control: sum('control'), treatment: sum('treatment') },
+    ...(found && { effect: intervalsOf(found, alpha) }),
+    logEvidence: combineRatios(
+      spans.map((span, i) => ratioOf(span, newUnits[i])),
+      sampleRatioAlpha,
+    ).logEvidence,
+  }
+}
+
+function splitOf(
+  { control, treatment, alpha }: ExperimentQuery,
+  { revision, from, to, shares }: Span,
+  standing: Standing | undefined,
+  place: number,
+): Experiment['splits'][number] {
+  const arms = standing?.revisions[place]
+  const told = standing?.told[place]
+  const found = arms && effectOf(arms.control, arms.treatment)
+  const newUnits = standing?.newUnits[place] ?? {}
+  return {
+    revision,
+    from,
+    to,
+    shares: { control: shares.get(control) ?? 0, treatment: shares.get(treatment) ?? 0 },
+    control: armOf(arms?.control, told?.control),
+    treatment: armOf(arms?.treatment, told?.treatment),
+    newUnits: Object.fromEntries([...shares.keys()].map((name) => [name, newUnits[name] ?? 0])),
+    ...(found && { effect: intervalsOf(found, alpha) }),
+  }
+}
+
+function armOf(sums: UnitSums | undefined, told = 0): Experiment['splits'][number]['control'] {
+  if (sums === undefined || sums.units === 0) return { units: 0, told: 0 }
   return { units: sums.units, told, mean: sums.y / sums.units }
 }
 
-function ratioOf({ shares }: SplitSpan & { shares: ReadonlyMap<string, number> }, arms: readonly ArmUnits[]): number {
-  const names = [...shares.keys()]
-  const units = names.map((name) => arms.find(({ deployment }) => deployment === name)?.newUnits ?? 0)
-  return sampleRatio(
-    units,
-    [...shares.values()].map((ppm) => ppm / 1_000_000),
-    sampleRatioAlpha,
-  ).logEvidence
+function intervalsOf({ absolute, relative }: Effect, alpha: number): NonNullable<Experiment['effect']> {
+  return {
+    absolute: { value: absolute.value, ...intervalOf(absolute, alpha) },
+    ...(relative && { relative: { value: relative.value, ...intervalOf(relative, alpha) } }),
+  }
+}
+
+/** The evidence of splits that follow each other is multiplied: each is 1 on average where the shares are true. */
+function ratioOf({ shares }: Span, newUnits: Readonly<Record<string, number>> = {}) {
+  return {
+    units: [...shares.keys()].map((name) => newUnits[name] ?? 0),
+    shares: [...shares.values()].map((ppm) => ppm / 1_000_000),
+  }
 }

@@ -1,5 +1,4 @@
-/** Units of experiments: what came of those that were exposed to a deployment while one split was in force. */
-import type { UnitSums } from '../../runtime/rollout/effects.ts'
+/** Units of experiments: by which splits they were dealt, and what became of them. */
 import type { EndpointState } from './endpoint.ts'
 
 export interface SplitSpan extends Pick<EndpointState, 'salt' | 'ranges'> {
@@ -10,21 +9,29 @@ export interface SplitSpan extends Pick<EndpointState, 'salt' | 'ranges'> {
   to: string
 }
 
-export interface ArmUnits {
-  deployment: string
-  /** Of the outcome, 0 where none was told; x is the same from the days before the unit came. */
-  sums: UnitSums
-  told: number
-  /** Of the units, those that never came by an earlier split. */
-  newUnits: number
+export interface ExperimentUnit {
+  unit: string
+  /** Oldest first. */
+  exposures: { at: string; deployment: string; revision: number }[]
+  /** Of the outcomes that were asked for, oldest first. */
+  outcomes: { at: string; name: string; value: number | boolean }[]
+}
+
+export interface UnitPage {
+  /** Names of values in outcomes. */
+  outcomes: readonly string[]
+  /** Exposures and outcomes before this moment, RFC 3339. */
+  to: string
+  /** Where the page before ended. */
+  after: string
+  limit: number
 }
 
 export interface Experiments {
-  /** Splits of the endpoint that were in force at some time between two moments, the oldest first. */
-  splits(endpoint: string, from: string, to: string): Promise<SplitSpan[]>
-  /**
-   * Units that were assigned by the split and came between two moments, whenever they were told. Each counts once, for the
-   * deployment to which it came first.
-   */
-  arms(endpoint: string, outcome: string, span: Pick<SplitSpan, 'revision' | 'from' | 'to'>): Promise<ArmUnits[]>
+  /** Splits of the endpoint that came before the moment, the oldest first; the last one ends with it. */
+  splits(endpoint: string, to: string): Promise<SplitSpan[]>
+  /** Names of the truth values and numbers in the latest outcomes, in order. */
+  outcomes(endpoint: string): Promise<string[]>
+  /** Units with an exposure that are not busy, in the order of their hashes, which is a random one. */
+  units(endpoint: string, page: UnitPage): Promise<ExperimentUnit[]>
 }

@@ -9,13 +9,27 @@ const interval = z.object({
   high: z.number(),
 })
 
+/** Absent while an arm has too few units for its mean to be normal. */
+const effect = z.object({ absolute: interval, relative: interval.optional() })
+
 const arm = z.object({
-  /** That came first to this deployment while this split was in force. */
+  /** That came first to this deployment by this split. */
   units: count,
-  /** Of them, those of which the outcome was told; of the others it counts as 0. */
+  /** Of them, those of which the outcome was told: the coverage. Of the others it counts as 0. */
   told: count,
   /** Of the outcome of a unit. */
   mean: z.number().optional(),
+})
+
+const sampleRatio = z.object({ alarm: z.boolean(), logEvidence: z.number(), logThreshold: z.number() })
+
+const look = z.object({
+  at: timestamp,
+  /** In all splits; who came in two counts twice. */
+  units: z.object({ control: count, treatment: count }),
+  effect: effect.optional(),
+  /** Of the shares in which units came; an alarm from `sampleRatio.logThreshold` on. */
+  logEvidence: z.number(),
 })
 
 export const experiment = z.object({
@@ -28,22 +42,29 @@ export const experiment = z.object({
   alpha: z.number(),
   from: timestamp,
   to: timestamp,
-  /** Spans of one split and one salt in which both had traffic, the oldest first; they are never pooled. */
+  /** Splits in which both had traffic, the oldest first; they are never pooled. */
   splits: z.array(
     z.object({
-      /** Of the plan with which it came; units belong to the split that assigned them, whenever they were told. */
+      /** Of the plan with which it came; units belong to the split that dealt them, whenever they were told. */
       revision: z.int().min(1),
       from: timestamp,
       to: timestamp,
       shares: z.object({ control: ppm, treatment: ppm }),
       control: arm,
       treatment: arm,
+      /** By deployment: units that no earlier split had dealt. Of them the sample ratio is. */
+      newUnits: z.record(name, count),
+      effect: effect.optional(),
     }),
   ),
-  /** Absent while an arm has too few units for its mean to be normal. */
-  effect: z.object({ absolute: interval, relative: interval.optional() }).optional(),
+  /** Of all splits, each by the inverse of its variance; who came in several counts as one. */
+  effect: effect.optional(),
   /** Whether units came in the shares of the split; where not, the effect cannot be believed. */
-  sampleRatio: z.object({ alarm: z.boolean(), logEvidence: z.number(), logThreshold: z.number() }),
+  sampleRatio,
+  /** Whether there were more units than are read: these are a random part of them. */
+  isPart: z.boolean(),
+  /** How it came to be, the oldest first; the last one is of now. */
+  looks: z.array(look),
 })
 
 export type Experiment = z.infer<typeof experiment>

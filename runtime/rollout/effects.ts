@@ -50,17 +50,37 @@ export function addUnit(sums: UnitSums, y: number, before = 0): void {
  * looks certain.
  */
 export function effectOf(control: UnitSums, treatment: UnitSums): Effect | undefined {
+  return partOf({ control, treatment })?.effect
+}
+
+/** Of one revision, with what else its share in a combined effect goes by. */
+interface Part {
+  effect: Effect
+  slope: number
+  /** By how much an effect moves with the mean of an arm. */
+  absolute: Sides<number>
+  relative: Sides<number>
+  weights: { absolute: number; relative: number }
+}
+
+function partOf({ control, treatment }: Revision): Part | undefined {
   if (Math.min(control.units, treatment.units) < leastUnits(control, treatment)) return undefined
   const slope = slopeOf([control, treatment])
   const units = control.units + treatment.units
   const before = (control.x + treatment.x) / units
-  const [a, b] = [control, treatment].map((arm) => adjusted(arm, slope, before))
-  if (a === undefined || b === undefined) return undefined
+  const [a, b] = [adjusted(control, slope, before), adjusted(treatment, slope, before)]
+  const { mean, variance: own } = pooled(control, treatment)
   const absolute = { value: b.mean - a.mean, variance: a.variance + b.variance, units }
-  if (a.mean < leastErrors * Math.sqrt(a.variance) || a.mean <= 0) return { absolute }
+  const part = {
+    slope,
+    absolute: { control: -1, treatment: 1 },
+    relative: { control: -b.mean / a.mean ** 2, treatment: 1 / a.mean },
+    weights: { absolute: 1 / own, relative: mean ** 2 / own },
+  }
+  if (a.mean < leastErrors * Math.sqrt(a.variance) || a.mean <= 0) return { effect: { absolute }, ...part }
   // Delta method: the ratio of two independent means.
-  const variance = b.variance / a.mean ** 2 + (a.variance * b.mean ** 2) / a.mean ** 4
-  return { absolute, relative: { value: absolute.value / a.mean, variance, units } }
+  const variance = b.variance * part.relative.treatment ** 2 + a.variance * part.relative.control ** 2
+  return { effect: { absolute, relative: { value: absolute.value / a.mean, variance, units } }, ...part }
 }
 
 /** Cochran's rule with its number for an error of half a percent (Boos & Hughes-Oliver, 2000): n > 25·skewness². */
@@ -69,7 +89,8 @@ function leastUnits(a: UnitSums, b: UnitSums): number {
   const mean = (a.y + b.y) / units
   const square = (a.yy + b.yy) / units
   const variance = square - mean ** 2
-  if (!(variance > 0)) return 30
+  // Of units that are all alike nothing says how they vary.
+  if (!(variance > 0)) return Number.POSITIVE_INFINITY
   const third = (a.yyy + b.yyy) / units - 3 * mean * square + 2 * mean ** 3
   return Math.max(30, (25 * third ** 2) / variance ** 3)
 }
@@ -88,42 +109,103 @@ export function intervalOf(estimate: Estimate, level: number, tuning = 5000): { 
   return { low: estimate.value - half, high: estimate.value + half }
 }
 
+type Sides<Of> = { control: Of; treatment: Of }
+
 /** Both arms while one split was in force. */
-export interface Revision {
-  control: UnitSums
-  treatment: UnitSums
+export type Revision = Sides<UnitSums>
+
+/** Units that came in two revisions: their outcomes of each, and products of them. */
+export interface Overlap {
+  /** Places of the revisions. */
+  first: number
+  second: number
+  /** By the arm of the first and that of the second. */
+  sums: Sides<Sides<CrossSums>>
+}
+
+/** 1 is of the first revision, 2 of the second. */
+export interface CrossSums {
+  units: number
+  y1: number
+  y2: number
+  x1: number
+  x2: number
+  y1y2: number
+  y1x2: number
+  x1y2: number
+  x1x2: number
 }
 
 /**
  * The effect over revisions with different splits: each by itself, then by inverse variance, never from pooled units, whose
  * base rate moves with the split. The variances that weigh are of both arms together: an arm in which little happened is
  * not precise. Undefined without a revision that has enough.
+ *
+ * @param overlaps - of units that came in more than one: what they tell again is no news
  */
-export function combineEffects(revisions: readonly Revision[]): Effect | undefined {
-  const parts = revisions.flatMap(({ control, treatment }) => {
-    const effect = effectOf(control, treatment)
-    return effect ? [{ effect, ...pooled(control, treatment) }] : []
-  })
-  const absolute = average(parts.map(({ effect, variance }) => ({ estimate: effect.absolute, weight: 1 / variance })))
+export function combineEffects(revisions: readonly Revision[], overlaps: readonly Overlap[] = []): Effect | undefined {
+  const parts = revisions.map(partOf)
+  const absolute = average('absolute', parts, revisions, overlaps)
   if (absolute === undefined) return undefined
-  const relative = average(
-    parts.flatMap(({ effect, mean, variance }) =>
-      effect.relative ? [{ estimate: effect.relative, weight: mean ** 2 / variance }] : [],
-    ),
-  )
+  const relative = average('relative', parts, revisions, overlaps)
   return { absolute, ...(relative && { relative }) }
 }
 
-function average(parts: readonly { estimate: Estimate; weight: number }[]): Estimate | undefined {
-  const telling = parts.filter(({ weight }) => Number.isFinite(weight) && weight > 0)
-  const weights = telling.reduce((sum, { weight }) => sum + weight, 0)
-  if (weights === 0) return undefined
-  return {
-    value: telling.reduce((sum, { estimate, weight }) => sum + weight * estimate.value, 0) / weights,
-    variance: telling.reduce((sum, { estimate, weight }) => sum + weight ** 2 * estimate.variance, 0) / weights ** 2,
-    units: telling.reduce((sum, { estimate }) => sum + estimate.units, 0),
+function average(
+  kind: 'absolute' | 'relative',
+  parts: readonly (Part | undefined)[],
+  revisions: readonly Revision[],
+  overlaps: readonly Overlap[],
+): Estimate | undefined {
+  const weights = parts.map((part) => {
+    const weight = part?.effect[kind] === undefined ? 0 : part.weights[kind]
+    return Number.isFinite(weight) && weight > 0 ? weight : 0
+  })
+  const all = weights.reduce((sum, weight) => sum + weight, 0)
+  if (all === 0) return undefined
+  const found = { value: 0, variance: 0, units: 0 }
+  for (const [i, weight] of weights.entries()) {
+    const estimate = parts[i]?.effect[kind]
+    if (estimate === undefined || weight === 0) continue
+    found.value += (weight / all) * estimate.value
+    found.variance += (weight / all) ** 2 * estimate.variance
+    found.units += estimate.units
   }
+  for (const overlap of overlaps) {
+    const { first, second } = overlap
+    const [a, b] = [parts[first], parts[second]]
+    const share = ((weights[first] ?? 0) / all) * ((weights[second] ?? 0) / all)
+    if (a === undefined || b === undefined || share === 0) continue
+    found.variance += 2 * share * covarianceOf(kind, a, b, overlap, revisions)
+  }
+  return { ...found, variance: Math.max(0, found.variance) }
 }
+
+/** Of the effects of two revisions, through the units that came in both. */
+function covarianceOf(
+  kind: 'absolute' | 'relative',
+  a: Part,
+  b: Part,
+  { first, second, sums }: Overlap,
+  revisions: readonly Revision[],
+): number {
+  let covariance = 0
+  for (const one of sides) {
+    for (const other of sides) {
+      const [p, q] = [revisions[first]?.[one], revisions[second]?.[other]]
+      if (p === undefined || q === undefined) continue
+      const cross = sums[one][other]
+      const [mean1, mean2] = [(p.y - a.slope * p.x) / p.units, (q.y - b.slope * q.x) / q.units]
+      const product = cross.y1y2 - b.slope * cross.y1x2 - a.slope * cross.x1y2 + a.slope * b.slope * cross.x1x2
+      const [sum1, sum2] = [cross.y1 - a.slope * cross.x1, cross.y2 - b.slope * cross.x2]
+      const shared = product - mean2 * sum1 - mean1 * sum2 + cross.units * mean1 * mean2
+      covariance += (a[kind][one] * b[kind][other] * shared) / (p.units * q.units)
+    }
+  }
+  return covariance
+}
+
+const sides = ['control', 'treatment'] as const
 
 /** Mean of both arms, and the variance of their difference if they were alike. */
 function pooled(a: UnitSums, b: UnitSums): { mean: number; variance: number } {

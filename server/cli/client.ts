@@ -58,7 +58,12 @@ export interface Client {
   shadows(endpoint: string, since: string): Promise<ShadowSum[]>
   experiment(
     endpoint: string,
-    query: { outcome: string; control: string; treatment: string; from?: string | undefined },
+    query: {
+      outcome: string
+      control?: string | undefined
+      treatment?: string | undefined
+      from?: string | undefined
+    },
   ): Promise<Experiment>
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
@@ -148,8 +153,10 @@ export function openClient(server: Server): Client {
     async shadows(name, since) {
       return (await get(`endpoints/${part(name)}/shadow?${new URLSearchParams({ since })}`, page(shadowSum))).items
     },
-    experiment: (name, { from, ...query }) =>
-      get(`endpoints/${part(name)}/experiment?${new URLSearchParams({ ...query, ...(from && { from }) })}`, experiment),
+    experiment: (name, { outcome, control, treatment, from }) => {
+      const query = { outcome, ...(control && { control }), ...(treatment && { treatment }), ...(from && { from }) }
+      return get(`endpoints/${part(name)}/experiment?${new URLSearchParams(query)}`, experiment)
+    },
     tokens: () => list('tokens', token),
     async createToken(body) {
       return readJson(server, await send('POST', 'tokens', body), createdToken)

@@ -1,8 +1,6 @@
 /** `selvedge experiment`: what one deployment changes against another, from what became true of their units. */
 import type { Command } from 'commander'
 import type { Experiment } from '../../runtime/contract/experiment.ts'
-import { SelvedgeError } from '../../runtime/errors.ts'
-import type { Client } from './client.ts'
 import { openContext } from './context.ts'
 import { parseName } from './names.ts'
 import { renderTable } from './table.ts'
@@ -20,29 +18,19 @@ export function addExperiment(program: Command): void {
     .description('Show what one deployment changes against another; the intervals hold however often one looks.')
     .argument('<endpoint>', 'such as housing', parseName)
     .requiredOption('--outcome <name>', 'value in outcomes: of a truth value, whether it was ever true; else its sum')
-    .option('--control <deployment>', 'default: the one with the most traffic', parseName)
-    .option('--treatment <deployment>', 'default: the other one, where there are two', parseName)
+    .option(
+      '--control <deployment>',
+      'default: of the last split of several deployments the one with the most traffic',
+      parseName,
+    )
+    .option('--treatment <deployment>', 'default: of the others the one with the most', parseName)
     .option('--since <time>', 'such as 2026-11-24T03:10:00Z; default: since the endpoint is there')
     .action(async (endpoint: string, _, command: Command) => {
-      const { client, output, options } = openContext<Flags>(command)
-      const arms = await chooseArms(client, endpoint, options)
-      const found = await client.experiment(endpoint, { outcome: options.outcome, ...arms, from: options.since })
-      output.result(found, () => renderExperiment(found))
+      const { client, registry, output, options } = openContext<Flags>(command)
+      const { since: from, ...asked } = options
+      const found = await client.experiment(endpoint, { ...asked, from })
+      output.result(found, () => `${renderExperiment(found)}${pageText(registry.base, found)}`)
     })
-}
-
-async function chooseArms(
-  client: Client,
-  endpoint: string,
-  { control, treatment }: Flags,
-): Promise<{ control: string; treatment: string }> {
-  const { split } = (await client.traffic(endpoint)).traffic
-  const names = Object.keys(split).toSorted((a, b) => (split[b] ?? 0) - (split[a] ?? 0))
-  const first = control ?? names.find((name) => name !== treatment)
-  const others = names.filter((name) => name !== first)
-  const second = treatment ?? (others.length === 1 ? others[0] : undefined)
-  if (first !== undefined && second !== undefined) return { control: first, treatment: second }
-  throw new SelvedgeError('USAGE', `name --control and --treatment; the deployments are: ${names.join(', ')}`)
 }
 
 export function renderExperiment({ control, treatment, splits, effect, sampleRatio, alpha }: Experiment): string {
@@ -57,7 +45,7 @@ export function renderExperiment({ control, treatment, splits, effect, sampleRat
       arms[side].mean === undefined ? '' : rounded(arms[side].mean),
     ]),
   )
-  const level = 100 * (1 - alpha)
+  const level = Number((100 * (1 - alpha)).toFixed(2))
   const told =
     effect === undefined
       ? 'No effect can be told yet: an arm has too few units.\n'
@@ -66,6 +54,11 @@ export function renderExperiment({ control, treatment, splits, effect, sampleRat
     ? 'Units did not come in the shares of the split: do not believe the effect before you know why.\n'
     : ''
   return renderTable(columns, rows) + told + alarm
+}
+
+function pageText(registry: string, { endpoint, control, treatment, outcome }: Experiment): string {
+  const query = new URLSearchParams({ control, treatment, outcome })
+  return `From look to look: ${new URL(`endpoints/${encodeURIComponent(endpoint)}/experiment?${query}`, registry)}\n`
 }
 
 function interval(

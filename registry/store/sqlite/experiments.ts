@@ -1,14 +1,15 @@
-/** Units of experiments in SQLite: summed where they lie. */
-import { type Kysely, type RawBuilder, sql } from 'kysely'
-import type { ArmUnits, Experiments, SplitSpan } from '../experiments.ts'
+/** Units of experiments in SQLite: a page of them at a time, each with its exposures and outcomes. */
+import { type Kysely, sql } from 'kysely'
+import type { Experiments, ExperimentUnit, SplitSpan } from '../experiments.ts'
+import { isNotBusy } from './busy-units.ts'
 import type { Tables } from './tables.ts'
 
-/** Days before a unit came, whose outcomes tell how it is by itself. */
-const daysBefore = 14
+/** In which names are looked for. */
+const latestOutcomes = 2000
 
 export function openExperiments(db: Kysely<Tables>): Experiments {
   return {
-    async splits(endpoint, from, to) {
+    async splits(endpoint, to) {
       const rows = await db
         .selectFrom('splits')
         .select(['revision', 'at', 'salt', 'ranges'])
@@ -17,60 +18,56 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
         .where('at', '<', to)
         .orderBy('id')
         .execute()
-      return rows.flatMap(({ revision, at, salt, ranges }, i): SplitSpan[] => {
-        const end = rows[i + 1]?.at ?? to
-        const [, start = at] = [at, from].toSorted()
-        return start < end ? [{ revision, from: start, to: end, salt, ranges: JSON.parse(ranges) }] : []
-      })
-    },
-    async arms(endpoint, outcome, { revision, from, to }) {
-      const path = `$.${JSON.stringify(outcome)}`
-      // +at: a unit has few rows, and the index by time would lead through those of all others.
-      const own = outcomeOf(endpoint, path, sql`+o.at >= f.at`)
-      const before = outcomeOf(
-        endpoint,
-        path,
-        sql`+o.at < f.at AND +o.at >= strftime('%Y-%m-%dT%H:%M:%fZ', f.at, ${`-${daysBefore} days`})`,
-      )
-      const { rows } = await sql<Found>`
-        SELECT deployment, count(*) AS units, sum(y IS NOT NULL) AS told, sum(is_new) AS new_units,
-          total(y) AS y, total(y * y) AS yy, total(y * y * y) AS yyy,
-          total(x) AS x, total(x * x) AS xx, total(x * y) AS xy
-        FROM (
-          SELECT f.deployment, f.is_new, ${own} AS y, ${before} AS x FROM (
-            SELECT unit, deployment, min(at) AS at, NOT EXISTS (
-              SELECT 1 FROM exposures p WHERE p.endpoint = e.endpoint AND p.unit = e.unit AND p.revision < ${revision}
-            ) AS is_new
-            FROM exposures e
-            WHERE endpoint = ${endpoint} AND revision = ${revision} AND at >= ${from} AND at < ${to} GROUP BY unit
-          ) f
-        ) GROUP BY deployment ORDER BY deployment`.execute(db)
       return rows.map(
-        ({ deployment, told, new_units: newUnits, ...sums }): ArmUnits => ({ deployment, told, newUnits, sums }),
+        ({ revision, at, salt, ranges }, i): SplitSpan => ({
+          revision,
+          from: at,
+          to: rows[i + 1]?.at ?? to,
+          salt,
+          ranges: JSON.parse(ranges),
+        }),
       )
+    },
+    async outcomes(endpoint) {
+      const { rows } = await sql<{ name: string }>`
+        SELECT DISTINCT j.key AS name FROM (
+          SELECT body FROM outcomes WHERE endpoint = ${endpoint} ORDER BY at DESC LIMIT ${latestOutcomes}
+        ) o, json_each(o.body) j WHERE j.type IN ('true', 'false', 'integer', 'real') ORDER BY name`.execute(db)
+      return rows.map(({ name }) => name)
+    },
+    async units(endpoint, { outcomes: names, to, after, limit }) {
+      const page = await db
+        .selectFrom('exposures')
+        .select('unit')
+        .distinct()
+        .where('endpoint', '=', endpoint)
+        .where('unit', '>', after)
+        .where(isNotBusy(endpoint, sql.ref('exposures.unit')))
+        .orderBy('unit')
+        .limit(limit)
+        .execute()
+      const last = page.at(-1)?.unit
+      if (last === undefined) return []
+      const units = new Map(
+        page.map(({ unit }): [string, ExperimentUnit] => [unit, { unit, exposures: [], outcomes: [] }]),
+      )
+      // +at: the index by time would lead through those of all other units.
+      const exposures = await sql<{ unit: string; at: string; deployment: string; revision: number }>`
+        SELECT unit, at, deployment, revision FROM exposures
+        WHERE endpoint = ${endpoint} AND unit > ${after} AND unit <= ${last} AND +at < ${to}
+        ORDER BY unit, +at, revision, deployment`.execute(db)
+      for (const { unit, ...exposure } of exposures.rows) units.get(unit)?.exposures.push(exposure)
+      if (names.length === 0) return [...units.values()]
+      const told = await sql<{ unit: string; at: string; name: string; type: string; value: number }>`
+        SELECT o.unit, o.at, j.key AS name, j.type, j.value FROM outcomes o, json_each(o.body) j
+        WHERE o.endpoint = ${endpoint} AND o.unit > ${after} AND o.unit <= ${last} AND +o.at < ${to}
+          AND j.key IN (${sql.join([...names])}) AND j.type IN ('true', 'false', 'integer', 'real')
+        ORDER BY o.unit, +o.at`.execute(db)
+      for (const { unit, at, name, type, value } of told.rows) {
+        const isTruth = type === 'true' || type === 'false'
+        units.get(unit)?.outcomes.push({ at, name, value: isTruth ? type === 'true' : value })
+      }
+      return [...units.values()]
     },
   }
-}
-
-interface Found {
-  deployment: string
-  units: number
-  told: number
-  new_units: number
-  y: number
-  yy: number
-  yyy: number
-  x: number
-  xx: number
-  xy: number
-}
-
-/** Of a unit's outcomes that hold the value: whether one of them is true, or their sum; NULL where there is none. */
-function outcomeOf(endpoint: string, path: string, when: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`(
-    SELECT CASE WHEN max(json_type(o.body, ${path}) IN ('true', 'false')) THEN max(json_extract(o.body, ${path}))
-      ELSE sum(json_extract(o.body, ${path})) END
-    FROM outcomes o WHERE o.endpoint = ${endpoint} AND o.unit = f.unit AND ${when}
-      AND json_type(o.body, ${path}) IN ('true', 'false', 'integer', 'real')
-  )`
 }

@@ -138,11 +138,89 @@ describe('an experiment', { timeout: 60_000 }, () => {
     expect((await read(fixture)).effect).toBeUndefined()
   })
 
+  test('tells how it came to be: its looks narrow, and the last is of now', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(50)
+    for (let wave = 0; wave < 10; wave++) {
+      await fixture.come({ units: 300, green: 0.5, buys: { blue: 0.2, green: 0.2 } })
+    }
+    const { looks, effect, sampleRatio, to } = await read(fixture)
+    expect(looks.at(-1)).toMatchObject({ at: to, effect, logEvidence: sampleRatio.logEvidence })
+    const widths = looks.flatMap(({ effect: told }) => (told ? [told.absolute.high - told.absolute.low] : []))
+    expect(widths.length).toBeGreaterThan(5)
+    expect(widths.at(-1)).toBeLessThan((widths[0] ?? 0) / 2)
+    const units = looks.map((look) => look.units.control + look.units.treatment)
+    expect(units.at(-1)).toBe(3000)
+    expect(units).toEqual(units.toSorted((a, b) => a - b))
+  })
+
+  test('compares by itself the two of the last split, the one with more traffic as control', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(60)
+    const asked = await fixture.request('/api/v1/endpoints/e/experiment?outcome=bought')
+    expect(await asked.json()).toMatchObject({ control: 'green', treatment: 'blue' })
+    const other = await fixture.request('/api/v1/endpoints/e/experiment?outcome=bought&treatment=green')
+    expect(await other.json()).toMatchObject({ control: 'blue', treatment: 'green' })
+    expect(
+      (await fixture.request('/api/v1/endpoints/e/experiment?outcome=bought&treatment=green&control=green')).status,
+    ).toBe(400)
+  })
+
   test.each([
     [{ control: 'violet' }, 'DEPLOYMENT_UNKNOWN'],
     [{ alpha: '1' }, 'INVALID_REQUEST'],
   ])('with %j is refused', async (query, type) => {
     await using fixture = await openExperiment()
     await expect(read(fixture, query)).rejects.toThrow(type)
+  })
+})
+
+describe('the experiment page', { timeout: 60_000 }, () => {
+  test('shows each outcome from look to look, split by split and together, and who came', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(10)
+    await fixture.come({ units: 2000, green: 0.1, buys: { blue: 0.2, green: 0.4 } })
+    await fixture.split(50)
+    await fixture.come({ units: 2000, green: 0.5, buys: { blue: 0.2, green: 0.4 } })
+    const answer = await fixture.request('/endpoints/e/experiment')
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    const text = await answer.text()
+    expect(text).toContain('<h1>Experiment of e: green against blue</h1>')
+    expect(text).toMatch(/<h2 id="outcome-bought">bought <span class="badge shown">.*higher<\/span><\/h2>/)
+    expect(text.match(/aria-label="Effect on bought from look to look/g)).toHaveLength(2)
+    const { splits, effect } = await read(fixture)
+    for (const { revision, newUnits } of splits) {
+      expect(text).toContain(`revision ${revision}`)
+      for (const units of Object.values(newUnits)) {
+        expect(text).toContain(`<td class="number">${new Intl.NumberFormat('en').format(units)}</td>`)
+      }
+    }
+    expect(text).toContain(`+${Number(effect?.absolute.value.toPrecision(3))}`)
+    expect(text).toContain('no alarm')
+    expect(/src=|url\(|@import|undefined|NaN/.test(text)).toBe(false)
+    expect(await (await fixture.request('/')).text()).toContain('href="/endpoints/e/experiment"')
+  })
+
+  test('as a file leads nowhere and holds the numbers that it shows', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(50)
+    await fixture.come({ units: 500, green: 0.5, buys: { blue: 0.2, green: 0.2 } })
+    const answer = await fixture.request('/api/v1/endpoints/e/experiment.html')
+    expect(answer.headers.get('content-disposition')).toBe('attachment; filename="experiment-e-2026-11-24.html"')
+    const text = await answer.text()
+    const [, json = ''] = text.match(/id="selvedge-experiment">(.*)<\/script>/) ?? []
+    expect(JSON.parse(json).experiments).toEqual([await read(fixture)])
+    const links = Array.from(text.matchAll(/href="([^"]*)"/g), ([, link]) => link)
+    expect(links.filter((link) => link !== 'data:,')).toEqual([])
+  })
+
+  test('says what is missing: two deployments with traffic at once, an outcome', async () => {
+    await using fixture = await openExperiment()
+    const text = async () => await (await fixture.request('/endpoints/e/experiment')).text()
+    expect(await text()).toContain('never had traffic at once')
+    await fixture.split(50)
+    await fixture.come({ units: 10, green: 0.5, buys: { blue: 0, green: 0 } })
+    expect(await text()).toContain('No host has told an outcome of a unit yet')
   })
 })

@@ -9,6 +9,7 @@ import type { Store } from '../../../registry/store/store.ts'
 import { digestOf } from '../fixture.ts'
 import { endpointsContract } from './endpoints.contract.ts'
 import { eventsContract } from './events.contract.ts'
+import { experimentsContract } from './experiments.contract.ts'
 import type { OpenStore } from './fixture.ts'
 import { looksContract } from './looks.contract.ts'
 import { modelsContract } from './models.contract.ts'
@@ -49,6 +50,7 @@ looksContract('SQLite', openFile)
 outcomesContract('SQLite', openFile)
 tokensContract('SQLite', openFile)
 rolloutsContract('SQLite', openFile)
+experimentsContract('SQLite', openFile)
 
 test('a file that a newer Selvedge wrote is refused and left as it is', async () => {
   await using opened = await openFile()

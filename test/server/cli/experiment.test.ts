@@ -20,10 +20,13 @@ const found: Experiment = {
       shares: { control: 900_000, treatment: 100_000 },
       control: { units: 9000, told: 1800, mean: 0.2 },
       treatment: { units: 1000, told: 250, mean: 0.25 },
+      newUnits: { blue: 9000, green: 1000 },
     },
   ],
   effect: { absolute: { value: 0.05, low: 0.0123, high: 0.0877 }, relative: { value: 0.25, low: 0.061, high: 0.44 } },
   sampleRatio: { alarm: false, logEvidence: -3, logThreshold: 6.9 },
+  isPart: false,
+  looks: [],
 }
 
 describe('selvedge experiment', () => {
@@ -44,7 +47,9 @@ describe('selvedge experiment', () => {
     await using registry = await startRegistry()
     const env = { SELVEDGE_REGISTRY: registry.url }
     const none = await runCommand(['experiment', 'e', '--outcome', 'bought'], { env })
-    expect(none.stdout).toBe('blue and green never had traffic at once.\n')
+    const [said, page] = none.stdout.split('\n')
+    expect(said).toBe('blue and green never had traffic at once.')
+    expect((await fetch(page?.replace('From look to look: ', '') ?? '')).status).toBe(200)
     await registry.moveTraffic({ blue: 50, green: 50 })
     const { stdout } = await runCommand(['experiment', 'e', '--outcome', 'bought'], { env })
     expect(stdout).toContain('No effect can be told yet')
