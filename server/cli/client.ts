@@ -31,6 +31,7 @@ import {
   traffic,
 } from '../../runtime/contract/control.ts'
 import { type Experiment, experiment } from '../../runtime/contract/experiment.ts'
+import { type Rollout, rollout } from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { readJson, request, type Server } from './answers.ts'
@@ -54,6 +55,8 @@ export interface Client {
   hosts(endpoint: string): Promise<Host[]>
   /** Sums of the reports since a moment. */
   profiles(endpoint: string, since: string): Promise<ProfileSum[]>
+  /** The newest first, twenty at most. */
+  rollouts(endpoint: string): Promise<Rollout[]>
   /** Sums of what shadows were told since a moment. */
   shadows(endpoint: string, since: string): Promise<ShadowSum[]>
   experiment(
@@ -149,6 +152,9 @@ export function openClient(server: Server): Client {
     },
     async profiles(name, since) {
       return (await get(`endpoints/${part(name)}/profiles?${new URLSearchParams({ since })}`, page(profileSum))).items
+    },
+    async rollouts(name) {
+      return (await get(`endpoints/${part(name)}/rollouts?limit=20`, page(rollout))).items
     },
     async shadows(name, since) {
       return (await get(`endpoints/${part(name)}/shadow?${new URLSearchParams({ since })}`, page(shadowSum))).items

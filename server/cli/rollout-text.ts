@@ -31,6 +31,11 @@ const places: Readonly<Record<RolloutEntry['action'], (percent: number) => strin
   aborted: (percent) => `aborted, back to ${percent} %`,
 }
 
+/** `error_rate open, sample_ratio fine` */
+export function renderGuardWords(guards: readonly GuardResult[]): string {
+  return guards.map(({ guard, verdict }) => `${labelOf(guard)} ${verdict}`).join(', ')
+}
+
 function renderGuards(guards: readonly GuardResult[]): string {
   const rows = guards.flatMap((result) => {
     const { ratio, comparisons, verdict, guard } = result

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Endpoint, Host, Model, ProfileSum } from '../../runtime/contract/control.ts'
+import type { Rollout } from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { request, type Server } from './answers.ts'
 import type { Client } from './client.ts'
@@ -9,13 +10,15 @@ import { type Context, openContext } from './context.ts'
 import { renderServed } from './deployment.ts'
 import { renderModels } from './models.ts'
 import { parseName } from './names.ts'
+import { renderGuardWords } from './rollout-text.ts'
 import { renderAge, renderTable } from './table.ts'
 
 export interface Status {
   registry: string
   scoring: { url: string; ready: boolean; why?: string }
   models: Model[]
-  endpoints: { endpoint: Endpoint; hosts: Host[]; profiles: ProfileSum[] }[]
+  /** Of rollouts, the one under way and the last that was taken back. */
+  endpoints: { endpoint: Endpoint; hosts: Host[]; profiles: ProfileSum[]; rollouts: Rollout[] }[]
 }
 
 const watchMs = 2000
@@ -24,7 +27,7 @@ const dayMs = 24 * 3600 * 1000
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('Show models, endpoints, hosts and counts of the last day.')
+    .description('Show models, endpoints, rollouts, hosts and counts of the last day.')
     .argument('[endpoint]', 'only this one, in detail', parseName)
     .option('--watch', 'show it again every two seconds, until Ctrl-C')
     .action(async (endpoint: string | undefined, _, command: Command) => {
@@ -51,8 +54,15 @@ async function readStatus({ client, registry, scoring }: Context<object>, only: 
 
 async function readDetails(client: Client, endpoint: Endpoint) {
   const since = new Date(Date.now() - dayMs).toISOString()
-  const [hosts, profiles] = await Promise.all([client.hosts(endpoint.name), client.profiles(endpoint.name, since)])
-  return { endpoint, hosts, profiles }
+  const { name } = endpoint
+  const [hosts, profiles, rollouts] = await Promise.all([
+    client.hosts(name),
+    client.profiles(name, since),
+    client.rollouts(name),
+  ])
+  const underWay = rollouts.find(isUnderWay)
+  const reverted = rollouts.find(({ state }) => state === 'reverted')
+  return { endpoint, hosts, profiles, rollouts: [underWay, reverted].filter((rollout) => rollout !== undefined) }
 }
 
 async function readHealth(scoring: Server): Promise<{ ready: boolean; why?: string }> {
@@ -71,14 +81,19 @@ export function renderStatus(status: Status, detail: boolean, now: number): stri
   const health = ready ? 'ready' : why === undefined ? 'not ready yet' : `not ready (${why})`
   const head = `registry  ${status.registry}\nscoring   ${status.scoring.url}  ${health}\n`
   const parts = detail
-    ? status.endpoints.flatMap(({ endpoint, hosts, profiles }) => [
+    ? status.endpoints.flatMap(({ endpoint, hosts, profiles, rollouts }) => [
         renderDeployments([{ endpoint, profiles }]),
+        renderRollouts(rollouts, now),
         renderHosts(hosts, now),
         renderProfiles(profiles),
       ])
     : [
         renderModels(status.models, now),
         renderDeployments(status.endpoints),
+        renderRollouts(
+          status.endpoints.flatMap(({ rollouts }) => rollouts),
+          now,
+        ),
         renderHosts(
           status.endpoints.flatMap(({ hosts }) => hosts),
           now,
@@ -112,6 +127,36 @@ function renderDeployments(endpoints: readonly Pick<Status['endpoints'][number],
     ],
     rows,
   )
+}
+
+function renderRollouts(rollouts: readonly Rollout[], now: number): string {
+  return renderTable(
+    [
+      { title: 'ROLLOUT' },
+      { title: 'STATE' },
+      { title: 'STEP' },
+      { title: 'SINCE' },
+      { title: 'WAITS FOR, OR WHY' },
+      { title: 'GUARDS' },
+    ],
+    rollouts.map((rollout) => {
+      const { endpoint, deployment, state, step, steps, percent, stepStartedAt, history, now: seen } = rollout
+      const last = history.at(-1)
+      const evidence = seen?.evidence ?? last?.evidence
+      return [
+        `${endpoint}/${deployment}`,
+        state,
+        `${percent} %, ${step + 1} of ${steps.length}`,
+        renderAge(isUnderWay(rollout) ? stepStartedAt : (last?.at ?? stepStartedAt), now),
+        isUnderWay(rollout) ? (seen?.waits ?? ['a first look']).join(', ') : (last?.why ?? ''),
+        renderGuardWords(evidence?.guards ?? []),
+      ]
+    }),
+  )
+}
+
+function isUnderWay({ state }: Rollout): boolean {
+  return state === 'running' || state === 'paused'
 }
 
 function renderHosts(hosts: readonly Host[], now: number): string {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type Rollout, rolloutBody } from '../../../runtime/contract/rollout.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
 import { renderStatus, type Status } from '../../../server/cli/status.ts'
 
@@ -52,8 +53,30 @@ const status: Status = {
           senders: 1,
         },
       ],
+      rollouts: [],
     },
   ],
+}
+
+const guard = { metric: 'error_rate', margin: 0.01 } as const
+
+const rollout: Rollout = {
+  id: '3',
+  endpoint: 'digits',
+  deployment: 'green',
+  ...rolloutBody.omit({ deployment: true }).parse({ steps: [5, 25, 100], guards: [guard] }),
+  state: 'running',
+  step: 1,
+  percent: 25,
+  stepStartedAt: at,
+  createdAt: at,
+  before: { blue: 100, green: 0 },
+  advice: { steps: [], text: '' },
+  now: {
+    evidence: { at, since: at, units: 20, guards: [{ guard, verdict: 'open', proves: true, comparisons: [] }] },
+    waits: ['units: 20 of 500', 'proof of error_rate'],
+  },
+  history: [{ at, action: 'advanced', percent: 25, revision: 7 }],
 }
 
 describe('status', () => {
@@ -71,6 +94,37 @@ digits/green  digits@2     10 %         0       0
 HOST      ENDPOINT  DEVICE   PROVIDERS     ROWS  SEEN
 AAAAAAAA  digits    desktop  webgpu, wasm    42  3 min ago
 `)
+  })
+
+  test('shows where a rollout is, since when, what it waits for and what its guards say, and why one was taken back', () => {
+    const { now: seen, ...rest } = rollout
+    const reverted: Rollout = {
+      ...rest,
+      state: 'reverted',
+      step: 0,
+      percent: 5,
+      history: [
+        {
+          at: '2026-11-23T10:00:00.000Z',
+          action: 'reverted',
+          percent: 0,
+          revision: 6,
+          why: 'broken: error_rate',
+          ...(seen && {
+            evidence: { ...seen.evidence, guards: [{ guard, verdict: 'worse', proves: true, comparisons: [] }] },
+          }),
+        },
+      ],
+    }
+    const endpoints = status.endpoints.map((each) => ({ ...each, rollouts: [rollout, reverted] }))
+    const [, , , rollouts] = renderStatus({ ...status, endpoints }, false, now).split('\n\n')
+    expect(rollouts).toBe(
+      [
+        'ROLLOUT       STATE     STEP          SINCE      WAITS FOR, OR WHY                      GUARDS',
+        'digits/green  running   25 %, 2 of 3  3 min ago  units: 20 of 500, proof of error_rate  error_rate open',
+        'digits/green  reverted  5 %, 1 of 3   24 h ago   broken: error_rate                     error_rate worse',
+      ].join('\n'),
+    )
   })
 
   test('of one endpoint shows who counted what', () => {
