@@ -4,8 +4,9 @@ import type { RolloutAdvice, RolloutBody, RolloutEntry, RolloutEvidence } from '
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { labelOf } from '../../runtime/rollout/decide.ts'
 import { demandFree, findDeployment, sharesOf } from '../endpoints/rules.ts'
+import { type Split, splitOf, splitText } from '../store/endpoint.ts'
 import type { NewEvent } from '../store/events.ts'
-import type { NewRollout, PastSplit, RolloutChange, RolloutRecord, Split } from '../store/rollouts.ts'
+import type { NewRollout, PastSplit, RolloutChange, RolloutRecord } from '../store/rollouts.ts'
 import type { EndpointState } from '../store/store.ts'
 
 /** Who did it and why; nobody where the rollout did it itself. */
@@ -123,7 +124,7 @@ export function setState(
 }
 
 /**
- * The split before the one in force. Steps of one rollout count as one; what was brought back is where one stands, so that
+ * The split before the one in force, with the scheme, salt and audience that it had. Steps of one rollout count as one; what was brought back is where one stands, so that
  * going back again goes further back.
  *
  * @param past - newest first
@@ -143,15 +144,17 @@ export function goBack(
       each.id < current.id &&
       each.ranges.length > 0 &&
       (current.rollout === undefined || each.rollout !== current.rollout) &&
-      textOf(each) !== textOf(state),
+      splitText(each) !== splitText(state),
   )
   if (found === undefined) {
     throw new SelvedgeError('PRECONDITION_FAILED', `endpoint ${state.name} has no split from before this one`)
   }
-  const { salt, ranges, shadow } = found
-  const named = [...ranges.map(([name]) => name), ...(shadow ? [shadow.deployment] : [])]
+  const { ranges, shadow, audience } = found
+  const named = [...ranges.map(([name]) => name), shadow?.deployment, audience?.otherwise].filter(
+    (name) => name !== undefined,
+  )
   const gone = named.find((name) => !state.deployments.some((each) => each.name === name))
-  if (gone === undefined) return { split: { salt, ranges, shadow }, restores: found.id }
+  if (gone === undefined) return { split: splitOf(found), restores: found.id }
   throw new SelvedgeError(
     'PRECONDITION_FAILED',
     `the split before names deployment ${gone}, which is no longer there`,
@@ -185,8 +188,7 @@ function stepSplit(now: Split, before: Split, deployment: string, percent: numbe
     left -= share
     of -= ppm
   }
-  const shadow = now.shadow && { shadow: now.shadow }
-  return { salt: now.salt, ranges: moveRanges(now.ranges, split), ...shadow }
+  return { ...splitOf(now), ranges: moveRanges(now.ranges, split) }
 }
 
 function standingAt(past: readonly PastSplit[]): PastSplit | undefined {
@@ -196,10 +198,6 @@ function standingAt(past: readonly PastSplit[]): PastSplit | undefined {
     current = past.find(({ id }) => id === restores)
   }
   return current
-}
-
-function textOf({ salt, ranges, shadow }: Split): string {
-  return JSON.stringify([salt, ranges, shadow ?? null])
 }
 
 /** What the deployment had before, in percent. */

@@ -1,11 +1,8 @@
 /** Rollouts as the store keeps them: rows that outlive a crash, and the splits to which traffic can go back. */
 import type { RolloutAdvice, RolloutBody, RolloutEntry, RolloutState } from '../../runtime/contract/rollout.ts'
 import type { PinnedCounts } from '../../runtime/contract/telemetry.ts'
-import type { EndpointState } from './endpoint.ts'
+import type { EndpointState, Split } from './endpoint.ts'
 import type { NewEvent } from './events.ts'
-
-/** Who gets what of an endpoint: the same units as long as all of it is the same. */
-export type Split = Pick<EndpointState, 'salt' | 'ranges' | 'shadow'>
 
 export interface RolloutRecord extends RolloutBody {
   id: string

@@ -4,6 +4,7 @@ import { ensembleVariant } from '../../../runtime/contract/ensemble.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { endpointEvents } from '../../events/of-endpoint.ts'
 import { versionsOf } from '../deployment.ts'
+import { splitText } from '../endpoint.ts'
 import type { EndpointState, Endpoints } from '../store.ts'
 import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
@@ -152,13 +153,9 @@ export async function writeEndpoint(
   return state
 }
 
-function splitText({ salt, ranges, shadow }: EndpointState): string {
-  return JSON.stringify([salt, ranges, shadow ?? null])
-}
-
 async function recordSplit(
   db: Kysely<Tables>,
-  { name, revision, issuedAt, salt, ranges, shadow }: EndpointState,
+  { name, revision, issuedAt, scheme, salt, audience, ranges, shadow }: EndpointState,
   { rollout, restores }: { rollout?: string | undefined; restores?: number | undefined },
 ): Promise<void> {
   await db
@@ -169,6 +166,7 @@ async function recordSplit(
       revision,
       at: new Date(issuedAt).toISOString(),
       salt,
+      assignment: JSON.stringify({ scheme, audience }),
       ranges: JSON.stringify(ranges),
       shadow: shadow === undefined ? null : JSON.stringify(shadow),
       rollout: rollout === undefined ? null : Number(rollout),
@@ -221,7 +219,12 @@ function toState(row: Row<'endpoints'>): EndpointState {
   }
 }
 
-function assignmentOf({ assignment }: Row<'endpoints'>): Pick<EndpointState, 'scheme' | 'audience'> {
+/** @param row - of an endpoint or a split; absent in one that is older than schemes */
+export function assignmentOf({
+  assignment,
+}: {
+  assignment: string | null
+}): Pick<EndpointState, 'scheme' | 'audience'> {
   return assignment === null ? { scheme: 'murmur3-ppm-1' } : JSON.parse(assignment)
 }
 

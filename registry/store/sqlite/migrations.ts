@@ -282,6 +282,16 @@ const migrations: readonly string[] = [
     endpoint TEXT NOT NULL REFERENCES endpoints, unit TEXT NOT NULL, day TEXT NOT NULL, PRIMARY KEY (endpoint, unit)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Of a split, its scheme and audience; of those before, what the endpoint has.
+  `
+  ALTER TABLE splits ADD COLUMN assignment TEXT;
+  UPDATE splits SET assignment = (
+    SELECT e.assignment FROM endpoints e WHERE e.name = splits.endpoint AND e.number = splits.number
+  );
+  UPDATE rollouts SET before = json_patch(before, coalesce((
+    SELECT e.assignment FROM endpoints e WHERE e.name = rollouts.endpoint AND e.number = rollouts.number
+  ), '{"scheme":"murmur3-ppm-1"}'));
+  `,
 ]
 
 /**

@@ -1,10 +1,10 @@
 /** Rollouts in SQLite: the row and the split change in one transaction, whose first statement takes the right to write. */
 import { type Kysely, sql } from 'kysely'
 import type { RolloutEntry, RolloutState } from '../../../runtime/contract/rollout.ts'
+import { type EndpointState, splitOf, withSplit } from '../endpoint.ts'
 import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } from '../rollouts.ts'
-import type { EndpointState } from '../store.ts'
 import { isNotBusy } from './busy-units.ts'
-import { takeEndpoint, writeEndpoint } from './endpoints.ts'
+import { assignmentOf, takeEndpoint, writeEndpoint } from './endpoints.ts'
 import { appendEvent } from './events.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -18,7 +18,6 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
       return await db.transaction().execute(async (tx) => {
         const before = await lockEndpoint(tx, endpoint)
         const { body, advice, split, holds, entry } = rule(before)
-        const { salt, ranges, shadow } = before
         const { id } = await tx
           .insertInto('rollouts')
           .values({
@@ -31,14 +30,13 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
             created_at: entry.at,
             changes: 0,
             body: JSON.stringify(body),
-            before: JSON.stringify({ salt, ranges, shadow }),
+            before: JSON.stringify(splitOf(before)),
             advice: JSON.stringify(advice),
           })
           .returning('id')
           .executeTakeFirstOrThrow()
         const rollout = String(id)
-        const { shadow: _, ...rest } = before
-        const after = { ...rest, ...split, rollout: { id: rollout, deployments: holds } }
+        const after = { ...withSplit(before, split), rollout: { id: rollout, deployments: holds } }
         const { revision } = await writeEndpoint(tx, before, after, now, { rollout })
         await tx.updateTable('rollouts').set({ revision }).where('id', '=', id).execute()
         await addEntry(tx, rollout, { ...entry, revision })
@@ -68,8 +66,7 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
         if (underWay !== undefined && change !== undefined) {
           return await writeChange(tx, underWay, before, { ...change, split }, now)
         }
-        const { shadow: _, ...rest } = before
-        return await writeEndpoint(tx, before, { ...rest, ...split }, now, { restores })
+        return await writeEndpoint(tx, before, withSplit(before, split), now, { restores })
       })
     },
     async rollout(endpoint, id) {
@@ -217,9 +214,8 @@ async function writeChange(
 ): Promise<EndpointState> {
   const { state, step, split, entry, event } = change
   const isOver = state !== 'running' && state !== 'paused'
-  const { shadow, rollout: hold, ...rest } = before
-  const kept = { ...(shadow && { shadow }), ...(hold && !isOver && { rollout: hold }) }
-  const after = split ? { ...rest, ...(hold && !isOver && { rollout: hold }), ...split } : { ...rest, ...kept }
+  const { rollout: hold, ...rest } = split ? withSplit(before, split) : before
+  const after = { ...rest, ...(hold && !isOver && { rollout: hold }) }
   const written = split || isOver ? await writeEndpoint(db, before, after, now, { rollout: rollout.id }) : before
   await db
     .updateTable('rollouts')
@@ -264,10 +260,11 @@ async function selectSplits(db: Kysely<Tables>, endpoint: string): Promise<PastS
     .orderBy('id', 'desc')
     .limit(keptSplits)
     .execute()
-  return rows.map(({ id, at, salt, ranges, shadow, rollout, restores }) => ({
+  return rows.map(({ id, at, salt, assignment, ranges, shadow, rollout, restores }) => ({
     id,
     at,
     salt,
+    ...assignmentOf({ assignment }),
     ranges: JSON.parse(ranges),
     ...(shadow !== null && { shadow: JSON.parse(shadow) }),
     ...(rollout !== null && { rollout: String(rollout) }),

@@ -75,6 +75,7 @@ export interface Tables {
     revision: number
     at: string
     salt: string
+    assignment: string | null
     ranges: string
     shadow: string | null
     rollout: number | null

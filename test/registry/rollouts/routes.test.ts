@@ -249,6 +249,44 @@ describe('rolling back', () => {
     expect(await splitOf(fixture)).toEqual({ blue: 100, green: 0 })
   })
 
+  test('brings back whom the split was for, and how they were dealt', async () => {
+    await using fixture = await openClocked()
+    const assign = (assignment: Record<string, unknown>) =>
+      sendJson(fixture, 'PUT', '/api/v1/endpoints/e', { assignment })
+    await move(fixture, { blue: 70, green: 30 })
+    await assign({
+      scheme: 'growthbook-2',
+      salt: 'checkout',
+      audience: { where: [{ attribute: 'country', in: ['de'] }], otherwise: 'blue' },
+    })
+    const before = await planOf(fixture)
+    expect(before).toMatchObject({ scheme: 'growthbook-2', salt: 'checkout', audience: { otherwise: 'blue' } })
+    expect((await assign({ scheme: 'flagd-2', salt: 'all' })).status).toBe(200)
+    expect(await planOf(fixture)).not.toHaveProperty('audience')
+    await rollback(fixture)
+    const { scheme, salt, audience, ranges } = before
+    expect(await planOf(fixture)).toMatchObject({ scheme, salt, audience, ranges })
+    await rollback(fixture)
+    expect(await planOf(fixture)).toMatchObject({ scheme: 'murmur3-ppm-1', ranges })
+    expect(await planOf(fixture)).not.toHaveProperty('audience')
+  })
+
+  test('is refused where those who are not of the audience had a deployment that is gone', async () => {
+    await using fixture = await openClocked()
+    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e', {
+      assignment: {
+        scheme: 'murmur3-ppm-1',
+        audience: { where: [{ attribute: 'country', in: ['de'] }], otherwise: 'green' },
+      },
+    })
+    await sendJson(fixture, 'PUT', '/api/v1/endpoints/e', { assignment: { scheme: 'murmur3-ppm-1' } })
+    await fixture.request('/api/v1/endpoints/e/deployments/green', { method: 'DELETE' })
+    expect(await problem(await rollback(fixture))).toMatchObject({
+      status: 412,
+      detail: expect.stringContaining('green'),
+    })
+  })
+
   test('ends a rollout under way with it', async () => {
     await using fixture = await openClocked()
     await begin(fixture, { hold: '1h' })

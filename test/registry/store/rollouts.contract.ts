@@ -76,7 +76,7 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
       let told: unknown
       await opened.store.rollouts.back('e', now + 6, (_, past) => {
         told = past.map(({ ranges, rollout }) => [ranges, rollout])
-        return { split: { salt: 'e:1', ranges: half }, restores: past[1]?.id }
+        return { split: { scheme: 'murmur3-ppm-1', salt: 'e:1', ranges: half }, restores: past[1]?.id }
       })
       expect(told).toEqual([
         [whole, '1'],
@@ -177,7 +177,7 @@ const guards: Guard[] = [{ metric: 'error_rate', margin: 0.01 }]
 const fresh: NewRollout = {
   body: rolloutBody.parse({ deployment: 'green', steps: [50, 100], guards }),
   advice: { steps: [], text: '' },
-  split: { salt: 'e:1', ranges: half },
+  split: { scheme: 'murmur3-ppm-1', salt: 'e:1', ranges: half },
   holds: ['blue', 'green'],
   entry: { at: day, action: 'started', percent: 50 },
 }
