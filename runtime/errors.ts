@@ -78,6 +78,7 @@ export const errorTable = {
   IN_USE: [409, 'Let go of the holders that the message names.'],
   ENDPOINT_UNKNOWN: [404, 'Check the name; `selvedge status` lists the endpoints.'],
   DEPLOYMENT_UNKNOWN: [404, 'Check the name; `selvedge status <endpoint>` lists its deployments.'],
+  ROLLOUT_STOPPED: [409, '`selvedge rollout <endpoint>` shows its guards.'],
   NO_TRAFFIC: [503, 'Give it some: `selvedge traffic <endpoint> <deployment>=100`.'],
   NOT_READY: [503, 'Wait for the seconds in Retry-After; /v2/health/ready tells when.'],
   QUEUE_FULL: [503, 'Send less at once or add scorers; see Retry-After.'],
@@ -111,7 +112,7 @@ export const errorTable = {
   HOST_CLOSED: [503, 'Call connect again: this object was closed.'],
 
   // Profiles
-  EDGES_DIFFER: [409, 'Compare only profiles that were counted against one ProfileSpec.'],
+  EDGES_DIFFER: [409, 'Compare profiles of one ProfileSpec.'],
   MONITOR_REFUSED: [409, 'Push with --baseline; name features that it counts.'],
   VERDICT_UNPROVEN: [500, 'Use one release of Selvedge here and in the registry.'],
   TELEMETRY_REFUSED: [422, 'Report for a plan of this registry, with a right clock.'],

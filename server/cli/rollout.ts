@@ -76,7 +76,7 @@ async function run(context: Context<RolloutOptions>, endpoint: string, deploymen
   show(context, over)
   if (over.state === 'completed') return
   const why = over.history.at(-1)?.why
-  throw new SelvedgeError('VERSION_REFUSED', `${endpoint}/${deployment} was ${over.state}${why ? `, ${why}` : ''}`, {
+  throw new SelvedgeError('ROLLOUT_STOPPED', `${endpoint}/${deployment} was ${over.state}${why ? `, ${why}` : ''}`, {
     rollout: over.id,
   })
 }

@@ -65,7 +65,7 @@ describe('selvedge rollout', () => {
     const { code, stdout, stderr } = await following
     expect(code, stderr).toBe(1)
     expect(stderr).toContain('too small to promote')
-    expect(stderr).toContain('VERSION_REFUSED: e/green was reverted, broken: error_rate')
+    expect(stderr).toContain('ROLLOUT_STOPPED: e/green was reverted, broken: error_rate')
     expect(stdout).toMatch(/^error_rate +worse +\+0\.4 +\+0\.\d+ and \+0\.\d+ +0\.001 +errors; 60 against 300 units$/m)
   })
 
