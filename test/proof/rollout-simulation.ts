@@ -85,7 +85,7 @@ function ratios(): void {
     '\nsample ratio at .001, a look each 50 units: alarms of 1,000 equal splits within 50,000 units; units to an alarm',
   )
   for (const due of [0.5, 0.95, 0.99]) {
-    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(4e6 + i), due, due, 50_000))
+    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(14e6 + i), due, due, 50_000))
     const hits = alarms.filter((at) => at !== undefined).length
     console.log(`${String(due).padEnd(5)} alarms ${hits} of 1000${hits > limitOf(1000, 0.001) ? '  MISSES' : ''}`)
   }
@@ -95,7 +95,7 @@ function ratios(): void {
     [0.55, 0.5],
     [0.94, 0.95],
   ] as const) {
-    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(5e6 + i), truth, due, 50_000))
+    const alarms = Array.from({ length: 1000 }, (_, i) => firstAlarm(openRandom(15e6 + i), truth, due, 50_000))
     const within = alarms.filter((at) => at !== undefined && at <= 10_000).length
     const mark = truth === 0.54 && within < 990 ? '  MISSES' : ''
     const places = [0.5, 0.9].map((part) => quantile(alarms, part)).join(' / ')
@@ -110,7 +110,7 @@ function effects(): void {
     '\nA/A, 200 looks of 50 units: runs in which the interval of an effect that is not there left zero, of 1,000',
   )
   for (const kind of ['half buy at .10', 'tenth buy at .02', 'half spend', 'tenth spend', 'half with CUPED'] as const) {
-    const ends = Array.from({ length: 1000 }, (_, i) => falseEffects(openRandom(6e6 + i), kind))
+    const ends = Array.from({ length: 1000 }, (_, i) => falseEffects(openRandom(16e6 + i), kind))
     const absolute = ends.filter((each) => each.absolute).length
     const relative = ends.filter((each) => each.relative).length
     const mark = Math.max(absolute, relative) > 50 ? '  MISSES' : ''
@@ -120,7 +120,7 @@ function effects(): void {
   console.log(
     '\nramps 5, 25, 50 % while the base rate is .02, .10, .30, no effect: interval of the effect left zero, of 1,000',
   )
-  const ramps = Array.from({ length: 1000 }, (_, i) => ramp(openRandom(7e6 + i)))
+  const ramps = Array.from({ length: 1000 }, (_, i) => ramp(openRandom(17e6 + i)))
   const [combined, pooled] = [ramps.filter((each) => each.combined).length, ramps.filter((each) => each.pooled).length]
   console.log(
     `by revision ${share(combined, 1000)}  pooled units ${share(pooled, 1000)}${combined > 50 ? '  MISSES' : ''}`,
@@ -138,7 +138,7 @@ function rates(): void {
         Array.from({ length: runs }, (_, i) =>
           watchRate(openRandom(seed + i), { share: green, rates: [0.02, rate], rows, correlation }),
         )
-      const [wrong, same, worse] = [watch(0.03, 1e6), watch(0.02, 2e6), watch(0.06, 3e6)]
+      const [wrong, same, worse] = [watch(0.03, 11e6), watch(0.02, 12e6), watch(0.06, 13e6)]
       const promoted = wrong.filter(({ verdict }) => verdict === 'fine').length
       const back = wrong.filter(({ verdict }) => verdict === 'worse').length
       const mark = Math.max(promoted, back) > limitOf(runs, 0.05 / 6) ? '  MISSES' : ''
@@ -165,7 +165,7 @@ function printReleases(steps: readonly number[], rows: number, correlation: numb
 }
 
 function releases(plan: Omit<Release, 'mostUnits' | 'seed'>, mostUnits = 200_000): Ended[] {
-  return Array.from({ length: runs }, (_, i) => release({ ...plan, mostUnits, seed: 1000 + i }))
+  return Array.from({ length: runs }, (_, i) => release({ ...plan, mostUnits, seed: 90_000 + i }))
 }
 
 function endLine(name: string, ends: readonly Ended[], isUnchanged: boolean): string {
