@@ -4,20 +4,14 @@
  * visible, everything must be possible again, and nothing may be left over after a collection: `npm run proof`; what it
  * printed lies beside it.
  */
-import { countSteps, crash, failStep, type Spare, spawnSpare } from '../registry/crash/crash.ts'
+import { countSteps, crash, failStep, openSpares } from '../registry/crash/crash.ts'
 import type { KillPoint } from '../registry/crash/steps.ts'
 
 const least = 1200
 
-let spare: Spare | undefined
-const take = (): Spare => {
-  const taken = spare ?? spawnSpare()
-  spare = spawnSpare()
-  return taken
-}
-
+using spares = openSpares()
 const began = performance.now()
-const steps = await countSteps(take(), 0)
+const steps = await countSteps(spares.take(), 0)
 const points: KillPoint[] = []
 while (points.length < least) {
   for (let step = 1; step <= steps; step++) {
@@ -26,18 +20,17 @@ while (points.length < least) {
 }
 const failures: string[] = []
 for (const [seed, kill] of points.entries()) {
-  await crash(take(), seed, kill).catch((thrown: unknown) => {
+  await crash(spares.take(), seed, kill).catch((thrown: unknown) => {
     failures.push(
       `seed ${seed}, killed ${kill.when} step ${kill.step}: ${thrown instanceof Error ? thrown.message : thrown}`,
     )
   })
 }
 for (let step = 1; step <= steps; step++) {
-  await failStep(take(), step, step).catch((thrown: unknown) => {
+  await failStep(spares.take(), step, step).catch((thrown: unknown) => {
     failures.push(`step ${step} failed: ${thrown instanceof Error ? thrown.message : thrown}`)
   })
 }
-spare?.child.kill('SIGKILL')
 console.log(`durable steps of the workload: ${steps}`)
 console.log(`kills: ${points.length}, each followed by a start, the checks, the workload again and a collection`)
 console.log(`steps that failed with EIO: ${steps}, each followed by the checks in the same life and in the next`)

@@ -4,23 +4,17 @@
  * older one after a newer; started again, the rollout goes on where it was. And of F-07: of two registries on one database one
  * stands still for 30 seconds, five times. `node test/proof/rollout-crash.ts [kills]`
  */
-import { type Spare, spawnSpare } from '../registry/crash/crash.ts'
+import { openSpares } from '../registry/crash/crash.ts'
 import type { KillPoint } from '../registry/crash/steps.ts'
 import { countRolloutSteps, crashRollout, openTemplate, standStill } from '../registry/rollouts/crash.ts'
 
 const least = Number(process.argv[2] ?? '200')
 const stops = 5
 
-let spare: Spare | undefined
-const take = (): Spare => {
-  const taken = spare ?? spawnSpare()
-  spare = spawnSpare()
-  return taken
-}
-
+using spares = openSpares()
 const began = performance.now()
 await using template = await openTemplate()
-const { first, last } = await countRolloutSteps(template.dataDir, take())
+const { first, last } = await countRolloutSteps(template.dataDir, spares.take())
 const points: KillPoint[] = []
 while (points.length < least) {
   for (let step = first; step <= last; step++)
@@ -30,12 +24,11 @@ let reads = 0
 const failures: string[] = []
 for (const kill of points) {
   try {
-    reads += await crashRollout(template.dataDir, take(), kill)
+    reads += await crashRollout(template.dataDir, spares.take(), kill)
   } catch (thrown) {
     failures.push(`killed ${kill.when} step ${kill.step}: ${thrown instanceof Error ? thrown.message : thrown}`)
   }
 }
-spare?.child.kill('SIGKILL')
 for (let i = 0; i < stops; i++) {
   await standStill(template.dataDir, 30_000).catch((thrown: unknown) => {
     failures.push(`stood still: ${thrown instanceof Error ? thrown.message : thrown}`)

@@ -16,8 +16,24 @@ export interface Spare {
   loaded: Promise<unknown>
 }
 
-/** A child takes most of its time to load, so the next one is made while this one runs. */
-export function spawnSpare(): Spare {
+export interface Spares extends Disposable {
+  take(): Spare
+}
+
+/** A child takes most of its time to load, so the next one is made while the one that was taken runs. */
+export function openSpares(): Spares {
+  let ahead: Spare | undefined
+  return {
+    take() {
+      const taken = ahead ?? spawnSpare()
+      ahead = spawnSpare()
+      return taken
+    },
+    [Symbol.dispose]: () => void ahead?.child.kill('SIGKILL'),
+  }
+}
+
+function spawnSpare(): Spare {
   const child = fork(new URL('./child.ts', import.meta.url), { stdio: 'inherit', execArgv: ['--no-warnings'] })
   return { child, loaded: messageOf(child) }
 }

@@ -2,32 +2,20 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { lookOnce } from '../../../registry/rollouts/watch.ts'
 import { openSqliteStore } from '../../../registry/store/sqlite/open.ts'
 import type { Store } from '../../../registry/store/store.ts'
-import { inFolder, type Spare, spawnSpare } from '../crash/crash.ts'
+import { inFolder, openSpares } from '../crash/crash.ts'
 import type { KillPoint } from '../crash/steps.ts'
 import { actionsOf, countRolloutSteps, crashRollout, openTemplate, resume, standStill, whole } from './crash.ts'
-
-let spare: Spare | undefined
-
-afterEach(() => {
-  spare?.child.kill('SIGKILL')
-  spare = undefined
-})
-
-function take(): Spare {
-  const taken = spare ?? spawnSpare()
-  spare = spawnSpare()
-  return taken
-}
 
 test('F-03 hosts read the old split or the new one around a registry that is killed at any step of a rollout', {
   timeout: 300_000,
 }, async () => {
   await using template = await openTemplate()
-  const { first, last } = await countRolloutSteps(template.dataDir, take())
+  using spares = openSpares()
+  const { first, last } = await countRolloutSteps(template.dataDir, spares.take())
   expect(last - first).toBeGreaterThan(15)
   const points = fc.sample(
     fc.record<KillPoint>({ step: fc.integer({ min: first, max: last }), when: fc.constantFrom('before', 'after') }),
@@ -35,7 +23,7 @@ test('F-03 hosts read the old split or the new one around a registry that is kil
   )
   let reads = 0
   for (const kill of points) {
-    reads += await crashRollout(template.dataDir, take(), kill).catch((cause: unknown) => {
+    reads += await crashRollout(template.dataDir, spares.take(), kill).catch((cause: unknown) => {
       throw new Error(`killed ${kill.when} step ${kill.step} of ${first} to ${last}`, { cause })
     })
   }
