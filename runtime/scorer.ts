@@ -94,6 +94,8 @@ export interface Scorer extends Pick<Deployments, 'plan' | 'lanes' | 'holds' | '
   infer(request: InferRequest, to: Chosen): Promise<Answer & { outputs: Tensors }>
   /** @throws {@link SelvedgeError} as {@link Scorer.infer}, and `NO_FEATURES`, `FEATURE_UNKNOWN`, `FEATURE_INVALID` */
   score(request: ScoreRequest, to: Chosen): Promise<Answer & { predictions: Prediction[] }>
+  /** Settles when no shadow is asked or waits to be; never rejects. */
+  shadowed(): Promise<void>
   /** Counts what befell the whole host as an error of each deployment that it serves. */
   count(code: ErrorCode): void
 }
@@ -298,6 +300,8 @@ export function openScorer(options: ScorerOptions): Scorer {
     count(code) {
       for (const entry of deployments.entries.values()) tally.failed(sourceOf(entry, entry.served.lane), code)
     },
+
+    shadowed: shadow.settled,
 
     close: deployments.close,
   }

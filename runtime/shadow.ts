@@ -24,6 +24,8 @@ export interface Shadow {
   follow(entry: Entry, answered: Answered): void
   /** A request came: what waits here is not asked any more. */
   interrupt(): void
+  /** Settles when what was followed last is over, or was skipped; never rejects. */
+  settled(): Promise<void>
 }
 
 export interface ShadowOptions {
@@ -32,6 +34,13 @@ export interface ShadowOptions {
   isIdle(entry: Entry): boolean
   /** For so long nothing may have come. */
   restMs: number
+}
+
+interface Waiting {
+  timer: ReturnType<typeof setTimeout>
+  counts(): ShadowCounts
+  /** It will not be asked. */
+  skipped(): void
 }
 
 /** Behind every request that comes while one runs here. */
@@ -45,7 +54,8 @@ const requestsPerDelay = 50
 
 export function openShadow({ tally, isIdle, restMs }: ShadowOptions): Shadow {
   // One at a time, so that copies take no more memory than one request has.
-  let waiting: { timer: ReturnType<typeof setTimeout>; counts(): ShadowCounts } | undefined
+  let waiting: Waiting | undefined
+  let settled = Promise.resolve()
   let running = false
   let [requests, delayed] = [0, 0]
 
@@ -71,6 +81,7 @@ export function openShadow({ tally, isIdle, restMs }: ShadowOptions): Shadow {
     if (waiting === undefined) return
     clearTimeout(waiting.timer)
     waiting.counts().skipped()
+    waiting.skipped()
     waiting = undefined
   }
 
@@ -81,18 +92,24 @@ export function openShadow({ tally, isIdle, restMs }: ShadowOptions): Shadow {
       const counts = () => tally.shadow(sourceOf(entry, entry.served.lane), against)
       if (running || waiting !== undefined || delayed * requestsPerDelay > requests) return counts().skipped()
       const kept = { ...answered, inputs: copied(answered.inputs), outputs: copied(answered.outputs) }
-      const timer = setTimeout(() => {
-        if (!isIdle(entry)) return skip()
-        waiting = undefined
-        void ask(entry, kept, counts)
-      }, restMs)
-      waiting = { timer, counts }
+      settled = new Promise((settle) => {
+        const timer = setTimeout(() => {
+          // In an isolate no request ends the timer of another.
+          if (waiting !== mine) return settle()
+          if (!isIdle(entry)) return skip()
+          waiting = undefined
+          void ask(entry, kept, counts).then(settle)
+        }, restMs)
+        const mine: Waiting = { timer, counts, skipped: settle }
+        waiting = mine
+      })
     },
     interrupt() {
       requests++
       if (running) delayed++
       skip()
     },
+    settled: () => settled,
   }
 }
 

@@ -88,6 +88,8 @@ export function createEdge(options: EdgeOptions): EdgeWorker {
       // What others wait for in the queue must not end with a caller that hangs up.
       context.waitUntil(answering)
       const response = await answering
+      // A platform ends the timers of a request with it.
+      context.waitUntil(host.shadowed(needed))
       context.waitUntil(host.report(needed))
       return response
     },

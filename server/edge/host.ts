@@ -28,6 +28,8 @@ export interface EdgeHost extends Scoring {
   refresh(endpoints: readonly string[]): Promise<void>
   /** Settles when no request asks for a plan of these. */
   refreshed(endpoints: readonly string[]): Promise<void>
+  /** Settles when no shadow of these is asked or waits to be. Never rejects. */
+  shadowed(endpoints: readonly string[]): Promise<void>
   /** Posts what was counted where no other request does; settles behind it. Never rejects. */
   report(endpoints: readonly string[]): Promise<void>
 }
@@ -89,6 +91,9 @@ export function openEdgeHost(options: EdgeHostOptions): EdgeHost {
     },
     async refreshed(endpoints) {
       await Promise.all(endpoints.map((name) => opened.get(name)?.refreshing))
+    },
+    async shadowed(endpoints) {
+      await Promise.all(endpoints.map((name) => opened.get(name)?.scorer.shadowed()))
     },
     async report(endpoints) {
       await Promise.all(endpoints.map((name) => opened.get(name)?.report()))

@@ -68,6 +68,20 @@ describe('a shadow', () => {
     expect(scorer.tally.current().profiles.map((each) => each.deployment)).toEqual(['blue'])
   })
 
+  test('tells when it is over, and when it was skipped', async () => {
+    await open(1e6)
+    await infer()
+    await scorer.shadowed()
+    expect(shadows()[0]).toMatchObject({ rows: 1, skipped: 0 })
+    await infer()
+    const skipped = scorer.shadowed()
+    await infer()
+    await skipped
+    expect(shadows()[0]).toMatchObject({ rows: 1, skipped: 1 })
+    await scorer.shadowed()
+    expect(shadows()[0]).toMatchObject({ rows: 2, skipped: 1 })
+  })
+
   test('is not asked while other requests come: those are counted as skipped', async () => {
     await open(1e6)
     await Promise.all(Array.from({ length: 20 }, () => infer()))
