@@ -37,15 +37,14 @@ async function openExperiment() {
   }
 
   /** @param by - revision of the plan that their hosts hold */
-  async function come({ units: count, green, buys }: Wave, by?: number): Promise<void> {
+  async function tell<Unit extends { unit: string; deployment: string }>(
+    all: readonly Unit[],
+    valuesOf: (unit: Unit) => TelemetryReport['outcomes'][number]['values'] | undefined,
+    by?: number,
+  ): Promise<void> {
     const held = by ?? (await revision())
     const at = new Date(clock.now).toISOString()
     const told = new Date(clock.now + 1000).toISOString()
-    const all = Array.from({ length: count }, () => {
-      const unit = String(units++).padStart(22, '0')
-      const deployment = uniform() < green ? ('green' as const) : ('blue' as const)
-      return { unit, deployment, bought: uniform() < buys[deployment] }
-    })
     for (let start = 0; start < all.length; start += 200) {
       const some = all.slice(start, start + 200)
       const report: TelemetryReport = {
@@ -56,8 +55,10 @@ async function openExperiment() {
         revision: held,
         profiles: [],
         exposures: some.map(({ unit, deployment }) => ({ unit, deployment, at })),
-        // Of those who bought nothing, nothing is told.
-        outcomes: some.flatMap(({ unit, bought }) => (bought ? [{ unit, at: told, values: { bought: true } }] : [])),
+        outcomes: some.flatMap((unit) => {
+          const values = valuesOf(unit)
+          return values ? [{ unit: unit.unit, at: told, values }] : []
+        }),
       }
       const answer = await sendJson(fixture, 'POST', '/api/v1/telemetry', report)
       if (!answer.ok) throw new Error(await answer.text())
@@ -65,7 +66,17 @@ async function openExperiment() {
     clock.now += minuteMs
   }
 
-  return Object.assign(fixture, { split, come, revision })
+  async function come({ units: count, green, buys }: Wave, by?: number): Promise<void> {
+    const all = Array.from({ length: count }, () => {
+      const unit = String(units++).padStart(22, '0')
+      const deployment = uniform() < green ? ('green' as const) : ('blue' as const)
+      return { unit, deployment, bought: uniform() < buys[deployment] }
+    })
+    // Of those who bought nothing, nothing is told.
+    await tell(all, ({ bought }) => (bought ? { bought: true } : undefined), by)
+  }
+
+  return Object.assign(fixture, { split, tell, come, revision })
 }
 
 async function read(fixture: Fixture, query: Record<string, string> = {}): Promise<Experiment> {
@@ -136,6 +147,36 @@ describe('an experiment', { timeout: 60_000 }, () => {
     await fixture.split(50)
     await fixture.come({ units: 30, green: 0.5, buys: { blue: 0.5, green: 0.5 } })
     expect((await read(fixture)).effect).toBeUndefined()
+  })
+
+  test('is narrower where units told of themselves before they were dealt', async () => {
+    await using fixture = await openExperiment()
+    await fixture.split(0)
+    const { uniform } = openRandom(9)
+    const people = Array.from({ length: 400 }, (_, i) => ({
+      unit: String(i).padStart(22, 'p'),
+      deployment: i % 2 ? 'green' : 'blue',
+      usual: 10 + 10 * uniform(),
+    }))
+    const day = async (deployment: (of: (typeof people)[number]) => string, isLater: boolean) => {
+      const spent = ({ usual, unit }: (typeof people)[number]) => ({ unit, spent: usual + uniform() })
+      await fixture.tell(
+        people.map((person) => ({
+          ...spent(person),
+          deployment: deployment(person),
+        })),
+        ({ spent }) => (isLater ? { spent, later: spent } : { spent }),
+      )
+    }
+    await day(() => 'blue', false)
+    await fixture.split(50)
+    await day(({ deployment }) => deployment, true)
+    const width = async (outcome: string) => {
+      const { effect } = await read(fixture, { outcome })
+      return (effect?.absolute.high ?? 0) - (effect?.absolute.low ?? 0)
+    }
+    expect(await width('spent')).toBeLessThan(0.3 * (await width('later')))
+    expect(await width('spent')).toBeGreaterThan(0)
   })
 
   test('tells how it came to be: its looks narrow, and the last is of now', async () => {
