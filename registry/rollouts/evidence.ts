@@ -45,7 +45,8 @@ export async function readEvidence(
     outcomes: Object.fromEntries(
       await Promise.all(
         names.map(
-          async (name) => [name, await readOutcomes(store, endpoint, name, since, deployment, shares)] as const,
+          async (name) =>
+            [name, await readOutcomes(store, { endpoint, name, since, ofStep, deployment, shares })] as const,
         ),
       ),
     ),
@@ -189,26 +190,38 @@ function clustersOf(side: OpenSide | undefined, hasOutputs: boolean): Cluster[] 
   return hasOutputs ? all : all.map((cluster) => ({ ...cluster, outputs: {} }))
 }
 
-async function readOutcomes(
-  store: Store,
-  endpoint: string,
-  name: string,
-  since: string,
-  deployment: string,
-  shares: ReadonlyMap<string, number>,
-): Promise<{ green: Outcome[]; blue: Outcome[] }> {
-  const units = {
-    green: new Map<string, Outcome & { values: number[] }>(),
-    blue: new Map<string, Outcome & { values: number[] }>(),
-  }
-  for (const told of await store.rollouts.outcomes(endpoint, name, since)) {
-    if (!shares.has(told.deployment)) continue
-    const side = units[told.deployment === deployment ? 'green' : 'blue']
+interface OutcomeQuery {
+  endpoint: string
+  name: string
+  since: string
+  ofStep: Since
+  deployment: string
+  shares: ReadonlyMap<string, number>
+}
+
+type Told = { unit: string; values: number[]; isRate: boolean }
+
+/** Of those of whom it was told; where nobody ever tells a `false`, of all who came: the others did not. */
+async function readOutcomes(store: Store, query: OutcomeQuery): Promise<{ green: Outcome[]; blue: Outcome[] }> {
+  const { endpoint, name, since, ofStep, deployment, shares } = query
+  const units = { green: new Map<string, Told>(), blue: new Map<string, Told>() }
+  const sideOf = (of: string) => units[of === deployment ? 'green' : 'blue']
+  const outcomes = (await store.rollouts.outcomes(endpoint, name, since)).filter((told) => shares.has(told.deployment))
+  for (const told of outcomes) {
+    const side = sideOf(told.deployment)
     const held = side.get(told.unit) ?? { unit: told.unit, values: [], isRate: typeof told.value === 'boolean' }
     side.set(told.unit, held)
     held.values.push(Number(told.value))
   }
-  return { green: [...units.green.values()], blue: [...units.blue.values()] }
+  if (outcomes.length === 0 || outcomes.some(({ value }) => value !== true)) {
+    return { green: [...units.green.values()], blue: [...units.blue.values()] }
+  }
+  const came = await store.rollouts.units(endpoint, ofStep)
+  const judged = (isGreen: boolean): Outcome[] =>
+    came
+      .filter((each) => shares.has(each.deployment) && (each.deployment === deployment) === isGreen)
+      .map(({ unit, deployment: own }) => ({ unit, values: [sideOf(own).has(unit) ? 1 : 0], isRate: true }))
+  return { green: judged(true), blue: judged(false) }
 }
 
 async function readNewUnits(

@@ -127,6 +127,8 @@ export interface Rollouts {
   counted(endpoint: string, page: CountedPage): Promise<CountedRow[]>
   /** Different units by the deployment that they were exposed to. */
   exposed(endpoint: string, since: Since): Promise<Record<string, number>>
+  /** The first of them, each for the deployment to which it came first. */
+  units(endpoint: string, since: Since): Promise<{ unit: string; deployment: string }[]>
   /** Of those, units that were never exposed by an earlier revision, each for the deployment to which it came first. */
   newUnits(endpoint: string, since: Since): Promise<Record<string, number>>
   /** What was told of units since the moment, with the deployment that each had last seen by then. */

@@ -28,7 +28,10 @@ export const guard = z.discriminatedUnion('metric', [
   z.strictObject({ metric: z.literal('sample_ratio'), alpha: z.number().min(0.000_001).max(0.05).default(0.001) }),
   /** Share of hosts on which a provider gave other answers may be higher by `margin`; can stop, and asks for no proof. */
   z.strictObject({ metric: z.literal('parity'), margin: z.number().min(0.0001).max(0.5).default(0.01) }),
-  /** Mean of a boolean or number that hosts tell of units may be worse by `margin`. */
+  /**
+   * Mean of a boolean or number that hosts tell of units may be worse by `margin`. Where they only ever tell `true`, it is
+   * false of all others who came.
+   */
   z.strictObject({
     metric: z.literal('outcome'),
     name: z.string().min(1).max(128),

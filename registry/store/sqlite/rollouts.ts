@@ -161,8 +161,18 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
         .execute()
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
     },
-    async newUnits(endpoint, { since, revision }) {
+    async units(endpoint, { since, revision }) {
       // With one aggregate min() SQLite takes the other columns from the row that has it.
+      const { rows } = await sql<{ unit: string; deployment: string }>`
+        SELECT unit, deployment, min(at) FROM (
+          SELECT unit, deployment, at FROM exposures e
+          WHERE endpoint = ${endpoint} AND at >= ${since} AND revision >= ${revision}
+            AND ${isNotBusy(endpoint, sql.ref('e.unit'))}
+          ORDER BY at LIMIT ${mostEvents}
+        ) GROUP BY unit`.execute(db)
+      return rows.map(({ unit, deployment }) => ({ unit, deployment }))
+    },
+    async newUnits(endpoint, { since, revision }) {
       const { rows } = await sql<{ deployment: string; units: number }>`
         SELECT deployment, count(*) AS units FROM (
           SELECT unit, deployment, min(at) FROM (

@@ -227,6 +227,26 @@ describe('a rollout that is watched', () => {
       green: { clusters: 300, mean: 0.75 },
     })
   })
+
+  test('is taken back by fewer who buy, where hosts tell only of those who do', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const guards = [{ metric: 'outcome', name: 'bought', margin: 0.05 }]
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards })
+    clock.now += 3 * 60_000
+    const revision = history[0]?.revision ?? 0
+    await expose(fixture, revision, { green: 400, blue: 400 })
+    const outcomes = Array.from({ length: 800 }, (_, i) => i)
+      .filter((i) => (i < 400 ? i % 10 === 0 : i % 2 === 0))
+      .map((i) => ({ unit: unitOf(i), at: '2026-11-24T10:02:30Z', values: { bought: true } }))
+    await post(fixture, { revision, outcomes })
+    const over = await until(fixture, ({ state }) => state === 'reverted')
+    expect(over.history.at(-1)?.evidence?.guards[0]?.comparisons[0]).toMatchObject({
+      difference: 0.4,
+      green: { clusters: 400, mean: 0.9 },
+      blue: { clusters: 400, mean: 0.5 },
+    })
+  })
 })
 
 type Opened = Awaited<ReturnType<typeof openClocked>>

@@ -154,6 +154,13 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
       await telemetry.fold([{ ...report('s', day, now), exposures, outcomes }])
       expect(await rollouts.exposed('e', { since: day, revision })).toEqual({ blue: 1, green: 4 })
       expect(await rollouts.exposed('e', { since: day, revision: 0 })).toEqual({ blue: 2, green: 4 })
+      const came = await rollouts.units('e', { since: day, revision })
+      expect(came.map(({ unit, deployment }) => [unit.slice(0, 1), deployment]).sort()).toEqual([
+        ['a', 'green'],
+        ['b', 'blue'],
+        ['c', 'green'],
+        ['f', 'green'],
+      ])
       // The first that was seen of each counts.
       expect(await rollouts.newUnits('e', { since: day, revision })).toEqual({ blue: 1, green: 1 })
       const told = await rollouts.outcomes('e', 'ok', day)
