@@ -3,7 +3,7 @@ import type { Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Rollout } from '../../runtime/contract/rollout.ts'
 import { chromiumArguments } from '../chromium.ts'
-import { runCommand } from '../server/cli/command.ts'
+import { runJson } from '../server/cli/command.ts'
 import { type DemoSite, openDemoSite } from './demo-site.ts'
 
 const noWebGpu = chromiumArguments.filter((argument) => !/webgpu|vulkan|gpu-blocklist/i.test(argument))
@@ -18,10 +18,7 @@ describe('a rollout on the demo page', () => {
 
   afterAll(() => site?.close())
 
-  async function selvedge(...args: string[]): Promise<Rollout> {
-    const { stdout } = await runCommand([...args, '--json'], { env: { SELVEDGE_REGISTRY: site.registry } })
-    return JSON.parse(stdout) as Rollout
-  }
+  const selvedge = (...args: string[]): Promise<Rollout> => runJson(args, { SELVEDGE_REGISTRY: site.registry })
 
   // One after the other on one page, as somebody who watches sees them.
   test('a better version advances to all visitors, and a bad one is pushed, rolled out and taken back', async () => {

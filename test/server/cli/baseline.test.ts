@@ -7,7 +7,7 @@ import { type Listener, listen } from '../../../registry/listener.ts'
 import { openRegistry, type Registry } from '../../../registry/registry.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
 import { createTensor } from '../../../runtime/tensor.ts'
-import { runCommand } from './command.ts'
+import { runCommand, runJson } from './command.ts'
 
 const network = encodeModel({
   opsets: { '': 17 },
@@ -46,11 +46,7 @@ describe('selvedge baseline', () => {
     await rm(folder, { recursive: true })
   })
 
-  const json = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runCommand([...args, '--json'], { env })
-    if (code !== 0) throw new Error(stderr)
-    return JSON.parse(stdout)
-  }
+  const json = (...args: string[]) => runJson(args, env)
 
   test('makes the next version of the same files, which has a profile', async () => {
     const pushed = await json('push', 'pair', at('model.onnx'), at('tokenizer.json'), '--tag', 'team=risk')

@@ -27,6 +27,16 @@ export async function runCommand(
   return { code, stdout, stderr }
 }
 
+/** The document that it prints; throws what it wrote to stderr where it was refused. */
+export async function runJson(
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<ReturnType<typeof JSON.parse>> {
+  const { code, stdout, stderr } = await runCommand([...args, '--json'], { env })
+  if (code !== 0) throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
 /** The caller ends it. */
 export function startCommand(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   const { SELVEDGE_REGISTRY: _, SELVEDGE_SCORING: __, SELVEDGE_TOKEN: ___, ...inherited } = process.env

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { decodeInferResponse, encodeInferRequest } from '../../../runtime/oip/infer.ts'
 import { createTensor, type Tensor } from '../../../runtime/tensor.ts'
 import type { Ran } from './command.ts'
-import { descendants, isAlive, runCommand, startCommand, startedOf } from './command.ts'
+import { descendants, isAlive, runCommand, runJson, startCommand, startedOf } from './command.ts'
 
 const shared = (path: string) => fileURLToPath(new URL(`../../../../shared/${path}`, import.meta.url))
 const silero = fileURLToPath(
@@ -37,11 +37,7 @@ describe('the command line against a registry and a scoring server', () => {
   }, 60_000)
 
   const selvedge = (...args: string[]): Promise<Ran> => runCommand(args, { env })
-  const json = async (...args: string[]) => {
-    const { code, stdout, stderr } = await selvedge(...args, '--json')
-    if (code !== 0) throw new Error(stderr)
-    return JSON.parse(stdout)
-  }
+  const json = (...args: string[]) => runJson(args, env)
   /** The scoring server follows the registry by its long poll. */
   const served = (endpoint: string) =>
     vi.waitFor(async () => expect((await fetch(`${scoring}v2/models/${endpoint}/ready`)).status).toBe(200), 30_000)

@@ -10,7 +10,7 @@ import { type Listener, listen } from '../../../registry/listener.ts'
 import { openRegistry, type Registry } from '../../../registry/registry.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
 import { createTensor } from '../../../runtime/tensor.ts'
-import { runCommand, startCommand } from './command.ts'
+import { runCommand, runJson, startCommand } from './command.ts'
 import { type Line, openLine } from './line.ts'
 
 const MiB = 1024 ** 2
@@ -44,11 +44,7 @@ describe('transfers of the command line', () => {
     await rm(folder, { recursive: true })
   })
 
-  const json = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runCommand([...args, '--json'], { env })
-    if (code !== 0) throw new Error(stderr)
-    return JSON.parse(stdout)
-  }
+  const json = (...args: string[]) => runJson(args, env)
 
   test('a push that Ctrl-C ended sends only the rest when it is called again', async () => {
     const args = ['push', 'large', at('model/model.onnx'), at('large.bin'), at('tokenizer.json')]
