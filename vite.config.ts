@@ -33,7 +33,7 @@ function executable(): { executablePath?: string } {
   return path === undefined ? {} : { executablePath: path }
 }
 
-const oneFile = (name: string, entry: string) => ({
+const oneFile = (name: string, entry: string, external: string[] = []) => ({
   consumer: 'client' as const,
   define,
   build: {
@@ -46,6 +46,7 @@ const oneFile = (name: string, entry: string) => ({
     chunkSizeWarningLimit: 600,
     rolldownOptions: {
       input: entry,
+      external,
       preserveEntrySignatures: 'strict' as const,
       output: { entryFileNames: `${name}.js`, codeSplitting: false },
     },
@@ -60,6 +61,7 @@ export default defineConfig({
     worker: oneFile('worker', 'browser/worker.ts'),
     page: oneFile('client', 'browser/client.ts'),
     progress: oneFile('progress', 'browser/progress.ts'),
+    openfeature: oneFile('openfeature', 'browser/openfeature.ts', ['@openfeature/web-sdk']),
     demo: {
       consumer: 'client',
       build: {
@@ -106,13 +108,11 @@ export default defineConfig({
   },
   builder: {
     async buildApp(builder) {
-      const { worker, page, progress, demo } = builder.environments
-      if (worker === undefined || page === undefined || progress === undefined || demo === undefined)
-        throw new Error('an environment of this file is missing')
-      await builder.build(worker)
-      await builder.build(page)
-      await builder.build(progress)
-      await builder.build(demo)
+      for (const name of ['worker', 'page', 'progress', 'openfeature', 'demo']) {
+        const environment = builder.environments[name]
+        if (environment === undefined) throw new Error(`this file has no environment ${name}`)
+        await builder.build(environment)
+      }
       for (const file of wasmFiles) cpSync(`${dirname(ortEntry)}/${file}`, `dist/browser/${file}`)
     },
   },

@@ -17,7 +17,7 @@ import { type Chosen, openScorer, type Scorer } from '../runtime/scorer.ts'
 import { openPost } from '../runtime/telemetry-post.ts'
 import type { Build } from './builds.ts'
 import { openChoices, openTrials } from './choices.ts'
-import { type Platform, warn } from './platform.ts'
+import type { Platform } from './platform.ts'
 import type { ConnectionEvent, OpenOptions, Progress } from './protocol.ts'
 import { explainRuntime } from './runtime.ts'
 import { openOutbox } from './state/outbox.ts'
@@ -25,6 +25,7 @@ import type { PageState } from './state/state.ts'
 import type { PageStore } from './store/port.ts'
 import { openThreads, type Subject, type Threads, threadsToTry } from './threads.ts'
 import { canStartWorkers, measureThreads } from './trial.ts'
+import { warn } from './warn.ts'
 
 export interface Host {
   readonly gpu: Gpu

@@ -4,7 +4,6 @@
  * longest.
  */
 import type { Source } from '../runtime/blobs.ts'
-import { SelvedgeError } from '../runtime/errors.ts'
 import { type Gpu, openGpu } from '../runtime/providers/web.ts'
 import { type Build, chooseBuild } from './builds.ts'
 import type { OpenOptions, Progress } from './protocol.ts'
@@ -12,6 +11,7 @@ import { type Runtime, startRuntime } from './runtime.ts'
 import { openPageState, type PageState } from './state/state.ts'
 import type { PageStore } from './store/port.ts'
 import { openModelStore } from './store/store.ts'
+import { warn } from './warn.ts'
 
 export interface Platform {
   readonly store: PageStore
@@ -57,10 +57,4 @@ export async function openPlatform(options: OpenOptions, progress: (progress: Pr
 async function openHeld(registry: string, endpoint: string): Promise<Pick<Platform, 'state' | 'held'>> {
   const state = await openPageState(warn)
   return { state, held: await state.plan(registry, endpoint) }
-}
-
-/** What costs something, but no answer. */
-export function warn(error: unknown): void {
-  if (error instanceof SelvedgeError) console.warn(`selvedge: ${error.code}: ${error.message}`, error.cause ?? '')
-  else console.warn('selvedge:', error)
 }

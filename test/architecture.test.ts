@@ -10,7 +10,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   runtime: { folders: ['runtime'], packages: /^(zod|jose)$/ },
   'runtime/providers': { folders: ['runtime'], packages: /^(node:.*|onnxruntime-(node|web(\/wasm)?))$/ },
-  browser: { folders: ['runtime', 'browser'], packages: /^(comlink|idb|onnxruntime-web\/.*|virtual:.*)$/ },
+  browser: {
+    folders: ['runtime', 'browser'],
+    packages: /^(comlink|idb|onnxruntime-web\/.*|@openfeature\/web-sdk|virtual:.*)$/,
+  },
   registry: {
     folders: ['runtime', 'registry'],
     packages: /^(node:.*|hono(\/.*)?|@hono\/.*|zod|jose|kysely|pino|hyparquet-writer)$/,
@@ -18,7 +21,7 @@ const allowed: Record<string, { folders: string[]; packages: RegExp }> = {
   server: {
     folders: ['runtime', 'server'],
     packages:
-      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|pino|@opentelemetry\/api|commander|csv-parse(\/.*)?|mnist|vega-datasets|hyparquet|onnxruntime-(web|node))$/,
+      /^(node:.*|hono(\/.*)?|@hono\/.*|zod|pino|@opentelemetry\/api|@openfeature\/server-sdk|commander|csv-parse(\/.*)?|mnist|vega-datasets|hyparquet|onnxruntime-(web|node))$/,
   },
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a stranger gets: packs the package, installs it into empty folders, with and without onnxruntime-node, and scores
+ * What a stranger gets: packs the package, installs it into empty folders, with and without its optional peers, and scores
  * with it. Needs the npm registry, so it is a program of its own and no test: `npm run test:package`.
  */
 import assert from 'node:assert/strict'
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'selvedge-package-'))
 // The install script of onnxruntime-node downloads from elsewhere.
 const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
+const peers = ['onnxruntime-node@1.30.0', '@openfeature/server-sdk@1.23.0', '@openfeature/web-sdk@1.10.0']
 
 const program = `
 import assert from 'node:assert/strict'
@@ -28,6 +29,36 @@ await penguins.close()
 const { predictions } = await openOipClient(scoring).score('penguins', [{ beak_length_mm: 39.1, island: 'Torgersen' }])
 assert.equal(predictions[0].class, 'Adelie')
 console.log(scored.class, 'on', scored.provider)
+`
+
+/** With the peers alone. */
+const flags = `
+import assert from 'node:assert/strict'
+import { OpenFeature } from '@openfeature/server-sdk'
+import { openProvider } from 'selvedge/openfeature-server'
+const [registry, token, key, , cacheDir] = process.argv.slice(2)
+await OpenFeature.setProviderAndWait(openProvider(registry, { endpoints: ['penguins'], token, key, cacheDir }))
+const details = await OpenFeature.getClient().getObjectDetails('penguins', {}, { targetingKey: 'ada' })
+assert.deepEqual([details.value.model, details.reason], ['penguins', 'STATIC'])
+await OpenFeature.close()
+console.log(details.value.model, details.value.version, details.reason)
+`
+
+const typedFlags = `
+import { OpenFeature } from '@openfeature/server-sdk'
+import { OpenFeature as WebFeature } from '@openfeature/web-sdk'
+import { type DeploymentValue, openProvider } from 'selvedge/openfeature-server'
+import { openProvider as openPageProvider } from 'selvedge/openfeature-web'
+const options = { endpoints: ['digits'], key: 'ed25519:' }
+export async function check(): Promise<DeploymentValue[]> {
+  await OpenFeature.setProviderAndWait(openProvider('http://localhost:4400', options))
+  await WebFeature.setProviderAndWait(openPageProvider('http://localhost:4400', options), { targetingKey: 'ada' })
+  const otherwise: DeploymentValue = { deployment: 'blue', version: 1, model: 'digits', manifest: '' }
+  // @ts-expect-error a key is not optional
+  openProvider('http://localhost:4400', { endpoints: ['digits'] })
+  const client = OpenFeature.getClient()
+  return [await client.getObjectValue<DeploymentValue>('digits', otherwise), WebFeature.getClient().getObjectValue<DeploymentValue>('digits', otherwise)]
+}
 `
 
 const typed = `
@@ -55,22 +86,22 @@ try {
   })
   const [tarball] = readdirSync(folder).filter((file) => file.endsWith('.tgz'))
   assert.ok(tarball, 'npm pack made no tarball')
-  for (const withNative of [false, true]) await tryPackage(join(folder, tarball), withNative)
+  for (const withPeers of [false, true]) await tryPackage(join(folder, tarball), withPeers)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function tryPackage(tarball: string, withNative: boolean): Promise<void> {
-  const home = join(folder, withNative ? 'with-onnxruntime-node' : 'without-onnxruntime-node')
+async function tryPackage(tarball: string, withPeers: boolean): Promise<void> {
+  const home = join(folder, withPeers ? 'with-peers' : 'without-peers')
   mkdirSync(home)
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
-  const packages = withNative ? [tarball, 'onnxruntime-node@1.30.0'] : [tarball]
+  const packages = withPeers ? [tarball, ...peers] : [tarball]
   execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', ...packages], {
     cwd: home,
     env,
     stdio: 'inherit',
   })
-  if (!withNative) checkTypes(home)
+  checkTypes(home, withPeers ? typedFlags : typed)
 
   const args = [
     'up',
@@ -91,17 +122,22 @@ async function tryPackage(tarball: string, withNative: boolean): Promise<void> {
     const [line] = (await once(up.stdout, 'data')) as [Buffer]
     const { registry, keys, demo, scoring } = JSON.parse(line.toString())
     writeFileSync(join(home, 'score.js'), program)
-    const asked = [registry, demo.pageToken, keys[0], withNative ? 'cpu' : 'wasm', join(home, 'cache'), scoring]
+    const asked = [registry, demo.pageToken, keys[0], withPeers ? 'cpu' : 'wasm', join(home, 'cache'), scoring]
     const said = execFileSync(process.execPath, [join(home, 'score.js'), ...asked], { cwd: home, encoding: 'utf8' })
-    console.log(`package ${withNative ? 'with' : 'without'} onnxruntime-node: ${said.trim()}`)
+    console.log(`package ${withPeers ? 'with' : 'without'} its peers: ${said.trim()}`)
+    if (withPeers) {
+      writeFileSync(join(home, 'flags.js'), flags)
+      const flag = execFileSync(process.execPath, [join(home, 'flags.js'), ...asked], { cwd: home, encoding: 'utf8' })
+      console.log(`flag of its own: ${flag.trim()}`)
+    }
   } finally {
     up.kill('SIGTERM')
     await ended
   }
 }
 
-function checkTypes(home: string): void {
-  writeFileSync(join(home, 'typed.ts'), typed)
+function checkTypes(home: string, program: string): void {
+  writeFileSync(join(home, 'typed.ts'), program)
   const options = [
     '--noEmit',
     '--strict',
