@@ -58,8 +58,8 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   app.use('*', setFixedHeaders)
   app.use('*', allowHosts(hostNames))
   app.use('*', crossOrigin(app))
-  app.use('*', authorize(services.store, services.now))
-  app.use('/api/v1/telemetry', reportQuota(services.now, services.counters))
+  app.use('*', authorize(services))
+  app.use('/api/v1/telemetry', reportQuota(services))
   app.use('*', jsonBody)
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))

@@ -43,7 +43,12 @@ async function main(): Promise<void> {
   const options = parseOptions()
   const { host } = options
   const isChild = process.connected
-  const registry = await openRegistry({ ...options, hostNames: [host], log })
+  const registry = await openRegistry({
+    ...options,
+    hostNames: [host],
+    trustedProxies: process.env.SELVEDGE_TRUSTED_PROXIES,
+    log,
+  })
   const listener = await listen(registry, host, options.port).catch(async (thrown) => {
     await registry.close()
     throw thrown

@@ -1,6 +1,7 @@
 /** A registry over one data folder: opened, asked as an HTTP app, closed. */
 import { join } from 'node:path'
 import type { Role } from '../runtime/contract/control.ts'
+import { openNetworks } from '../runtime/network.ts'
 import { type App, createApp } from './app.ts'
 import { readFiles } from './assets/files.ts'
 import { ortVersion } from './assets/version.ts'
@@ -31,6 +32,11 @@ export interface RegistryOptions {
   publicUrl?: string | undefined
   /** Further host names by which it is called. */
   hostNames?: readonly string[] | undefined
+  /**
+   * Addresses and CIDR blocks of proxies whose `X-Forwarded-For` is believed, with commas between them, for limits by network.
+   * Default: none.
+   */
+  trustedProxies?: string | undefined
   /** Shown on the pages. Default: `http://127.0.0.1:4401`. */
   scoringUrl?: string | undefined
   /** How often hosts report, at least 100. Default: 60,000. */
@@ -57,7 +63,7 @@ export interface Registry {
   close(): Promise<void>
 }
 
-/** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START`, also while another registry has the data folder */
+/** @throws SelvedgeError `SCHEMA_NEWER`, `REFUSED_TO_START`, also while another registry has the data folder, `USAGE` */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const lock = openLock(options.dataDir)
   try {
@@ -70,6 +76,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 
 async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registry> {
   const { dataDir, now = Date.now, log = () => undefined, publicUrl, telemetryIntervalMs = 60_000 } = options
+  const networks = openNetworks(options.trustedProxies)
   const key = await openPlanKey(dataDir)
   const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
@@ -109,6 +116,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     feed,
     rollouts,
     changed,
+    networks,
     // A request's address is absolute and in its normal form: up to the first slash of its path.
     baseOf: (url) => base ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2) + 1),
     now,

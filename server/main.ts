@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { encodeError, SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
+import { openNetworks } from '../runtime/network.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { createApp } from './front/app.ts'
 import { openCallers } from './front/callers.ts'
@@ -27,6 +28,7 @@ try {
 async function main(): Promise<void> {
   const { host: address, port, compat, ...options } = parseOptions()
   const token = process.env.SELVEDGE_TOKEN || undefined
+  const networks = openNetworks(process.env.SELVEDGE_TRUSTED_PROXIES)
   const callers = (process.env.SELVEDGE_CALLER_TOKENS ?? '').split(',').flatMap((each) => each.trim() || [])
   if (!isLoopback(address) && callers.length === 0) {
     throw new SelvedgeError(
@@ -38,7 +40,7 @@ async function main(): Promise<void> {
   const isCaller = callers.length === 0 ? undefined : openCallers(callers, timingSafeEqual)
   const app = createApp({
     scoring: host,
-    exchange: openNodeExchange(),
+    exchange: openNodeExchange(networks),
     mostBodyBytes,
     isCaller,
     compat,

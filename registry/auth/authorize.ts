@@ -2,20 +2,21 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Role } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { networkOf } from '../../runtime/network.ts'
-import type { AppEnv, Caller } from '../http/env.ts'
+import type { AppEnv, Caller, Services } from '../http/env.ts'
+import { networkOf } from '../http/network.ts'
 import type { Store } from '../store/store.ts'
 import { type Guesses, openGuesses } from './guesses.ts'
 import { mayCall, routeOf } from './policy.ts'
 import { demandScope } from './scope.ts'
 import { hashSecret, parseAuthorization, sameHash } from './tokens.ts'
 
-export function authorize(store: Store, now: () => number): MiddlewareHandler<AppEnv> {
-  const guesses = openGuesses(now)
+export function authorize(services: Pick<Services, 'store' | 'networks' | 'now'>): MiddlewareHandler<AppEnv> {
+  const { store } = services
+  const guesses = openGuesses(services.now)
   return async (c, next) => {
     const route = routeOf(c)
     if (route !== undefined) {
-      const caller = await identify(c, store, guesses)
+      const caller = await identify(c, services, guesses)
       c.set('caller', caller)
       if (route.role !== 'open') demand(caller, route.role)
       if (caller?.models !== undefined) await demandScope(c, caller, route, store)
@@ -34,13 +35,18 @@ function demand(caller: Caller | undefined, least: Role): void {
   })
 }
 
-async function identify(c: Context<AppEnv>, store: Store, guesses: Guesses): Promise<Caller | undefined> {
+async function identify(
+  c: Context<AppEnv>,
+  services: Pick<Services, 'store' | 'networks'>,
+  guesses: Guesses,
+): Promise<Caller | undefined> {
+  const { store } = services
   const header = c.req.header('authorization')
   if (header !== undefined) {
     const caller = await byToken(header, store)
     if (caller !== undefined) return caller
-    const address = c.env?.incoming?.socket.remoteAddress
-    if (address !== undefined) guesses.wrong(networkOf(address))
+    const network = networkOf(c, services)
+    if (network !== undefined) guesses.wrong(network)
     throw new SelvedgeError('UNAUTHENTICATED', 'this token is unknown or revoked')
   }
   const role = ambientRole(c)

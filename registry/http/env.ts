@@ -1,6 +1,7 @@
 /** What every route of the registry can reach. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Role } from '../../runtime/contract/control.ts'
+import type { Networks } from '../../runtime/network.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { Claims } from '../blobs/claims.ts'
 import type { PlanKey } from '../endpoints/key.ts'
@@ -34,6 +35,8 @@ export interface Services {
   rollouts: Watch
   /** An endpoint was changed: whoever waits for its plan or remembers what it served is told. */
   changed(endpoint: string): void
+  /** Which network an address is in, behind the proxies that are trusted. */
+  networks: Networks
   /** Where the caller of this address reaches the registry, ending in a slash. */
   baseOf(url: string): string
   /** ms since 1970. */

@@ -52,7 +52,7 @@ export function telemetryRoutes(app: OpenAPIHono<AppEnv>, services: Services): v
     // Reports come by the thousand, and few tokens are limited.
     const state = caller?.models && (await store.endpoints.endpoint(taken.endpoint))
     if (state !== undefined && !seesEndpoint(caller, state)) throw unknownEndpoint(taken.endpoint)
-    return c.json({ counted: await intake.take(taken, pageOf(c)) }, 200)
+    return c.json({ counted: await intake.take(taken, pageOf(c, services)) }, 200)
   })
   app.openapi(profiles, async (c) => {
     const { name } = await findEndpoint(services, c.req.valid('param').endpoint)

@@ -44,7 +44,13 @@ export function addScoringFlags(command: Command): Command {
 }
 
 export function addHostFlag(command: Command): Command {
-  return command.option('--host <address>', 'address to listen on; any but loopback needs tokens', '127.0.0.1')
+  return command
+    .option('--host <address>', 'address to listen on; any but loopback needs tokens', '127.0.0.1')
+    .addHelpText(
+      'after',
+      '\nBehind a reverse proxy, SELVEDGE_TRUSTED_PROXIES lists the addresses and CIDR blocks, with commas between them, whose ' +
+        'X-Forwarded-For says who asks, so that callers do not share their limits.',
+    )
 }
 
 export function addCallersHelp(command: Command): Command {

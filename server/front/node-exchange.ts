@@ -10,18 +10,15 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { networkOf } from '../../runtime/network.ts'
+import { type Networks, openNetworks } from '../../runtime/network.ts'
 import { isLoopback } from '../loopback.ts'
 import { release } from '../release.ts'
 import { type Exchange, openChunks } from './exchange.ts'
 
 /** @param stallMs - in which so long a piece of an answer must be taken; else its connection ends */
-export function openNodeExchange(stallMs: number = limits.stallMs): Exchange {
+export function openNodeExchange(networks: Networks = openNetworks(), stallMs: number = limits.stallMs): Exchange {
   return {
-    header(c, name) {
-      const value = bindings(c).incoming.headers[name]
-      return Array.isArray(value) ? value.join(', ') : value
-    },
+    header: headerOf,
 
     isLocal,
 
@@ -29,7 +26,7 @@ export function openNodeExchange(stallMs: number = limits.stallMs): Exchange {
       const { headers, socket } = bindings(c).incoming
       // Its digest: a scorer, which gets to see this, runs foreign code.
       if (headers.authorization !== undefined) return hash('sha256', headers.authorization, 'base64')
-      return isLocal(c) ? undefined : networkOf(socket.remoteAddress ?? '')
+      return isLocal(c) ? undefined : networks.of(socket.remoteAddress ?? '', headerOf(c, 'x-forwarded-for'))
     },
 
     signal(c) {
@@ -123,6 +120,11 @@ const forwarding = ['forwarded', 'x-forwarded-for', 'x-real-ip']
 function isLocal(c: Context): boolean {
   const { headers, socket } = bindings(c).incoming
   return isLoopback(socket.remoteAddress ?? '') && forwarding.every((name) => headers[name] === undefined)
+}
+
+function headerOf(c: Context, name: string): string | undefined {
+  const value = bindings(c).incoming.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
 }
 
 function bindings(c: Context): HttpBindings {

@@ -16,9 +16,14 @@ afterEach(() => {
 })
 
 function start(...flags: string[]) {
+  return startIn({}, flags)
+}
+
+function startIn(env: Record<string, string>, flags: readonly string[] = []) {
   const dataDir = mkdtempSync(join(tmpdir(), 'selvedge-main-'))
   const child = fork(new URL('../../registry/main.ts', import.meta.url), ['--data', dataDir, '--port', '0', ...flags], {
     silent: true,
+    env: { ...process.env, ...env },
   })
   started.push({ child, dataDir })
   const output: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] }
@@ -61,6 +66,14 @@ describe('the registry as a process', () => {
     const exited = once(process.child, 'exit')
     process.child.disconnect()
     expect((await exited)[0]).toBe(0)
+  })
+
+  test('TE-04 refuses proxies that it could not tell from others', async () => {
+    const process = startIn({ SELVEDGE_TRUSTED_PROXIES: '10.0.0.0/8, 10.0.0.0/33' })
+    expect((await process.exited)[0]).toBe(1)
+    expect(process.output.stderr.map((line) => JSON.parse(line))).toMatchObject([
+      { code: 'USAGE', message: expect.stringContaining('10.0.0.0/33') },
+    ])
   })
 
   test('AU-11 refuses an address other than loopback while no token exists', async () => {

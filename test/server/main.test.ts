@@ -248,12 +248,13 @@ describe('the scoring server as a process', { timeout: 30_000 }, () => {
     [['--host', '0.0.0.0'], 'REFUSED_TO_START'],
     [['--scorers', '0'], 'USAGE'],
     [['--nothing'], 'USAGE'],
-  ])('refuses to start with %j', async (args, code) => {
+    [[], 'USAGE', '10.0.0.0/33'],
+  ])('refuses to start with %j', async (args, code, trusted = '') => {
     const child = spawn(
       process.execPath,
       [entry, '--registry', registry.url, '--key', registry.key, '--port', '0', '--cache', cacheDir, ...args],
       // A token for the registry lets nobody in.
-      { stdio: ['ignore', 'ignore', 'pipe'], env: { SELVEDGE_TOKEN: 'reader' } },
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { SELVEDGE_TOKEN: 'reader', SELVEDGE_TRUSTED_PROXIES: trusted } },
     )
     let text = ''
     child.stderr.on('data', (chunk) => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { policy } from '../../../registry/auth/policy.ts'
 import { limits } from '../../../runtime/limits.ts'
-import { digestOf, type Fixture, linearFiles, openServing, pushModel, sendJson } from '../fixture.ts'
+import { digestOf, type Fixture, linearFiles, openFixture, openServing, pushModel, sendJson } from '../fixture.ts'
 
 async function createToken(fixture: Fixture, body: object, token?: string): Promise<string> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
@@ -169,5 +169,18 @@ describe('AU-07 wrong tokens', () => {
     expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(0)
     expect((await ask(admin, '192.0.2.1')).status).toBe(200)
     expect((await ask('sv_admin_wrong', '192.0.2.2')).status).toBe(401)
+  })
+
+  test('TE-04 by way of a trusted proxy count for whom it speaks', async () => {
+    await using fixture = await openFixture({ trustedProxies: '10.0.0.1' })
+    const ask = (forwarded: string) =>
+      fixture.request('/api/v1/models', {
+        token: 'sv_admin_x',
+        from: '10.0.0.1',
+        headers: { 'x-forwarded-for': forwarded },
+      })
+    for (let i = 0; i < limits.wrongTokens; i++) expect((await ask(`198.51.100.${i}, 192.0.2.1`)).status).toBe(401)
+    expect((await ask('192.0.2.1')).status).toBe(429)
+    expect((await ask('192.0.2.2')).status).toBe(401)
   })
 })

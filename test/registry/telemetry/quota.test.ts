@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
+import type { RegistryOptions } from '../../../registry/registry.ts'
 import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import { limits } from '../../../runtime/limits.ts'
 import { digestOf, type Fixture, linearSpec, openServing, sendJson } from '../fixture.ts'
 
 const at = Date.parse('2026-11-24T10:00:30Z')
 
-async function openTokens() {
+async function openTokens(options: Partial<RegistryOptions> = {}) {
   const clock = { now: at }
-  const fixture = await openServing({ now: () => clock.now })
+  const fixture = await openServing({ now: () => clock.now, ...options })
   const create = async (role: string, token?: string) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
     const made = await sendJson(fixture, 'POST', '/api/v1/tokens', { role }, headers)
@@ -44,6 +45,18 @@ describe('TE-03: reports past the quota of a page token', () => {
     expect(metrics).toContain('selvedge_reports_refused_total{reason="quota"} 2')
     fixture.clock.now += 60_000
     expect((await ask(fixture, page, '192.0.2.1')).status).toBe(400)
+  }, 60_000)
+})
+
+describe('TE-04: reports that come by way of a proxy', () => {
+  test('count for the network of which a trusted one tells', async () => {
+    await using fixture = await openTokens({ trustedProxies: '10.0.0.0/8' })
+    const { page } = fixture.tokens
+    const via = (forwarded: string) => ask(fixture, page, '10.0.0.1', { 'x-forwarded-for': forwarded })
+    for (let i = 0; i < limits.pageReports; i++) await via(`198.51.100.${i % 200}, 192.0.2.1`)
+    expect((await via('192.0.2.1')).status).toBe(429)
+    expect((await via('192.0.2.2')).status).toBe(400)
+    expect((await ask(fixture, page, '192.0.2.1')).status).toBe(429)
   }, 60_000)
 })
 

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { joinBytes } from '../../../runtime/bytes.ts'
 import { limits } from '../../../runtime/limits.ts'
+import { openNetworks } from '../../../runtime/network.ts'
 import { createApp } from '../../../server/front/app.ts'
 import { type Listener, openListener } from '../../../server/front/listener.ts'
 import { openNodeExchange } from '../../../server/front/node-exchange.ts'
@@ -150,7 +151,7 @@ describe('the scoring listener', () => {
 
   test('SC-16, F-19: callers that do not read their answers lose them, and others are answered meanwhile', async () => {
     await listener.close()
-    const exchange = openNodeExchange(200)
+    const exchange = openNodeExchange(undefined, 200)
     listener = await openListener(createApp({ scoring, exchange, mostBodyBytes: 1024 * 1024 * 1024 }), {
       host: '127.0.0.1',
       port: 0,
@@ -178,6 +179,30 @@ describe('the scoring listener', () => {
     expect(await pick({})).toBe(200)
     for (const name of ['forwarded', 'x-forwarded-for', 'x-real-ip'])
       expect(await pick({ [name]: '127.0.0.1' })).toBe(403)
+  })
+
+  test('TE-04: callers behind a trusted proxy are told apart by their networks, others by their own', async () => {
+    const callers: (string | undefined)[] = []
+    const asked: Scoring = {
+      ...scoring,
+      ask: (_type, { caller }) => {
+        callers.push(caller)
+        return Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() })
+      },
+    }
+    const ask = async (trusted: string, forwarded: string) => {
+      const exchange = openNodeExchange(openNetworks(trusted))
+      const own = await openListener(createApp({ scoring: asked, exchange, mostBodyBytes: 1024 }), {
+        host: '127.0.0.1',
+        port: 0,
+      })
+      const headers = { 'x-forwarded-for': forwarded }
+      expect((await fetch(`${own.url}/v2/models/echo/infer`, { method: 'POST', body: '{}', headers })).status).toBe(200)
+      await own.close()
+    }
+    await ask('127.0.0.1', '198.51.100.9, 192.0.2.1')
+    await ask('', '192.0.2.1')
+    expect(callers).toEqual(['192.0.2.1', '127.0.0.1'])
   })
 
   test('SC-14: the signal of a caller who hangs up aborts', async () => {
