@@ -22,9 +22,9 @@ type Span = SplitSpan & { shares: ReadonlyMap<string, number> }
 
 const sampleRatioAlpha = 0.001
 const mostLooks = 48
-const pageUnits = 1000
-/** Hashes are in no order: the first are a random part of all. */
-const mostUnits = 1_000_000
+const pageUnits = 250
+/** Of some seconds. Hashes are in no order: the first are a random part of all. */
+const mostUnits = 300_000
 
 export async function readExperiment(store: Store, query: ExperimentQuery, outcome: string): Promise<Experiment> {
   const frame = await frameOf(store, query)

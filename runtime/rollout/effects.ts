@@ -34,15 +34,18 @@ export function openUnitSums(): UnitSums {
   return { units: 0, y: 0, yy: 0, yyy: 0, x: 0, xx: 0, xy: 0 }
 }
 
-/** @param before - the unit's value before the experiment */
-export function addUnit(sums: UnitSums, y: number, before = 0): void {
-  sums.units++
-  sums.y += y
-  sums.yy += y ** 2
-  sums.yyy += y ** 3
-  sums.x += before
-  sums.xx += before ** 2
-  sums.xy += before * y
+/**
+ * @param before - the unit's value before the experiment
+ * @param times - 1, or -1 to take it back
+ */
+export function addUnit(sums: UnitSums, y: number, before = 0, times: 1 | -1 = 1): void {
+  sums.units += times
+  sums.y += times * y
+  sums.yy += times * y ** 2
+  sums.yyy += times * y ** 3
+  sums.x += times * before
+  sums.xx += times * before ** 2
+  sums.xy += times * before * y
 }
 
 /**

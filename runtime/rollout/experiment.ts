@@ -92,28 +92,55 @@ export function openExperiment({
       const before = openValue()
       for (const { at, value } of outcomes) if (at >= dealt.at - beforeMs && at < dealt.at) before.add(value)
       const x = before.read() ?? 0
-      const isNew = placeOf.get(dealt.revision) === first.place
+      if (placeOf.get(dealt.revision) === first.place) {
+        standings[lookAfter(first.from)]?.come(first.place, first.deployment)
+      }
       const arms = segments.flatMap((segment) => {
         const side = segment.place < 0 ? undefined : sideOf(segment.deployment)
-        return side === undefined ? [] : [{ ...segment, side, value: openValue(), next: 0 }]
+        return side === undefined ? [] : [{ ...segment, side, value: openValue() }]
       })
-      for (const [i, look] of looks.entries()) {
-        const standing = standings[i]
-        if (standing === undefined || first.from > look) continue
-        if (isNew && first.place >= 0) standing.come(first.place, first.deployment)
-        for (const arm of arms) {
-          for (let told = outcomes[arm.next]; told !== undefined && told.at <= look; told = outcomes[++arm.next]) {
-            if (told.at >= arm.from && told.at < arm.to) arm.value.add(told.value)
-          }
+      const changes = [
+        ...arms.map((arm) => ({ at: arm.from, value: undefined, arm })),
+        ...outcomes.flatMap(({ at, value }) => {
+          const arm = arms.find(({ from: start, to }) => at >= start && at < to)
+          return arm === undefined ? [] : [{ at, value, arm }]
+        }),
+      ].sort((a, b) => a.at - b.at)
+      // Between two changes a unit counts the same: each look holds what it adds to the one before.
+      const here: typeof arms = []
+      for (let i = 0; i < changes.length; ) {
+        const look = lookAfter(changes[i]?.at ?? 0)
+        const standing = standings[look]
+        if (standing === undefined) return
+        standing.count(here, x, -1)
+        for (let next = changes[i]; next !== undefined && next.at <= (looks[look] ?? 0); next = changes[++i]) {
+          if (next.value === undefined) here.push(next.arm)
+          else next.arm.value.add(next.value)
         }
-        const here = arms.filter((arm) => arm.from <= look)
-        for (const { place, side, value } of here) standing.count(place, side, value.read(), x)
-        for (const [k, second] of here.entries()) {
-          for (const one of here.slice(0, k)) standing.cross(one, second, x)
-        }
+        standing.count(here, x, 1)
       }
     },
-    read: () => standings.map((standing) => standing.read()),
+    read() {
+      let before = openStanding(splits.length)
+      return standings.map((standing) => {
+        const sum = openStanding(splits.length)
+        sum.add(before)
+        sum.add(standing)
+        before = sum
+        return sum.read()
+      })
+    },
+  }
+
+  /** The first that sees what happened then; one past the last where none does. */
+  function lookAfter(at: number): number {
+    let [low, high] = [0, looks.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((looks[middle] ?? 0) < at) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 
@@ -139,51 +166,91 @@ function openValue(): Value {
 
 interface Arm {
   place: number
-  side: 'control' | 'treatment'
+  side: Side
   value: Value
 }
 
-function openStanding(splits: number) {
+type Side = 'control' | 'treatment'
+
+interface OpenStanding {
+  come(place: number, deployment: string): void
+  /** @param times - 1, or -1 to take it back */
+  count(arms: readonly Arm[], x: number, times: 1 | -1): void
+  add(other: OpenStanding): void
+  read(): Standing
+}
+
+function openStanding(splits: number): OpenStanding {
   const revisions = Array.from({ length: splits }, () => ({ control: openUnitSums(), treatment: openUnitSums() }))
   const told = revisions.map(() => ({ control: 0, treatment: 0 }))
   const newUnits = revisions.map((): Record<string, number> => ({}))
   const overlaps = new Map<number, Overlap>()
-  return {
-    come(place: number, deployment: string) {
-      const units = newUnits[place]
-      if (units !== undefined) units[deployment] = (units[deployment] ?? 0) + 1
-    },
-    count(place: number, side: Arm['side'], y: number | undefined, x: number) {
-      const [sums, known] = [revisions[place], told[place]]
-      if (sums === undefined || known === undefined) return
-      addUnit(sums[side], y ?? 0, x)
-      if (y !== undefined) known[side]++
-    },
-    cross(a: Arm, b: Arm, x: number) {
-      const [one, other] = a.place < b.place ? [a, b] : [b, a]
-      const key = one.place * splits + other.place
-      const overlap = overlaps.get(key) ?? openOverlap(one.place, other.place)
-      overlaps.set(key, overlap)
-      addCross(overlap.sums[one.side][other.side], one.value.read() ?? 0, other.value.read() ?? 0, x)
-    },
-    read: (): Standing => ({ revisions, overlaps: [...overlaps.values()], told, newUnits }),
+
+  function overlapOf(first: number, second: number): Overlap {
+    const key = first * splits + second
+    const overlap = overlaps.get(key) ?? openOverlap(first, second)
+    overlaps.set(key, overlap)
+    return overlap
   }
+
+  return {
+    come(place, deployment) {
+      addTo(newUnits[place] ?? {}, { [deployment]: 1 })
+    },
+    count(arms, x, times) {
+      for (const [k, arm] of arms.entries()) {
+        const y = arm.value.read()
+        const [sums, known] = [revisions[arm.place]?.[arm.side], told[arm.place]]
+        if (sums === undefined || known === undefined) continue
+        addUnit(sums, y ?? 0, x, times)
+        if (y !== undefined) known[arm.side] += times
+        for (const other of arms.slice(0, k)) {
+          const [first, second] = arm.place < other.place ? [arm, other] : [other, arm]
+          const { sums } = overlapOf(first.place, second.place)
+          addCross(sums[first.side][second.side], first.value.read() ?? 0, second.value.read() ?? 0, x, times)
+        }
+      }
+    },
+    add(other) {
+      const more = other.read()
+      for (const [place, arms] of more.revisions.entries()) {
+        for (const side of sides) addTo(revisions[place]?.[side], arms[side])
+        addTo(told[place], more.told[place])
+        addTo(newUnits[place], more.newUnits[place])
+      }
+      for (const { first, second, sums } of more.overlaps) {
+        const own = overlapOf(first, second)
+        for (const one of sides) for (const two of sides) addTo(own.sums[one][two], sums[one][two])
+      }
+    },
+    read: () => ({ revisions, overlaps: [...overlaps.values()], told, newUnits }),
+  }
+}
+
+const sides = ['control', 'treatment'] as const
+
+function addTo<Name extends string>(
+  sums: Record<Name, number> | undefined,
+  more: Readonly<Record<Name, number>> | undefined,
+): void {
+  if (sums === undefined || more === undefined) return
+  for (const name of Object.keys(more) as Name[]) sums[name] = (sums[name] ?? 0) + more[name]
 }
 
 function openOverlap(first: number, second: number): Overlap {
   const open = (): CrossSums => ({ units: 0, y1: 0, y2: 0, x1: 0, x2: 0, y1y2: 0, y1x2: 0, x1y2: 0, x1x2: 0 })
-  const sides = () => ({ control: open(), treatment: open() })
-  return { first, second, sums: { control: sides(), treatment: sides() } }
+  const arms = () => ({ control: open(), treatment: open() })
+  return { first, second, sums: { control: arms(), treatment: arms() } }
 }
 
-function addCross(sums: CrossSums, y1: number, y2: number, x: number): void {
-  sums.units++
-  sums.y1 += y1
-  sums.y2 += y2
-  sums.x1 += x
-  sums.x2 += x
-  sums.y1y2 += y1 * y2
-  sums.y1x2 += y1 * x
-  sums.x1y2 += x * y2
-  sums.x1x2 += x * x
+function addCross(sums: CrossSums, y1: number, y2: number, x: number, times: 1 | -1): void {
+  sums.units += times
+  sums.y1 += times * y1
+  sums.y2 += times * y2
+  sums.x1 += times * x
+  sums.x2 += times * x
+  sums.y1y2 += times * y1 * y2
+  sums.y1x2 += times * y1 * x
+  sums.x1y2 += times * x * y2
+  sums.x1x2 += times * x * x
 }

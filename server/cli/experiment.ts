@@ -33,7 +33,8 @@ export function addExperiment(program: Command): void {
     })
 }
 
-export function renderExperiment({ control, treatment, splits, effect, sampleRatio, alpha }: Experiment): string {
+export function renderExperiment(found: Experiment): string {
+  const { control, treatment, splits, effect, sampleRatio, alpha, isPart } = found
   if (splits.length === 0) return `${control} and ${treatment} never had traffic at once.\n`
   const columns = ['SINCE', 'SHARE', 'UNITS', 'TOLD', 'MEAN'].map((title) => ({ title }))
   const rows = splits.flatMap(({ from, shares, ...arms }) =>
@@ -53,7 +54,8 @@ export function renderExperiment({ control, treatment, splits, effect, sampleRat
   const alarm = sampleRatio.alarm
     ? 'Units did not come in the shares of the split: do not believe the effect before you know why.\n'
     : ''
-  return renderTable(columns, rows) + told + alarm
+  const part = isPart ? 'There are more units than are read: these are a random part of them.\n' : ''
+  return renderTable(columns, rows) + told + alarm + part
 }
 
 function pageText(registry: string, { endpoint, control, treatment, outcome }: Experiment): string {

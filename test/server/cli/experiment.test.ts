@@ -38,9 +38,10 @@ describe('selvedge experiment', () => {
 
   test('says when units did not come in their shares, and when there is no effect yet', () => {
     const { effect: _, ...rest } = found
-    const text = renderExperiment({ ...rest, sampleRatio: { ...found.sampleRatio, alarm: true } })
+    const text = renderExperiment({ ...rest, isPart: true, sampleRatio: { ...found.sampleRatio, alarm: true } })
     expect(text).toContain('No effect can be told yet')
     expect(text).toContain('do not believe')
+    expect(text).toContain('a random part')
   })
 
   test('asks the registry for the two deployments that there are', { timeout: 30_000 }, async () => {
