@@ -1,6 +1,8 @@
 /** The parts of the status page. */
 import { html } from 'hono/html'
 import type { ModelVersion, ProfileSum } from '../../runtime/contract/control.ts'
+import { isUnderWay } from '../../runtime/contract/rollout.ts'
+import { labelOf } from '../../runtime/rollout/decide.ts'
 import { trafficOf } from '../endpoints/rules.ts'
 import { type DeploymentState, versionsOf } from '../store/deployment.ts'
 import { chart } from './chart.ts'
@@ -29,6 +31,7 @@ export function endpointSection(status: EndpointStatus): Html {
 <p class="dim">Plan revision ${state.revision} · salt ${state.salt} · ${formatCount(counted.exposures)} exposures and ${formatCount(counted.outcomes)} outcomes kept · <a href="/endpoints/${state.name}/drift">drift</a> · <a href="/endpoints/${state.name}/experiment">experiment</a></p>
 ${splitBar(status)}
 ${deploymentTable(status)}
+${rolloutTable(status)}
 ${hostTable(status)}
 ${sums.length === 0 ? html`<p>No counts were reported in the last ${shown.hours} hours.</p>` : sums.map(profileSection)}
 </section>`
@@ -57,6 +60,21 @@ function deploymentTable({ state }: EndpointStatus): Html {
   )
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Deployments"><table><caption>Deployments</caption>
 <thead><tr><th scope="col">Deployment</th><th scope="col">Version</th><th scope="col" class="number">Traffic</th><th scope="col" class="number">Shadow</th><th scope="col">Since</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
+
+function rolloutTable({ rollouts }: EndpointStatus): Html | string {
+  if (rollouts.length === 0) return ''
+  const rows = rollouts.map((rollout) => {
+    const { deployment, state, percent, step, steps, stepStartedAt, history, now } = rollout
+    const last = history.at(-1)
+    const { guards = [] } = now?.evidence ?? last?.evidence ?? {}
+    const says = guards.map(({ guard, verdict }) => `${labelOf(guard)} ${verdict}`)
+    const why = isUnderWay(rollout) ? (now?.waits ?? ['a first look']).join(', ') : (last?.why ?? '')
+    return html`<tr><th scope="row">${deployment}</th><td>${state}</td><td>${percent} %, ${step + 1} of ${steps.length}</td><td>${time(isUnderWay(rollout) ? stepStartedAt : (last?.at ?? stepStartedAt))}</td><td class="text">${why}</td><td class="text">${says.join(', ')}</td></tr>`
+  })
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Rollouts"><table><caption>Rollouts: the one under way, and the last that was taken back</caption>
+<thead><tr><th scope="col">Deployment</th><th scope="col">State</th><th scope="col">Step</th><th scope="col">Since</th><th scope="col">Waits for, or why</th><th scope="col">Guards</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
 

@@ -1,11 +1,13 @@
 /** What the status page shows, read from the store: a bounded part of everything. */
 import type { Host, Model, ModelVersion, ProfileSum } from '../../runtime/contract/control.ts'
+import { notable, type Rollout } from '../../runtime/contract/rollout.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Services } from '../http/env.ts'
+import { toRollout } from '../rollouts/read.ts'
 import type { EndpointState, HostRecord } from '../store/store.ts'
 import { sumsWithBaseline } from '../telemetry/routes.ts'
 
-export const shown = { models: 50, versions: 5, endpoints: 20, hosts: 20, hours: 24 } as const
+export const shown = { models: 50, versions: 5, endpoints: 20, hosts: 20, rollouts: 20, hours: 24 } as const
 
 export interface Status {
   models: { model: Model; versions: ModelVersion[] }[]
@@ -18,6 +20,8 @@ export interface EndpointStatus {
   /** Of the last {@link shown}.hours. */
   sums: ProfileSum[]
   counted: { exposures: number; outcomes: number }
+  /** The one under way, and the last that was taken back. */
+  rollouts: Rollout[]
 }
 
 export async function readStatus(services: Services): Promise<Status> {
@@ -38,6 +42,7 @@ export async function readStatus(services: Services): Promise<Status> {
         hosts: await readHosts(services, state.name),
         sums: await sumsWithBaseline(services, state.name, since),
         counted: await store.telemetry.counted(state.name),
+        rollouts: await readRollouts(services, state.name),
       })),
     ),
   }
@@ -46,4 +51,9 @@ export async function readStatus(services: Services): Promise<Status> {
 async function readHosts({ store, now }: Services, endpoint: string): Promise<HostRecord[]> {
   const since = new Date(now() - limits.telemetryPastMs).toISOString()
   return await store.telemetry.hosts(endpoint, since, shown.hosts)
+}
+
+async function readRollouts(services: Services, endpoint: string): Promise<Rollout[]> {
+  const found = await services.store.rollouts.rollouts(endpoint, { limit: shown.rollouts })
+  return notable(await Promise.all(found.map((each) => toRollout(services, each))))
 }

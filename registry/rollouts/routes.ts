@@ -2,18 +2,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { endpoint as endpointSchema, page } from '../../runtime/contract/control.ts'
 import { name } from '../../runtime/contract/names.ts'
-import {
-  type Rollout,
-  type RolloutBody,
-  rollbackBody,
-  rollout,
-  rolloutBody,
-  rolloutPatch,
-} from '../../runtime/contract/rollout.ts'
+import { type RolloutBody, rollbackBody, rollout, rolloutBody, rolloutPatch } from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { adviseSteps } from '../../runtime/rollout/steps.ts'
 import { demandMatch, etagOf, findEndpoint, toEndpoint } from '../endpoints/routes.ts'
-import { findDeployment, percentOf } from '../endpoints/rules.ts'
+import { findDeployment } from '../endpoints/rules.ts'
 import type { AppEnv, Services } from '../http/env.ts'
 import { invalidRequest } from '../http/errors.ts'
 import { jsonAnswer, jsonRequest } from '../http/openapi.ts'
@@ -21,6 +14,7 @@ import { pageOf, pageQuery, positionOf } from '../http/pages.ts'
 import type { RolloutRecord } from '../store/rollouts.ts'
 import type { EndpointState } from '../store/store.ts'
 import { readOutputs, readTraffic } from './evidence.ts'
+import { toRollout } from './read.ts'
 import { checkSteps, goBack, setState, startRollout } from './rules.ts'
 
 const rolloutsPath = '/api/v1/endpoints/{endpoint}/rollouts'
@@ -161,17 +155,4 @@ async function demandOutputs(
 
 function etagOfRollout({ changes }: RolloutRecord): string {
   return `"${changes}"`
-}
-
-async function toRollout({ store, rollouts }: Services, found: RolloutRecord): Promise<Rollout> {
-  const { changes: _, revision: __, before, ...record } = found
-  const isUnderWay = found.state === 'running' || found.state === 'paused'
-  const seen = isUnderWay ? rollouts.seen(found) : undefined
-  return {
-    ...record,
-    percent: found.steps[found.step] ?? 0,
-    before: percentOf(before),
-    ...(seen && { now: { evidence: seen.evidence, waits: seen.waits } }),
-    history: await store.rollouts.history(found.id),
-  }
 }

@@ -1,6 +1,12 @@
 /** What changes a rollout: pure rules from its row and its endpoint to the next split, or a refusal that changes nothing. */
 import { moveRanges } from '../../runtime/assignment.ts'
-import type { RolloutAdvice, RolloutBody, RolloutEntry, RolloutEvidence } from '../../runtime/contract/rollout.ts'
+import {
+  isUnderWay,
+  type RolloutAdvice,
+  type RolloutBody,
+  type RolloutEntry,
+  type RolloutEvidence,
+} from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { labelOf } from '../../runtime/rollout/decide.ts'
 import { demandFree, findDeployment, sharesOf } from '../endpoints/rules.ts'
@@ -205,8 +211,9 @@ function shareOf({ before, deployment }: RolloutRecord): number {
   return (sharesOf(before).get(deployment) ?? 0) / 10_000
 }
 
-function demandUnderWay({ id, state }: RolloutRecord, wanted: string): void {
-  if (state === 'running' || state === 'paused') return
+function demandUnderWay(rollout: RolloutRecord, wanted: string): void {
+  if (isUnderWay(rollout)) return
+  const { id, state } = rollout
   throw new SelvedgeError('PRECONDITION_FAILED', `rollout ${id} is ${state} and cannot be ${wanted}`, { state })
 }
 

@@ -71,6 +71,10 @@ export const rolloutState = z.enum(['running', 'paused', 'completed', 'reverted'
 
 export type RolloutState = z.infer<typeof rolloutState>
 
+export function isUnderWay({ state }: { state: RolloutState }): boolean {
+  return state === 'running' || state === 'paused'
+}
+
 export const rolloutPatch = z.strictObject({
   state: z.enum(['running', 'paused', 'aborted']),
   why: z.string().min(1).max(1024).optional(),
@@ -188,3 +192,9 @@ export const rollout = z.object({
 })
 
 export type Rollout = z.infer<typeof rollout>
+
+/** Of rollouts, the newest first, those that one wants to see: the one under way, and the last that was taken back. */
+export function notable(rollouts: readonly Rollout[]): Rollout[] {
+  const found = [rollouts.find(isUnderWay), rollouts.find(({ state }) => state === 'reverted')]
+  return found.filter((rollout) => rollout !== undefined)
+}

@@ -2,7 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { page } from '../../runtime/contract/control.ts'
-import { type Guard, guard, hold, type Rollout, rollout as rolloutSchema } from '../../runtime/contract/rollout.ts'
+import {
+  type Guard,
+  guard,
+  hold,
+  isUnderWay,
+  type Rollout,
+  rollout as rolloutSchema,
+} from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { readJson, request, type Server } from './answers.ts'
 import { type Context, openContext } from './context.ts'
@@ -88,7 +95,7 @@ async function follow({ registry, output }: Context<RolloutOptions>, begun: Roll
   for (let rollout = begun; ; ) {
     for (const entry of rollout.history.slice(told)) output.note(renderEntry(entry))
     told = rollout.history.length
-    if (rollout.state !== 'running' && rollout.state !== 'paused') return rollout
+    if (!isUnderWay(rollout)) return rollout
     // Numbers change with each look; what is waited for is news.
     const kinds = (rollout.now?.waits ?? []).map((wait) => wait.replace(/\d+/g, '')).join()
     if (kinds !== waits && rollout.now !== undefined) output.note(`  waits for ${rollout.now.waits.join(', ')}`)

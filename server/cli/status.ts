@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Endpoint, Host, Model, ProfileSum } from '../../runtime/contract/control.ts'
-import type { Rollout } from '../../runtime/contract/rollout.ts'
+import { isUnderWay, notable, type Rollout } from '../../runtime/contract/rollout.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { request, type Server } from './answers.ts'
 import type { Client } from './client.ts'
@@ -60,9 +60,7 @@ async function readDetails(client: Client, endpoint: Endpoint) {
     client.profiles(name, since),
     client.rollouts(name),
   ])
-  const underWay = rollouts.find(isUnderWay)
-  const reverted = rollouts.find(({ state }) => state === 'reverted')
-  return { endpoint, hosts, profiles, rollouts: [underWay, reverted].filter((rollout) => rollout !== undefined) }
+  return { endpoint, hosts, profiles, rollouts: notable(rollouts) }
 }
 
 async function readHealth(scoring: Server): Promise<{ ready: boolean; why?: string }> {
@@ -153,10 +151,6 @@ function renderRollouts(rollouts: readonly Rollout[], now: number): string {
       ]
     }),
   )
-}
-
-function isUnderWay({ state }: Rollout): boolean {
-  return state === 'running' || state === 'paused'
 }
 
 function renderHosts(hosts: readonly Host[], now: number): string {

@@ -1,6 +1,6 @@
 /** Rollouts in SQLite: the row and the split change in one transaction, whose first statement takes the right to write. */
 import { type Kysely, sql } from 'kysely'
-import type { RolloutEntry, RolloutState } from '../../../runtime/contract/rollout.ts'
+import { isUnderWay, type RolloutEntry, type RolloutState } from '../../../runtime/contract/rollout.ts'
 import { type EndpointState, splitOf, withSplit } from '../endpoint.ts'
 import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } from '../rollouts.ts'
 import { isNotBusy } from './busy-units.ts'
@@ -223,7 +223,7 @@ async function writeChange(
   now: number,
 ): Promise<EndpointState> {
   const { state, step, split, entry, event } = change
-  const isOver = state !== 'running' && state !== 'paused'
+  const isOver = !isUnderWay(change)
   const { rollout: hold, ...rest } = split ? withSplit(before, split) : before
   const after = { ...rest, ...(hold && !isOver && { rollout: hold }) }
   const written = split || isOver ? await writeEndpoint(db, before, after, now, { rollout: rollout.id }) : before

@@ -10,6 +10,7 @@ import {
   pushModel,
   sendJson,
 } from '../fixture.ts'
+import { began, begin, openClocked, report, times, until } from '../rollouts/fixture.ts'
 
 const hostile = '<script>alert(1)</script>"\'&\r\n=cmd()'
 const spec = {
@@ -35,6 +36,24 @@ describe('the status page', () => {
     const text = await (await fixture.request('/')).text()
     expect(text).toContain('selvedge push')
     expect(text).toContain('selvedge deploy')
+  })
+
+  test('shows where a rollout is and what it waits for, and the last that was taken back', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const { history } = await begin(fixture, { hold: '1h', guards: [{ metric: 'parity', margin: 0.01 }], why: hostile })
+    clock.now += 3 * 60_000
+    await report(fixture, '2026-11-24T10:01:00Z', history[0]?.revision ?? 0, [
+      ...times(100, { deployment: 'green', answered: 1, errors: { PARITY_FAILED: 1 } }),
+      ...times(300, { deployment: 'blue', answered: 1 }),
+    ])
+    await until(fixture, ({ state }) => state === 'reverted')
+    await begin(fixture, { steps: [5, 100], hold: '1h' })
+    await until(fixture, ({ now }) => now !== undefined, '2')
+    const text = await (await fixture.request('/')).text()
+    expect(text).toMatch(/<th scope="row">green<\/th><td>running<\/td><td>5 %, 1 of 2<\/td>.*3600 s of its 1h/)
+    expect(text).toMatch(/<td>reverted<\/td><td>10 %, 1 of 3<\/td>.*broken: parity.*parity worse/)
+    expect(text).not.toContain('<script>')
   })
 
   test('UP-22, TE-15 shows models, split, hosts and counts, and texts of others as texts', async () => {
