@@ -140,6 +140,7 @@ describe('a provider of OpenFeature in Node', () => {
     const units = Array.from({ length: 10 }, (_, i) => `unit ${i}`)
     const variants = await Promise.all(units.map(async (unit) => (await evaluate(unit)).variant))
     for (const [i, targetingKey] of units.entries()) {
+      client.track('seen', { targetingKey })
       client.track('bought', { targetingKey }, { value: i, items: 2, basket: { items: 2 } })
     }
     // Nobody's, and of a length that no outcome has.
@@ -157,6 +158,7 @@ describe('a provider of OpenFeature in Node', () => {
       expect(arm).toMatchObject({ units: ofBlue.length, told: ofBlue.length })
       expect(arm?.mean).toBeCloseTo(sum / ofBlue.length, 9)
     }, 5000)
+    expect(await experiment('seen')).toMatchObject({ control: { told: ofBlue.length, mean: 1 } })
     expect(await experiment('bought.items')).toMatchObject({ control: { told: ofBlue.length, mean: 2 } })
     expect(await experiment('bought.basket')).toMatchObject({ control: { told: 0 } })
   })

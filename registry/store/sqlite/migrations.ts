@@ -292,6 +292,10 @@ const migrations: readonly string[] = [
     SELECT e.assignment FROM endpoints e WHERE e.name = rollouts.endpoint AND e.number = rollouts.number
   ), '{"scheme":"murmur3-ppm-1"}'));
   `,
+  // When each name of a minute's outcomes was told; absent where all were at one moment.
+  `
+  ALTER TABLE outcomes ADD COLUMN times TEXT;
+  `,
 ]
 
 /**

@@ -157,7 +157,7 @@ export interface Tables {
     at: string
     prediction: string | null
   }
-  outcomes: { endpoint: string; unit: string; window: string; at: string; body: string }
+  outcomes: { endpoint: string; unit: string; window: string; at: string; body: string; times: string | null }
   busy_units: { endpoint: string; unit: string; day: string }
   looks: {
     endpoint: string

@@ -9,6 +9,7 @@ import type { Counted, Tier } from '../days.ts'
 import type { CheckedReport, Folded, HostRecord, Telemetry } from '../store.ts'
 import { noteBusy, withoutBusy } from './busy-units.ts'
 import { noteChanges } from './days.ts'
+import { writeOutcome } from './outcome.ts'
 import { sumShadows } from './shadows.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -246,18 +247,7 @@ async function foldUnits(db: Kysely<Tables>, all: CheckedReport): Promise<number
       )
       .execute()
   }
-  for (const { unit, at, values } of outcomes) {
-    await db
-      .insertInto('outcomes')
-      .values({ endpoint, unit, at, window: at.slice(0, 16), body: JSON.stringify(values) })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['endpoint', 'unit', 'window'])
-          .doUpdateSet({ at: (set) => set.ref('excluded.at'), body: (set) => set.ref('excluded.body') })
-          .where(sql<boolean>`(excluded.at, excluded.body) < (outcomes.at, outcomes.body)`),
-      )
-      .execute()
-  }
+  for (const outcome of outcomes) await writeOutcome(db, endpoint, outcome)
   await noteBusy(db, report)
   return all.exposures.length - exposures.length + all.outcomes.length - outcomes.length
 }

@@ -56,8 +56,8 @@ export function experimentsContract(name: string, open: () => Promise<OpenStore>
             { at: at(12), deployment: 'blue', revision: later.revision },
           ],
           outcomes: [
-            { at: at(13), name: 'sold', value: true },
             { at: at(13), name: 'price', value: 2.5 },
+            { at: at(13), name: 'sold', value: true },
           ],
         },
         // The plan's revision rose once more, and the split stayed.

@@ -1,4 +1,5 @@
 /** What every Store promises of telemetry; each implementation runs it. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { now, type OpenStore, report } from './fixture.ts'
 
@@ -43,6 +44,63 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
       await telemetry.fold([told('2026-11-24T09:00:30.000Z', true), told('2026-11-24T09:00:10.000Z', false)])
       await telemetry.fold([told('2026-11-24T09:01:00.000Z', true)])
       expect(await telemetry.counted('e')).toEqual({ exposures: 2, outcomes: 2 })
+    })
+
+    test('keeps of a minute the earliest outcome of each name, however often and in whatever order they are told', async () => {
+      await using opened = await open()
+      const { endpoints, telemetry, experiments } = opened.store
+      await endpoints.create('e', now)
+      let units = 0
+      const outcome = fc.record({
+        at: fc.integer({ min: 0, max: 4 }).map((second) => `2026-11-24T09:00:0${second}.000Z`),
+        values: fc.dictionary(fc.constantFrom('bought', 'seen', 'rated'), fc.integer({ min: 0, max: 3 }), {
+          minKeys: 1,
+        }),
+      })
+      const told = fc
+        .array(outcome, { minLength: 1, maxLength: 8 })
+        .chain((events) =>
+          fc.tuple(fc.constant(events), fc.shuffledSubarray([...events, ...events], { minLength: events.length * 2 })),
+        )
+      const keptOf = async (unit: string, events: readonly { at: string; values: Record<string, number> }[]) => {
+        const exposures = [{ unit, deployment: 'blue', at: '2026-11-24T08:00:00.000Z' }]
+        await telemetry.fold(
+          events.map(({ at, values }) => ({ ...report('a', 1, 0), exposures, outcomes: [{ unit, at, values }] })),
+        )
+        const page = { outcomes: ['bought', 'seen', 'rated'], to: '2026-11-25T00:00:00.000Z', after: '', limit: 10_000 }
+        return (await experiments.units('e', page)).find((each) => each.unit === unit)?.outcomes
+      }
+      const property = fc.asyncProperty(told, async ([events, again]) => {
+        const number = String(++units).padStart(20, '0')
+        const kept = await keptOf(`a ${number}`, events)
+        const first = events.map(({ at }) => at).toSorted()[0] ?? ''
+        const named = (name: string) => events.flatMap(({ at, values }) => (name in values ? [[at, values[name]]] : []))
+        const wanted = ['bought', 'rated', 'seen'].flatMap((name) => {
+          const [earliest] = named(name).toSorted()
+          return earliest === undefined ? [] : [{ at: first, name, value: earliest[1] }]
+        })
+        expect(kept).toEqual(wanted)
+        expect(await keptOf(`b ${number}`, again)).toEqual(wanted)
+      })
+      await fc.assert(property, { numRuns: 100, seed: 7 })
+    })
+
+    test('TE-09: keeps of a minute 32 names of outcomes at most, the earliest', async () => {
+      await using opened = await open()
+      const { endpoints, telemetry, experiments } = opened.store
+      await endpoints.create('e', now)
+      const unit = 'u'.repeat(22)
+      const names = Array.from({ length: 40 }, (_, i) => `n${String(i).padStart(2, '0')}`)
+      const outcomes = names.map((name, i) => ({
+        unit,
+        at: `2026-11-24T09:00:${String(50 - i).padStart(2, '0')}.000Z`,
+        values: { [name]: i },
+      }))
+      const exposures = [{ unit, deployment: 'blue', at: '2026-11-24T08:00:00.000Z' }]
+      await telemetry.fold([{ ...report('a', 1, 0), exposures, outcomes }])
+      const page = { outcomes: names, to: '2026-11-25T00:00:00.000Z', after: '', limit: 10 }
+      const [found] = await experiments.units('e', page)
+      expect(found?.outcomes.map(({ name }) => name)).toEqual(names.slice(8))
     })
 
     describe('TE-09: a unit with outcomes in more than a hundred minutes of a day', () => {
