@@ -71,10 +71,10 @@ function rolloutTable({ rollouts }: EndpointStatus): Html | string {
     const { guards = [] } = now?.evidence ?? last?.evidence ?? {}
     const says = guards.map(({ guard, verdict }) => `${labelOf(guard)} ${verdict}`)
     const why = isUnderWay(rollout) ? (now?.waits ?? ['a first look']).join(', ') : (last?.why ?? '')
-    return html`<tr><th scope="row">${deployment}</th><td>${state}</td><td>${percent} %, ${step + 1} of ${steps.length}</td><td>${time(isUnderWay(rollout) ? stepStartedAt : (last?.at ?? stepStartedAt))}</td><td class="text">${why}</td><td class="text">${says.join(', ')}</td></tr>`
+    return html`<tr><th scope="row">${deployment}</th><td>${state}</td><td class="number">${percent} %, ${step + 1} of ${steps.length}</td><td>${time(isUnderWay(rollout) ? stepStartedAt : (last?.at ?? stepStartedAt))}</td><td class="text">${why}</td><td class="text">${says.join(', ')}</td></tr>`
   })
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Rollouts"><table><caption>Rollouts: the one under way, and the last that was taken back</caption>
-<thead><tr><th scope="col">Deployment</th><th scope="col">State</th><th scope="col">Step</th><th scope="col">Since</th><th scope="col">Waits for, or why</th><th scope="col">Guards</th></tr></thead>
+<thead><tr><th scope="col">Deployment</th><th scope="col">State</th><th scope="col" class="number">Step</th><th scope="col">Since</th><th scope="col">Waits for, or why</th><th scope="col">Guards</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
 

@@ -14,6 +14,7 @@ const pageRows = 1000
 /** The first of a step are read, of hosts and minutes: memory is bounded, and what so many do not decide, more do not. */
 const mostPages = 500
 const minuteMs = 60_000
+const mostClockErrorMs = 60 * minuteMs
 const parityCodes = ['PARITY_FAILED', 'GOLDEN_MISMATCH']
 
 /** @param now - ms since 1970 */
@@ -26,8 +27,9 @@ export async function readEvidence(
   const { deployment, endpoint, guards } = rollout
   // Hosts count in whole minutes, and those of the one in which the step began knew the split before it.
   const since = new Date(Math.ceil(Date.parse(rollout.stepStartedAt) / minuteMs) * minuteMs).toISOString()
-  // A unit was assigned by one split, and says by which.
-  const ofStep: Since = { since: rollout.stepStartedAt, revision: rollout.revision }
+  // A unit says which split assigned it, whatever its host's clock says.
+  const earliest = new Date(Date.parse(rollout.stepStartedAt) - mostClockErrorMs).toISOString()
+  const ofStep: Since = { since: earliest, revision: rollout.revision }
   const shares = sharesOf(state)
   const sides = await readSides(store, endpoint, { since, revision: rollout.revision })
   const blue = [...sides.values()].filter(({ name }) => name !== deployment && shares.has(name))

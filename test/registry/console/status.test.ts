@@ -51,8 +51,10 @@ describe('the status page', () => {
     await begin(fixture, { steps: [5, 100], hold: '1h' })
     await until(fixture, ({ now }) => now !== undefined, '2')
     const text = await (await fixture.request('/')).text()
-    expect(text).toMatch(/<th scope="row">green<\/th><td>running<\/td><td>5 %, 1 of 2<\/td>.*3600 s of its 1h/)
-    expect(text).toMatch(/<td>reverted<\/td><td>10 %, 1 of 3<\/td>.*broken: parity.*parity worse/)
+    expect(text).toMatch(
+      /<th scope="row">green<\/th><td>running<\/td><td class="number">5 %, 1 of 2<\/td>.*3600 s of its 1h/,
+    )
+    expect(text).toMatch(/<td>reverted<\/td><td class="number">10 %, 1 of 3<\/td>.*broken: parity.*parity worse/)
     expect(text).not.toContain('<script>')
   })
 

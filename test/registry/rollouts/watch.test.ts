@@ -206,6 +206,19 @@ describe('a rollout that is watched', () => {
     expect(held.now?.evidence.guards[0]).toMatchObject({ verdict: 'fine', ratio: { units: { blue: 2, green: 2 } } })
   })
 
+  test('F-17 counts units of hosts whose clocks are an hour late by the split that assigned them', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const before = ((await planOf(fixture)) as { revision: number }).revision
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards: [{ metric: 'sample_ratio' }] })
+    clock.now += 3 * 60_000
+    await expose(fixture, history[0]?.revision ?? 0, { green: 3, blue: 4 }, '2026-11-24T09:10:00Z')
+    // These hosts hold the plan from before the step.
+    await expose(fixture, before, { blue: 5 }, '2026-11-24T10:02:00Z', 100)
+    const held = await until(fixture, ({ now }) => now?.evidence.units === 3)
+    expect(held.now?.evidence.guards[0]?.ratio?.units).toEqual({ blue: 4, green: 3 })
+  })
+
   test('is taken back by an outcome of units that grew worse', async () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
