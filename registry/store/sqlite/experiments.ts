@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Experiments, ExperimentUnit, SplitSpan } from '../experiments.ts'
 import { isNotBusy } from './busy-units.ts'
+import { toldAt } from './outcome.ts'
 import type { Tables } from './tables.ts'
 
 /** In which names are looked for. */
@@ -59,10 +60,10 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
       for (const { unit, ...exposure } of exposures.rows) units.get(unit)?.exposures.push(exposure)
       if (names.length === 0) return [...units.values()]
       const told = await sql<{ unit: string; at: string; name: string; type: string; value: number }>`
-        SELECT o.unit, o.at, j.key AS name, j.type, j.value FROM outcomes o, json_each(o.body) j
+        SELECT o.unit, ${toldAt('o', sql`j.key`)} AS at, j.key AS name, j.type, j.value FROM outcomes o, json_each(o.body) j
         WHERE o.endpoint = ${endpoint} AND o.unit > ${after} AND o.unit <= ${last} AND +o.at < ${to}
           AND j.key IN (${sql.join([...names])}) AND j.type IN ('true', 'false', 'integer', 'real')
-        ORDER BY o.unit, +o.at`.execute(db)
+        ORDER BY o.unit, 2, 3`.execute(db)
       for (const { unit, at, name, type, value } of told.rows) {
         const isTruth = type === 'true' || type === 'false'
         units.get(unit)?.outcomes.push({ at, name, value: isTruth ? type === 'true' : value })

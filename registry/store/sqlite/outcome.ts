@@ -2,7 +2,7 @@
  * What a unit told in one minute, put together: of each name the earliest value. The text decides between two at one moment,
  * so that the order of arrival never does.
  */
-import type { Kysely } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import type { Tables } from './tables.ts'
 
@@ -31,6 +31,12 @@ export async function writeOutcome(db: Kysely<Tables>, endpoint: string, { unit,
     .values({ endpoint, unit, window, at: first, body, times })
     .onConflict((conflict) => conflict.columns(['endpoint', 'unit', 'window']).doUpdateSet({ at: first, body, times }))
     .execute()
+}
+
+/** When a unit told of a name, which others may have preceded in its minute. */
+export function toldAt(outcome: string, name: RawBuilder<unknown>): RawBuilder<string> {
+  const [times, at] = [sql.ref(`${outcome}.times`), sql.ref(`${outcome}.at`)]
+  return sql`coalesce((SELECT m.value FROM json_each(${times}) m WHERE m.key = ${name}), ${at})`
 }
 
 interface Entry {

@@ -6,6 +6,7 @@ import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } f
 import { isNotBusy } from './busy-units.ts'
 import { assignmentOf, takeEndpoint, writeEndpoint } from './endpoints.ts'
 import { appendEvent } from './events.ts'
+import { toldAt } from './outcome.ts'
 import type { Row, Tables } from './tables.ts'
 
 const keptSplits = 1000
@@ -189,7 +190,8 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
     async outcomes(endpoint, name, since) {
       const { rows } = await sql<{ unit: string; body: string; deployment: string | null }>`
         SELECT unit, body, (
-          SELECT deployment FROM exposures e WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= o.at
+          SELECT deployment FROM exposures e
+          WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= ${toldAt('o', sql`${name}`)}
           ORDER BY e.at DESC LIMIT 1
         ) AS deployment
         FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} AND ${isNotBusy(endpoint, sql.ref('o.unit'))}

@@ -39,6 +39,7 @@ export function experimentsContract(name: string, open: () => Promise<OpenStore>
             exposed('c', 'green', 40_000, again.revision),
           ],
           outcomes: [
+            told('a', 1, { seen: true }),
             told('a', 13, { sold: true, price: 2.5, why: 'cheap' }),
             told('a', 70_000, { sold: false }),
             told('d', 1, { sold: true }),
@@ -70,7 +71,7 @@ export function experimentsContract(name: string, open: () => Promise<OpenStore>
       const rest = await experiments.units('e', { ...page, after: unit('b') })
       expect(rest.map((each) => each.unit)).toEqual([unit('c')])
       expect(await experiments.units('e', { ...page, after: unit('c') })).toEqual([])
-      expect(await experiments.outcomes('e')).toEqual(['price', 'sold'])
+      expect(await experiments.outcomes('e')).toEqual(['price', 'seen', 'sold'])
       expect(await experiments.splits('e', at(100))).toMatchObject([
         { revision: later.revision, from: at(10), to: at(100), ranges },
       ])

@@ -137,6 +137,7 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
         // Of a host that holds the plan from before the step: it neither counts for it nor is new to it.
         seen('f', 'blue', '2026-11-24T10:03:00.000Z', revision - 1),
         seen('f', 'green', '2026-11-24T10:04:00.000Z'),
+        seen('g', 'green', '2026-11-24T10:05:02.000Z'),
       ]
       const outcome = (unit: string, at: string, values: Record<string, boolean | number | string>) => ({
         unit: unit.repeat(22),
@@ -148,26 +149,31 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
         outcome('a', '2026-11-24T10:03:00.000Z', { ok: false }),
         outcome('c', '2026-11-24T10:03:00.000Z', { ok: 2, other: true }),
         outcome('c', '2026-11-24T10:04:00.000Z', { ok: 'yes' }),
+        // Seen before it came to green, and told of afterwards, in one minute.
+        outcome('g', '2026-11-24T10:05:01.000Z', { seen: true }),
+        outcome('g', '2026-11-24T10:05:03.000Z', { ok: true }),
         outcome('d', '2026-11-24T10:03:00.000Z', { ok: true }),
         outcome('b', '2026-11-24T09:59:00.000Z', { ok: true }),
       ]
       await telemetry.fold([{ ...report('s', day, now), exposures, outcomes }])
-      expect(await rollouts.exposed('e', { since: day, revision })).toEqual({ blue: 1, green: 4 })
-      expect(await rollouts.exposed('e', { since: day, revision: 0 })).toEqual({ blue: 2, green: 4 })
+      expect(await rollouts.exposed('e', { since: day, revision })).toEqual({ blue: 1, green: 5 })
+      expect(await rollouts.exposed('e', { since: day, revision: 0 })).toEqual({ blue: 2, green: 5 })
       const came = await rollouts.units('e', { since: day, revision })
       expect(came.map(({ unit, deployment }) => [unit.slice(0, 1), deployment]).sort()).toEqual([
         ['a', 'green'],
         ['b', 'blue'],
         ['c', 'green'],
         ['f', 'green'],
+        ['g', 'green'],
       ])
       // The first that was seen of each counts.
-      expect(await rollouts.newUnits('e', { since: day, revision })).toEqual({ blue: 1, green: 1 })
+      expect(await rollouts.newUnits('e', { since: day, revision })).toEqual({ blue: 1, green: 2 })
       const told = await rollouts.outcomes('e', 'ok', day)
       expect(told.map(({ unit, deployment, value }) => [unit.slice(0, 1), deployment, value]).sort()).toEqual([
         ['a', 'blue', true],
         ['a', 'green', false],
         ['c', 'green', 2],
+        ['g', 'green', true],
       ])
     })
   })

@@ -73,12 +73,12 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
       const property = fc.asyncProperty(told, async ([events, again]) => {
         const number = String(++units).padStart(20, '0')
         const kept = await keptOf(`a ${number}`, events)
-        const first = events.map(({ at }) => at).toSorted()[0] ?? ''
         const named = (name: string) => events.flatMap(({ at, values }) => (name in values ? [[at, values[name]]] : []))
-        const wanted = ['bought', 'rated', 'seen'].flatMap((name) => {
+        const all = ['bought', 'rated', 'seen'].flatMap((name) => {
           const [earliest] = named(name).toSorted()
-          return earliest === undefined ? [] : [{ at: first, name, value: earliest[1] }]
+          return earliest === undefined ? [] : [{ at: String(earliest[0]), name, value: earliest[1] }]
         })
+        const wanted = all.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
         expect(kept).toEqual(wanted)
         expect(await keptOf(`b ${number}`, again)).toEqual(wanted)
       })
@@ -100,7 +100,7 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
       await telemetry.fold([{ ...report('a', 1, 0), exposures, outcomes }])
       const page = { outcomes: names, to: '2026-11-25T00:00:00.000Z', after: '', limit: 10 }
       const [found] = await experiments.units('e', page)
-      expect(found?.outcomes.map(({ name }) => name)).toEqual(names.slice(8))
+      expect(found?.outcomes.map(({ name }) => name).toSorted()).toEqual(names.slice(8))
     })
 
     describe('TE-09: a unit with outcomes in more than a hundred minutes of a day', () => {
