@@ -1,6 +1,6 @@
 /** Reads what a drift page shows: the report, and a bounded part of what stands around it. */
 import type { DriftDocument } from '../../runtime/contract/drift-document.ts'
-import { type DriftReport, monitorLook } from '../../runtime/contract/monitor.ts'
+import { type DriftReport, durationMs, monitorLook } from '../../runtime/contract/monitor.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { limits } from '../../runtime/limits.ts'
 import type { Services } from '../http/env.ts'
@@ -8,7 +8,7 @@ import { attributionOf } from '../monitor/attribution.ts'
 import { performanceOf } from '../monitor/performance.ts'
 import type { AlarmState } from '../store/looks.ts'
 import type { Store } from '../store/store.ts'
-import { dayMs } from '../telemetry/fold.ts'
+import { dayMs, hourMs } from '../telemetry/fold.ts'
 import { coveredBy } from './covered.ts'
 
 const mostLooks = 200
@@ -26,13 +26,17 @@ export async function driftDocumentOf(
   const { endpoint } = report
   const { coverage, reports } = await coveredBy(store, report)
   const span = keptSpan(report)
-  // What reads every report of the span, with its counts, is left to its own route where they are many.
-  const isSmall = (reports * (Date.parse(span.to) - Date.parse(span.from))) / dayMs <= mostReports
+  // What reads every report, with its counts, is left to its own route where they are many. Of days that ended sums are enough
+  // to tell where a drift comes from, but for windows that are no whole hours.
+  const days = (Date.parse(span.to) - Date.parse(span.from)) / dayMs
+  const isSmall = reports * days <= mostReports
+  const openDays = durationMs(report.monitor.window) % hourMs === 0 ? Math.min(1, days) : days
+  const isSoonTold = reports * openDays <= mostReports
   return {
     report,
     looks: await looksOf(store, report),
     alarms: isPast ? [] : (await store.looks.states(endpoint)).filter((state) => isOf(state, report)),
-    ...(isSmall && report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
+    ...(isSoonTold && report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
     coverage,
     performance: await performance(store, report, span, isSmall),
   }

@@ -1,36 +1,22 @@
-/** Where the drift of a report comes from, by the reports of hosts in the windows that drift. */
+/** Where the drift of a report comes from, by what each execution provider counted in the windows that drift. */
 import type { Attribution } from '../../runtime/contract/attribution.ts'
 import { type DriftReport, durationMs, type FeatureDrift } from '../../runtime/contract/monitor.ts'
 import type { ExecutionProvider } from '../../runtime/contract/names.ts'
-import {
-  attributeCauses,
-  type Counted,
-  explain,
-  leading,
-  type ProviderCounts,
-} from '../../runtime/drift/attribution.ts'
+import { attributeCauses, explain, leading, type ProviderCounts, type Series } from '../../runtime/drift/attribution.ts'
 import { meanOf, totalOf } from '../../runtime/drift/evidence.ts'
 import { openScores, rowsOver } from '../../runtime/drift/scores.ts'
-import { limits } from '../../runtime/limits.ts'
-import type { SenderCounts } from '../store/days.ts'
+import type { Span } from '../store/days.ts'
 import type { Store } from '../store/store.ts'
-import { measureSums, sumsOf } from './sums.ts'
+import { observe } from './observe.ts'
+import { countSpan } from './span.ts'
+import { cellsOf, measureSpans } from './sums.ts'
 
-export async function attributionOf({ telemetry }: Store, report: DriftReport): Promise<Attribution> {
+export async function attributionOf(store: Store, report: DriftReport): Promise<Attribution> {
   const { endpoint, deployment, version, spec, at } = report
-  const to = Date.parse(at)
-  const oldest = to - limits.telemetryPastMs
-  const counted = { deployment, version, spec }
-  const all = await telemetry.senderCounts(
-    endpoint,
-    counted,
-    new Date(Math.max(oldest, Date.parse(report.from))).toISOString(),
-    at,
-  )
-  const drifting = [...report.features, ...report.outputs].filter(({ verdict }) => verdict === 'drift')
-  const from = Math.max(oldest, ...drifting.map(({ block }) => Date.parse(block.from)))
-  const rows = all.filter(({ window }) => Date.parse(window) >= from)
+  const drifting = partsOf(report).filter(({ drift }) => drift.verdict === 'drift')
+  const from = Math.max(Date.parse(report.from), ...drifting.map(({ drift }) => Date.parse(drift.block.from)))
   const explained = report.outputs.filter(({ verdict }) => verdict === 'drift')
+  const series = explained.length === 0 ? new Map<FeatureDrift, Series>() : await seriesOf(store, report)
   return {
     endpoint,
     monitor: report.monitor.name,
@@ -39,57 +25,90 @@ export async function attributionOf({ telemetry }: Store, report: DriftReport): 
     spec,
     from: new Date(from).toISOString(),
     to: at,
-    ...attributeCauses(report, countProviders(report, rows)),
-    explained: explained.map((output) => explain(output, report.features, seriesBy(report, all))),
+    ...attributeCauses(report, await countProviders(store, report, from)),
+    explained: explained.map((output) => explain(output, report.features, (part) => series.get(part) ?? [])),
   }
 }
 
-function countProviders(report: DriftReport, rows: readonly SenderCounts[]): ProviderCounts[] {
-  const groups = Map.groupBy(rows, ({ provider }) => provider)
-  const providers = [...groups.keys()].toSorted()
-  const parts = (['features', 'outputs'] as const).flatMap((side) =>
-    report[side].map((part) => ({
-      side,
-      part,
-      sums: new Map([...groups].map(([own, of]) => [own, sumsOf(part.profile, side, of)])),
-    })),
-  )
-  return providers.map((provider) => ({
+interface Reported {
+  side: 'features' | 'outputs'
+  drift: FeatureDrift
+}
+
+function partsOf({ features, outputs }: DriftReport): Reported[] {
+  return [
+    ...features.map((drift): Reported => ({ side: 'features', drift })),
+    ...outputs.map((drift): Reported => ({ side: 'outputs', drift })),
+  ]
+}
+
+const sides = { features: 'counts', outputs: 'outputs' } as const
+
+async function countProviders(store: Store, report: DriftReport, from: number): Promise<ProviderCounts[]> {
+  const { endpoint, deployment, version, spec, at } = report
+  const spanned = { endpoint, counted: { deployment, version, spec }, from, until: Date.parse(at) }
+  const parts = partsOf(report)
+  const counted = parts.map(({ side, drift }) => ({ side: sides[side], feature: drift.profile }))
+  const sources = await countSpan(store, spanned, counted, 'source')
+  const groups = Map.groupBy(sources, ({ source }) => source?.provider ?? '')
+  const found = [...groups.keys()].toSorted().map((provider) => ({
     provider: provider as ExecutionProvider,
-    rows: (groups.get(provider) ?? []).reduce((sum, row) => sum + row.rows, 0),
-    parts: parts.map(({ side, part, sums }) => {
-      const [own, others] = [true, false].map((isOwn) =>
-        measureSums(
-          part,
-          [...sums].flatMap(([of, each]) => ((of === provider) === isOwn ? [each] : [])),
-        ),
-      )
-      return { side, name: part.name, own: own ?? nothing, others: others ?? nothing }
-    }),
+    rows: 0,
+    parts: [] as ProviderCounts['parts'][number][],
   }))
+  for (const { side, drift } of parts) {
+    const spans = new Map<string, Span[]>()
+    for (const [provider, of] of groups) {
+      const own = await Promise.all(of.map((source) => source.spans(sides[side], drift.name)))
+      spans.set(provider, own.flat())
+    }
+    for (const each of found) {
+      const own = spans.get(each.provider) ?? []
+      const others = [...spans].flatMap(([provider, of]) => (provider === each.provider ? [] : of))
+      each.parts.push({ side, name: drift.name, own: measureSpans(drift, own), others: measureSpans(drift, others) })
+      // Each row is in one cell of every part.
+      each.rows = cellsOf(own, drift.profile.counts.length).reduce((sum, count) => sum + count, 0)
+    }
+  }
+  return found.filter(({ rows }) => rows > 0)
 }
 
-const nothing: Counted = { measures: [], clusters: 0 }
-/** Means of a part's leading direction, window by window. */
-function seriesBy({ from, at, monitor, outputs }: DriftReport, rows: readonly SenderCounts[]) {
-  const windowMs = durationMs(monitor.window)
-  const start = Date.parse(from)
-  const windows = Math.ceil((Date.parse(at) - start) / windowMs)
-  return (part: FeatureDrift) => {
-    const scores = openScores(part.profile, 'drift', part.baseline)
-    const direction = scores.directions.find(({ name }) => name === leading(part)?.name)
-    const side = outputs.includes(part) ? 'outputs' : 'counts'
-    const sums = Array.from({ length: windows }, () => new Array<number>(scores.size).fill(0))
-    for (const row of rows) {
-      const sum = sums[Math.floor((Date.parse(row.window) - start) / windowMs)]
-      const cells = row[side][part.name]
-      if (sum === undefined || cells === undefined) continue
-      for (const [place, count] of scores.merge(cells).entries()) sum[place] = (sum[place] ?? 0) + count
-    }
-    return sums.map((merged) => {
-      if (direction === undefined) return { rows: 0, mean: 0 }
-      const own = rowsOver(direction.over, merged, scores.bins)
-      return { rows: own, mean: meanOf(direction, totalOf(direction.scores, merged), own) }
-    })
+/** Means of each part's leading direction, window by window, as far back as the report goes. */
+async function seriesOf(store: Store, report: DriftReport): Promise<Map<FeatureDrift, Series>> {
+  const { endpoint, deployment, version, spec: digest, monitor, clustering } = report
+  const served = await store.endpoints.served(endpoint)
+  const spec = served.find((each) => each.spec?.digest === digest)?.spec?.spec
+  if (spec === undefined) return new Map()
+  const [from, at] = [Date.parse(report.from), Date.parse(report.at)]
+  const counted = { deployment, version, spec: digest }
+  const { days } = await observe(store, { endpoint, counted, spec, monitor, deployedAt: from, at })
+  const windowMs = durationMs(clustering === 'windows' ? monitor.block : monitor.window)
+  const windows = Math.ceil((at - from) / windowMs)
+  const counts = await Promise.all(days.map((each) => each.count(windowMs)))
+  const found = new Map<FeatureDrift, Series>()
+  for (const { side, drift } of partsOf(report)) {
+    const spans = await Promise.all(counts.map((each) => each.spans(sides[side], drift.name)))
+    found.set(drift, seriesIn(drift, spans.flat(), { from, windowMs, windows }))
   }
+  return found
+}
+
+function seriesIn(
+  part: FeatureDrift,
+  spans: readonly Span[],
+  { from, windowMs, windows }: { from: number; windowMs: number; windows: number },
+): Series {
+  const scores = openScores(part.profile, 'drift', part.baseline)
+  const direction = scores.directions.find(({ name }) => name === leading(part)?.name)
+  const sums = Array.from({ length: windows }, () => new Array<number>(scores.size).fill(0))
+  for (const { at, cells } of spans) {
+    const sum = sums[Math.floor((at - from) / windowMs)]
+    if (sum === undefined) continue
+    for (const [place, count] of scores.merge(cells).entries()) sum[place] = (sum[place] ?? 0) + count
+  }
+  return sums.map((merged) => {
+    if (direction === undefined) return { rows: 0, mean: 0 }
+    const rows = rowsOver(direction.over, merged, scores.bins)
+    return { rows, mean: meanOf(direction, totalOf(direction.scores, merged), rows) }
+  })
 }

@@ -1,45 +1,29 @@
-/** Rows of reports as the sums that evidence needs, without windows. */
+/** Spans as the sums that evidence needs, without windows. */
 import type { FeatureDrift } from '../../runtime/contract/monitor.ts'
-import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
 import type { Counted } from '../../runtime/drift/attribution.ts'
-import { type ExactSums, openClusters } from '../../runtime/drift/clusters.ts'
+import { openClusters } from '../../runtime/drift/clusters.ts'
 import { openTrack } from '../../runtime/drift/evidence.ts'
 import { openScores } from '../../runtime/drift/scores.ts'
-import type { SenderCounts } from '../store/days.ts'
-import { dayFacts, openFeatureCounter, openPlacing, senderDays } from '../telemetry/day.ts'
-
-const dayMs = 24 * 3600_000
-
-/** Clusters of a part, day by day as monitors count them. */
-export function sumsOf(
-  profile: ProfileFeature,
-  side: 'features' | 'outputs',
-  rows: readonly SenderCounts[],
-): ExactSums {
-  const scores = openScores(profile)
-  const clusters = openClusters(scores.size)
-  for (const day of Map.groupBy(rows, ({ window }) => window.slice(0, 10)).values()) {
-    const facts = dayFacts(senderDays(day))
-    const placing = openPlacing(facts, dayMs)
-    const counter = openFeatureCounter(side === 'features' ? 'counts' : 'outputs', profile, facts)
-    for (const row of day) {
-      const placed = placing.place(row)
-      if (placed !== undefined) counter.add(placed)
-    }
-    for (const span of counter.spans()) clusters.addSums({ ...span, counts: scores.merge(span.cells) })
-  }
-  return clusters.exact()
-}
+import type { Span } from '../store/days.ts'
 
 /** In the directions of a part, with its baseline. */
-export function measureSums(
+export function measureSpans(
   { profile, baseline }: Pick<FeatureDrift, 'profile' | 'baseline'>,
-  sums: readonly ExactSums[],
+  spans: readonly Span[],
 ): Counted {
   const scores = openScores(profile, 'drift', baseline)
   const clusters = openClusters(scores.size)
-  for (const each of sums) clusters.addSums(each)
+  for (const span of spans) clusters.addSums({ ...span, counts: scores.merge(span.cells) })
   const track = openTrack(scores)
   track.push(clusters.sums())
   return { measures: track.measure(0, 1, 0), clusters: track.clusters(0, 1, 0) }
+}
+
+/** Cell by cell. */
+export function cellsOf(spans: readonly Pick<Span, 'cells'>[], size: number): number[] {
+  const total = new Array<number>(size).fill(0)
+  for (const { cells } of spans) {
+    for (let i = 0; i < size; i++) total[i] = (total[i] ?? 0) + (cells[i] ?? 0)
+  }
+  return total
 }

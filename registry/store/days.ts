@@ -18,6 +18,9 @@ export interface Source {
   device: string
 }
 
+/** All of a day's sources in one. */
+export const together: Source = { variant: '', provider: '', device: '' }
+
 /** Whose word it is: reports by a `page` token are anyone's, those by other tokens of a host that its operator knows. */
 export type Tier = 'trusted' | 'page'
 
@@ -75,9 +78,11 @@ export interface FoldedFeature extends Source {
 
 export interface FoldedDay extends Counted {
   facts: DayFacts
+  /** Those that have rows. */
+  sources: readonly Source[]
   /** Rows by the start of their hour, in ms since 1970. */
   rows: { at: number; rows: number }[]
-  /** All sources together have three empty names; each by itself where there are several. */
+  /** All {@link together}, and each by itself where there are several. */
   features: FoldedFeature[]
 }
 
@@ -92,6 +97,8 @@ export interface OpenDay {
 export interface KnownDay {
   day: string
   facts: DayFacts
+  /** Those that have rows; none of a day that was folded when they were not kept. */
+  sources: readonly Source[]
   rows: readonly { at: number; rows: number }[]
 }
 

@@ -2,7 +2,16 @@
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { life } from '../../runtime/drift/verdict.ts'
-import type { Counted, DayFacts, FoldedDay, FoldedFeature, OpenDay, Source } from '../store/days.ts'
+import {
+  type Counted,
+  type DayFacts,
+  type FoldedDay,
+  type FoldedFeature,
+  type OpenDay,
+  type Side,
+  type Source,
+  together,
+} from '../store/days.ts'
 import type { Store } from '../store/store.ts'
 import { dayFacts, openFeatureCounter, openPlacing, sumOf } from './day.ts'
 
@@ -15,8 +24,6 @@ export const keptHoursMs = 2 * life * hourMs
 const graceMs = hourMs
 /** Senders times features that are counted at once: 13 numbers each. */
 export const mostAtOnce = 600_000
-
-const together: Source = { variant: '', provider: '', device: '' }
 
 /**
  * @param now - ms since 1970
@@ -49,40 +56,66 @@ async function foldDay(
   signal?: AbortSignal,
 ): Promise<FoldedDay> {
   const facts = dayFacts(await store.telemetry.senderDays(endpoint, counted, `${day}T`, `${day}U`))
-  const all = [together, ...(sources.length > 1 ? sources : [])].flatMap((source) => [
-    ...spec.features.map((feature) => ({ source, side: 'counts' as const, feature })),
-    ...spec.outputs.map((feature) => ({ source, side: 'outputs' as const, feature })),
-  ])
-  const size = Math.max(1, Math.floor(mostAtOnce / Math.max(1, facts.senders)))
-  const folded: FoldedDay = { ...counted, facts, rows: [], features: [] }
-  for (let at = 0; at < all.length && !signal?.aborted; at += size) {
-    const part = await countHours(
-      store,
-      { endpoint, counted, start: Date.parse(day), facts },
-      all.slice(at, at + size),
-      signal,
-    )
-    folded.rows = part.rows
-    folded.features.push(...part.features)
-  }
-  return folded
+  const from = Date.parse(day)
+  const span = { endpoint, counted, facts, from, until: from + dayMs }
+  const split = sources.length > 1 ? sources : []
+  return { ...counted, facts, sources, ...(await countDay(store, span, partsOf(spec), [together, ...split], signal)) }
 }
 
-type Counting = Pick<FoldedFeature, 'side'> & { source: Source; feature: ProfileFeature }
+/** A feature or output. */
+export interface Part {
+  side: Side
+  feature: ProfileFeature
+}
+
+export function partsOf({ features, outputs }: ProfileSpec): Part[] {
+  return [
+    ...features.map((feature) => ({ side: 'counts' as const, feature })),
+    ...outputs.map((feature) => ({ side: 'outputs' as const, feature })),
+  ]
+}
+
+/** A day or some of it, in ms since 1970; the facts are those of the day. */
+interface DaySpan {
+  endpoint: string
+  counted: Counted
+  facts: DayFacts
+  from: number
+  until: number
+}
+
+/** Counts reports by hour and source. What is in memory at a time is bounded, in reports and in counts of senders. */
+export async function countDay(
+  store: Store,
+  span: DaySpan,
+  parts: readonly Part[],
+  sources: readonly Source[],
+  signal?: AbortSignal,
+): Promise<Pick<FoldedDay, 'rows' | 'features'>> {
+  const all = sources.flatMap((source) => parts.map((part) => ({ source, ...part })))
+  const size = Math.max(1, Math.floor(mostAtOnce / Math.max(1, span.facts.senders)))
+  const found: Pick<FoldedDay, 'rows' | 'features'> = { rows: [], features: [] }
+  for (let at = 0; at < all.length && !signal?.aborted; at += size) {
+    const part = await countHours(store, span, all.slice(at, at + size), signal)
+    found.rows = part.rows
+    found.features.push(...part.features)
+  }
+  return found
+}
 
 /** An hour's reports are in memory at a time. */
 async function countHours(
   { telemetry }: Store,
-  { endpoint, counted, start, facts }: { endpoint: string; counted: Counted; start: number; facts: DayFacts },
-  counting: readonly Counting[],
+  { endpoint, counted, facts, from, until }: DaySpan,
+  counting: readonly (Part & { source: Source })[],
   signal: AbortSignal | undefined,
 ): Promise<Pick<FoldedDay, 'rows' | 'features'>> {
   const placing = openPlacing(facts, hourMs)
   const opened = counting.map((each) => ({ ...each, counter: openFeatureCounter(each.side, each.feature, facts) }))
   const rows: FoldedDay['rows'] = []
-  for (let at = start; at < start + dayMs && !signal?.aborted; at += hourMs) {
-    const [since, until] = [new Date(at).toISOString(), new Date(at + hourMs).toISOString()]
-    const found = await telemetry.senderCounts(endpoint, counted, since, until)
+  for (let at = from - (from % hourMs); at < until && !signal?.aborted; at += hourMs) {
+    const [since, before] = [Math.max(from, at), Math.min(until, at + hourMs)].map((ms) => new Date(ms).toISOString())
+    const found = await telemetry.senderCounts(endpoint, counted, since ?? '', before)
     const placed = found.flatMap((row) => placing.place(row) ?? [])
     if (placed.length > 0) rows.push({ at, rows: placed.reduce((sum, { row }) => sum + row.rows, 0) })
     for (const { source, counter } of opened) {

@@ -49,7 +49,7 @@ export const attribution = z.object({
   version: z.int().min(1),
   /** Of the ProfileSpec. */
   spec: digest,
-  /** The rows that were compared: those of the latest block that drifts, as far as reports are kept. */
+  /** The rows that were compared: those of the latest block that drifts. */
   from: timestamp,
   to: timestamp,
   /**

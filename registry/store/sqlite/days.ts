@@ -2,10 +2,17 @@
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
 import type { Changes } from '../changes.ts'
-import type { Counted, Days, FoldedDay, KnownDay, OpenDay, Source, Span } from '../days.ts'
+import {
+  type Counted,
+  type Days,
+  type FoldedDay,
+  type KnownDay,
+  type OpenDay,
+  type Source,
+  type Span,
+  together,
+} from '../days.ts'
 import type { Tables } from './tables.ts'
-
-const together: Source = { variant: '', provider: '', device: '' }
 
 export function openDays(db: Kysely<Tables>, changes: Changes): Days {
   return {
@@ -142,11 +149,11 @@ async function putDay(
 ): Promise<void> {
   await db.deleteFrom('day_facts').where('endpoint', '=', endpoint).where('day', '=', day).execute()
   await db.deleteFrom('day_sums').where('endpoint', '=', endpoint).where('day', '=', day).execute()
-  for (const { deployment, version, spec, facts, rows, features } of folded) {
+  for (const { deployment, version, spec, facts, sources, rows, features } of folded) {
     const key = { endpoint, deployment, version, spec, day }
     await db
       .insertInto('day_facts')
-      .values({ ...key, facts: JSON.stringify({ facts, rows }) })
+      .values({ ...key, facts: JSON.stringify({ facts, sources, rows }) })
       .execute()
     for (const { hours, whole, ...names } of features) {
       const sums = { whole: JSON.stringify(encodeSpan(whole)), hours: JSON.stringify(hours.map(encodeSpan)) }
@@ -186,7 +193,7 @@ async function selectKnown(
     .whereRef('counted_days.folded', '=', 'counted_days.changes')
     .orderBy('day_facts.day')
     .execute()
-  return rows.map(({ day, facts }) => ({ day, ...JSON.parse(facts) }))
+  return rows.map(({ day, facts }) => ({ day, sources: [], ...JSON.parse(facts) }))
 }
 
 // JSON has no integers past 2^53: those are texts.

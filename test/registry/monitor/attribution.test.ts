@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { attributionOf } from '../../../registry/monitor/attribution.ts'
+import { pastBaseline } from '../../../registry/monitor/past.ts'
+import { foldDays } from '../../../registry/telemetry/fold.ts'
 import { type Attribution, attribution } from '../../../runtime/contract/attribution.ts'
-import { sendJson } from '../fixture.ts'
+import { digestOf, sendJson } from '../fixture.ts'
+import { began, day, type Folding, hour, openFolding, reportOf, spec } from '../telemetry/folding.ts'
 import { at, draw, openMonitored, post, quick, reportsOf } from './fixture.ts'
 
 type Row = ReturnType<typeof draw>[number]
@@ -83,5 +87,61 @@ describe('a drift', () => {
     expect(explained?.features.map(({ name }) => name)).toEqual(['a', 'b'])
     expect(explained?.features[0]?.correlation).toBeGreaterThan(0.9)
     expect(Math.abs(explained?.features[1]?.correlation ?? 1)).toBeLessThan(0.3)
+  })
+})
+
+describe('days of which only sums are left', () => {
+  const now = began + 5 * day
+  const baselined = {
+    deployment: { name: 'blue', model: 'm', version: 1, createdAt: new Date(began).toISOString() },
+    spec: { digest: digestOf(JSON.stringify(spec)), spec },
+  }
+
+  /** Sixty hosts a day, from the second day on half of them on a provider whose outputs are all in the upper cell. */
+  async function openWrong(): Promise<Folding> {
+    const folding = await openFolding()
+    for (let i = 0; i < 300; i++) {
+      const start = began + Math.floor(i / 60) * day
+      const isWrong = i >= 60 && i % 2 === 0
+      const window = start + (i % 12) * hour + 13 * 60_000
+      const report = reportOf({ sender: `s${i}`, seq: 1, window, cells: [5, 5], provider: isWrong ? 'webgpu' : 'wasm' })
+      const [profile] = report.profiles
+      // As in the baseline.
+      Object.assign(profile?.counts ?? {}, { b: [6, 4, 0, 0, 0] })
+      if (isWrong && profile) profile.outputs.value = [0, 0, 10, 0, 0, 0, 0, 0]
+      await folding.store.telemetry.fold([report])
+    }
+    return folding
+  }
+
+  async function leaveSums({ store }: Folding): Promise<void> {
+    await foldDays(store, now + 2 * day)
+    await store.telemetry.drop(new Date(now).toISOString())
+    expect(await store.telemetry.sums('e', '')).toEqual([])
+  }
+
+  test('tell where a drift comes from as their reports told it', async () => {
+    await using folding = await openWrong()
+    const report = await folding.report(now)
+    const told = await attributionOf(folding.store, report)
+    expect(told).toMatchObject({ causes: ['provider'], providers: [{ rows: 1800 }, { rows: 1200 }] })
+    expect(told.explained).toMatchObject([{ output: 'value' }])
+    await leaveSums(folding)
+    expect(await folding.report(now)).toEqual(report)
+    expect(await attributionOf(folding.store, report)).toEqual(told)
+  })
+
+  test.each([
+    ['of whole days', 0, 3 * day],
+    ['of whole hours', 3 * hour, 2 * day + 7 * hour],
+  ])('give a baseline %s as their reports gave it', async (_, from, to) => {
+    await using folding = await openWrong()
+    const span = { from: new Date(began + from).toISOString(), to: new Date(began + to).toISOString() }
+    const read = () => pastBaseline(folding.store, 'e', baselined, span)
+    const told = await read()
+    const rows = told?.counts.features.b?.reduce((sum, count) => sum + count, 0)
+    expect(rows).toBeGreaterThan(200)
+    await leaveSums(folding)
+    expect(await read()).toEqual(told)
   })
 })
