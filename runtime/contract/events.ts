@@ -8,7 +8,6 @@ export const eventType = z.enum([
   'version.deleted',
   'alias.moved',
   'deployment.ready',
-  'deployment.failed',
   'deployment.removed',
   'traffic.changed',
   'rollout.advanced',
@@ -22,7 +21,6 @@ export const eventType = z.enum([
   'performance.cleared',
   'health.detected',
   'health.cleared',
-  'job.completed',
 ])
 
 export type EventType = z.infer<typeof eventType>
