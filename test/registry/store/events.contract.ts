@@ -7,7 +7,7 @@ export function eventsContract(name: string, open: () => Promise<OpenStore>): vo
     test('are read in order from any of them on, and their numbers rise for ever', async () => {
       await using opened = await open()
       const event = (at: string, endpoint: string) => ({
-        type: 'job.completed' as const,
+        type: 'drift.detected' as const,
         at,
         about: { endpoint },
         data: { at },
