@@ -1,6 +1,6 @@
 /** Builds what a page gets (dist/browser, dist/demo-page) and configures the tests. */
 import { createHash } from 'node:crypto'
-import { cpSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
@@ -56,7 +56,7 @@ const oneFile = (name: string, entry: string, external: string[] = []) => ({
 export default defineConfig({
   // The demo page lies under /demo/ of the registry.
   base: '/demo/',
-  plugins: [ortInOneFile(), inlineLimits(), workerDigest(), plainWorkerStart(), demoPage()],
+  plugins: [ortInOneFile(), inlineLimits(), ownErrors(), workerDigest(), plainWorkerStart(), demoPage()],
   environments: {
     worker: oneFile('worker', 'browser/worker.ts'),
     page: oneFile('client', 'browser/client.ts'),
@@ -126,6 +126,24 @@ function inlineLimits(): Plugin {
     applyToEnvironment: ({ name }) => name === 'page',
     transform: (code) =>
       code.replaceAll(/\blimits\.(\w+)\b/g, (text, name) => String(limits[name as keyof typeof limits] ?? text)),
+  }
+}
+
+/** A page has the errors that it or its worker throws, or that a registry answers hosts with; those of others stay out. */
+function ownErrors(): Plugin {
+  const answered = new Set(['ENDPOINT_UNKNOWN', 'FORBIDDEN', 'HOST_NOT_ALLOWED', 'NOT_FOUND', 'TOO_MANY_REQUESTS'])
+  return {
+    name: 'own-errors',
+    enforce: 'pre',
+    applyToEnvironment: ({ name }) => name === 'page',
+    transform(code, id) {
+      if (!id.endsWith('/runtime/errors.ts')) return
+      const sources = readdirSync('browser').filter((file) => file.endsWith('.ts'))
+      const texts = ['dist/browser/worker.js', ...sources.map((file) => `browser/${file}`)]
+      const text = texts.map((file) => readFileSync(file, 'utf8')).join()
+      const isOwn = (name: string) => answered.has(name) || new RegExp(`[\`'"]${name}[\`'"]`).test(text)
+      return code.replaceAll(/^ {2}([A-Z0-9_]+): \[.*\],\n/gm, (line, name) => (isOwn(name) ? line : ''))
+    },
   }
 }
 

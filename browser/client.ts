@@ -4,7 +4,7 @@ import { SelvedgeError } from '../runtime/errors.ts'
 import type { Answer } from '../runtime/scorer.ts'
 import type { Tensors } from '../runtime/tensor.ts'
 import { copyImages } from './images.ts'
-import type { ConnectionEvent, Progress } from './protocol.ts'
+import type { ConnectionEvent, Draft, Progress } from './protocol.ts'
 import { openSupervised } from './supervised.ts'
 import { openBuffers } from './transfer.ts'
 
@@ -54,6 +54,7 @@ export async function connect(
       `${location.origin} is not a secure context, so a plan cannot be verified`,
     )
   }
+  let draft: Draft | undefined
   const worker = await openSupervised(
     {
       registry: registry.replace(/\/+$/, ''),
@@ -64,14 +65,23 @@ export async function connect(
       providers: options.providers,
       device: navigator.maxTouchPoints > 1 && screen.width < 900 ? 'mobile' : 'desktop',
     },
-    { progress: options.onProgress, event: options.onEvent, signal: options.signal },
+    {
+      progress: options.onProgress,
+      event: options.onEvent,
+      draft: (last) => {
+        draft = last
+      },
+      signal: options.signal,
+    },
   )
 
   const buffers = openBuffers()
 
   // Hidden is the last moment that a page on a phone is sure to see.
   const reportWhenHidden = () => {
-    if (document.visibilityState === 'hidden') worker.call('report', (remote) => remote.report()).catch(() => undefined)
+    if (document.visibilityState !== 'hidden' || draft === undefined) return
+    fetch(...draft).catch(() => undefined)
+    draft = undefined
   }
   document.addEventListener('visibilitychange', reportWhenHidden)
 

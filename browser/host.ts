@@ -14,11 +14,11 @@ import type { Gpu } from '../runtime/providers/web.ts'
 import { openQueue } from '../runtime/queue.ts'
 import { openReporter, type Reporter } from '../runtime/reporter.ts'
 import { type Chosen, openScorer, type Scorer } from '../runtime/scorer.ts'
-import { openPost } from '../runtime/telemetry-post.ts'
+import { headersOf, openPost } from '../runtime/telemetry-post.ts'
 import type { Build } from './builds.ts'
 import { openChoices, openTrials } from './choices.ts'
 import type { Platform } from './platform.ts'
-import type { ConnectionEvent, OpenOptions, Progress } from './protocol.ts'
+import type { ConnectionEvent, Draft, OpenOptions, Progress } from './protocol.ts'
 import { explainRuntime } from './runtime.ts'
 import { openOutbox } from './state/outbox.ts'
 import type { PageState } from './state/state.ts'
@@ -35,6 +35,10 @@ export interface Host {
   readonly follower: Follower
   readonly reporter: Reporter
   readonly threads: Threads
+  /** Settles once the page has what it sends when it goes. */
+  draft(): Promise<void>
+  /** The same, behind whatever waits for an answer. */
+  draftSoon(): void
   state(): Promise<ConnectionState>
   close(): Promise<void>
 }
@@ -42,6 +46,7 @@ export interface Host {
 export interface Listeners {
   progress(progress: Progress): void
   event(event: ConnectionEvent): void
+  draft(draft: Draft | undefined): void
 }
 
 export async function openHost(
@@ -148,9 +153,25 @@ export async function openHost(
     async post(report, leaving) {
       await outbox.post(report, leaving)
       taken.add(report)
+      listeners.draft(undefined)
     },
     failed: warn,
   })
+  let drafting: ReturnType<typeof setTimeout> | undefined
+  let draftedAt = 0
+
+  async function giveDraft(): Promise<void> {
+    clearTimeout(drafting)
+    drafting = undefined
+    draftedAt = performance.now()
+    const report = await reporter.draft()
+    if (report === undefined || scorer.plan === undefined) return
+    const init = { method: 'POST', keepalive: true, headers: headersOf(token), body: JSON.stringify(report) } as const
+    listeners.draft([scorer.plan.telemetry.url, init])
+  }
+
+  const draft = () => giveDraft().catch(warn)
+
   // What earlier visits could not send.
   follower.ready.then(outbox.sendWaiting, () => undefined).catch(warn)
 
@@ -161,6 +182,11 @@ export async function openHost(
     follower,
     reporter,
     threads,
+    draft,
+    draftSoon() {
+      const waitMs = Math.max(0, draftedAt + draftMs - performance.now())
+      drafting ??= setTimeout(draft, waitMs)
+    },
     async state() {
       const { plan } = scorer
       if (plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
@@ -174,6 +200,7 @@ export async function openHost(
     },
     async close() {
       threads.close()
+      clearTimeout(drafting)
       follower.close()
       reporter.close()
       await reporter.flush(true)
@@ -182,6 +209,9 @@ export async function openHost(
     },
   }
 }
+
+/** At most so often: it costs as much as a report. */
+const draftMs = 250
 
 /** Downloads as a bar shows them: ONNX Runtime and the models come at once, and are told of one after the other. */
 function openDownloads({ progress }: Listeners) {

@@ -52,11 +52,18 @@ export type ConnectionEvent = ScorerEvent | { type: 'worker_restarted'; why: str
 /** By which a worker knows that it was started for a trial (`trial.ts`). */
 export const trialName = 'selvedge-trial'
 
+/** What is not reported yet, as arguments of `fetch`: the page sends it when it goes, since its worker ends at once. */
+export type Draft = [
+  url: string,
+  init: { method: 'POST'; keepalive: true; headers: Record<string, string>; body: string },
+]
+
 /** What a worker says unasked, beside Comlink's messages. */
 export type Told =
   | { told: 'started' }
   | { told: 'progress'; progress: Progress }
   | { told: 'event'; event: ConnectionEvent }
+  | { told: 'draft'; draft: Draft | undefined }
 
 export function isTold(message: unknown): message is Told {
   return typeof message === 'object' && message !== null && 'told' in message

@@ -6,7 +6,14 @@ import { type Remote, wrap } from 'comlink'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { limits } from '../runtime/limits.ts'
 import { type Calls, openCalls } from './calls.ts'
-import { type ConnectionEvent, isTold, type OpenOptions, type Progress, type WorkerApi } from './protocol.ts'
+import {
+  type ConnectionEvent,
+  type Draft,
+  isTold,
+  type OpenOptions,
+  type Progress,
+  type WorkerApi,
+} from './protocol.ts'
 import { startWorker } from './start.ts'
 import { keepErrorCodes } from './thrown.ts'
 
@@ -23,6 +30,7 @@ export interface Supervised {
 interface Listeners {
   progress: ((progress: Progress) => void) | undefined
   event: ((event: ConnectionEvent) => void) | undefined
+  draft: (draft: Draft | undefined) => void
   signal: AbortSignal | undefined
 }
 
@@ -44,7 +52,7 @@ const restartsWithinMs = 600_000
 
 export async function openSupervised(
   options: Omit<OpenOptions, 'isReplacement'>,
-  { progress, event, signal }: Listeners,
+  { progress, event, draft, signal }: Listeners,
 ): Promise<Supervised> {
   keepErrorCodes()
   const restarts: number[] = []
@@ -87,6 +95,7 @@ export async function openSupervised(
       if (!isTold(data)) return
       if (data.told === 'progress') progress?.(data.progress)
       if (data.told === 'event') event?.(data.event)
+      if (data.told === 'draft') draft(data.draft)
     }
     worker.onerror = ({ message }) => {
       end(new SelvedgeError('WORKER_UNAVAILABLE', `the worker failed: ${message}`))

@@ -6,7 +6,7 @@ import type { Host } from './host.ts'
 import { readPixels } from './images.ts'
 import { openPlatform } from './platform.ts'
 import { watchPolicy } from './policy.ts'
-import { type Progress, type Told, trialName, type WorkerApi } from './protocol.ts'
+import { type ConnectionEvent, type Progress, type Told, trialName, type WorkerApi } from './protocol.ts'
 import { keepErrorCodes } from './thrown.ts'
 import { giveAnswer, largeBuffers } from './transfer.ts'
 import type { Said, TrialTask } from './trial.ts'
@@ -44,7 +44,12 @@ function start(): void {
         const platform = await openPlatform(options, progress)
         // Most of this worker's code is run while others read, prove and compile ONNX Runtime.
         const { openHost } = await import('./host.ts')
-        opened = await openHost(options, platform, { progress, event: (event) => tell({ told: 'event', event }) })
+        const event = (event: ConnectionEvent) => tell({ told: 'event', event })
+        opened = await openHost(options, platform, {
+          progress,
+          event,
+          draft: (draft) => tell({ told: 'draft', draft }),
+        })
         await opened.follower.ready
       } catch (error) {
         throw await policy.explain(error)
@@ -55,17 +60,23 @@ function start(): void {
       tell({ told: 'progress', progress: { phase: 'ready' } })
     },
     async score(records, unit) {
-      const { scorer, threads, choose } = host()
+      const { scorer, threads, choose, draftSoon } = host()
       const released = () => undefined
-      return await threads.during(() => scorer.score({ records: records.map(readPixels), released }, choose(unit)))
+      const score = () => scorer.score({ records: records.map(readPixels), released }, choose(unit))
+      return await threads.during(score).finally(draftSoon)
     },
     async infer(inputs, unit) {
-      const { scorer, threads, choose } = host()
+      const { scorer, threads, choose, draftSoon } = host()
       const released = () => void spent.push(...largeBuffers(inputs))
-      const answer = await threads.during(() => scorer.infer({ inputs, released }, choose(unit)))
+      const answer = await threads.during(() => scorer.infer({ inputs, released }, choose(unit))).finally(draftSoon)
       return giveAnswer({ ...answer, spent: spent.splice(0) })
     },
-    outcome: async (unit, values) => host().scorer.units.outcome(unit, values),
+    async outcome(unit, values) {
+      const { scorer, draft } = host()
+      scorer.units.outcome(unit, values)
+      // What became true often takes the visitor away.
+      await draft()
+    },
     async destroyDevice() {
       const { gpu } = host()
       if ('absent' in gpu) throw new SelvedgeError('PROVIDER_UNAVAILABLE', gpu.absent)

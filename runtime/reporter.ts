@@ -32,6 +32,8 @@ export interface Flusher {
 }
 
 export interface Reporter extends Flusher {
+  /** What a flush would send of the latest window, for whoever outlives this host; undefined where nothing waits. */
+  draft(): Promise<TelemetryReport | undefined>
   /** Ends the interval; flush first. */
   close(): void
 }
@@ -46,7 +48,7 @@ const restBytes = 1024
 const encoder = new TextEncoder()
 
 export function openReporter(options: ReporterOptions): Reporter {
-  const { flush } = openFlusher(options)
+  const { flush, draft } = openSender(options)
   let timer: ReturnType<typeof setTimeout> | undefined
 
   function schedule(): void {
@@ -54,25 +56,43 @@ export function openReporter(options: ReporterOptions): Reporter {
   }
   schedule()
 
-  return { flush, close: () => clearTimeout(timer) }
+  return { flush, draft, close: () => clearTimeout(timer) }
 }
 
 /** The same for a host without timers of its own: it sends when it is told to. */
-export function openFlusher({ plan, tally, units, post, failed }: ReporterOptions): Flusher {
+export function openFlusher(options: ReporterOptions): Flusher {
+  const { flush } = openSender(options)
+  return { flush }
+}
+
+function openSender({ plan, tally, units, post, failed }: ReporterOptions): Flusher & Pick<Reporter, 'draft'> {
   let seq = 0
   let sending: Promise<boolean> | undefined
+
+  // A report is the whole of its (sender, window), so events travel with the counts of a window.
+  function compose(counts: WindowCounts, { endpoint, revision, salt }: Plan) {
+    const { fits, room } = withinLimit(counts)
+    const events = fitting(units.oldest(200), room)
+    const report = async (): Promise<TelemetryReport> => {
+      const told = await hashed(events, { revision, salt })
+      return { sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...told }
+    }
+    return { events, report }
+  }
+
+  async function draft(): Promise<TelemetryReport | undefined> {
+    const current = plan()
+    const counts = tally.pending().at(-1) ?? (units.oldest(1).length > 0 ? tally.current() : undefined)
+    return current && counts && (await compose(counts, current).report())
+  }
 
   async function sendAll(leaving: boolean): Promise<boolean> {
     const current = plan()
     if (current === undefined) return true
-    // A report is the whole of its (sender, window), so events travel with the counts of a window.
     const send = async (counts: WindowCounts) => {
-      const { fits, room } = withinLimit(counts)
-      const events = fitting(units.oldest(200), room)
-      const { endpoint, revision, salt } = current
+      const { events, report } = compose(counts, current)
       try {
-        const told = await hashed(events, { revision, salt })
-        await post({ sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...told }, leaving)
+        await post(await report(), leaving)
         tally.acknowledge(counts)
       } catch (error) {
         if (!(error instanceof SelvedgeError && error.code === 'TELEMETRY_REFUSED')) throw error
@@ -101,7 +121,7 @@ export function openFlusher({ plan, tally, units, post, failed }: ReporterOption
     return await sending
   }
 
-  return { flush }
+  return { flush, draft }
 }
 
 // Pairs are what a report can do without: its rows are then as those of a page.

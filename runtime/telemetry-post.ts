@@ -18,8 +18,7 @@ export function openPost(token: string | undefined): PostReport {
   let takesGzip = false
 
   return async (url, report, leaving = false) => {
-    const headers: Record<string, string> = { 'content-type': 'application/json' }
-    if (token !== undefined) headers.authorization = `Bearer ${token}`
+    const headers = headersOf(token)
     const compressed = takesGzip && !leaving
     if (compressed) headers['content-encoding'] = 'gzip'
     // Where there is no answer, a proxy or an older registry may have refused the encoding.
@@ -31,6 +30,11 @@ export function openPost(token: string | undefined): PostReport {
     const code = refusals.has(response.status) ? 'TELEMETRY_REFUSED' : 'REGISTRY_UNREACHABLE'
     throw new SelvedgeError(code, `a report was answered with status ${response.status}`)
   }
+}
+
+/** Of a report as JSON. */
+export function headersOf(token: string | undefined): Record<string, string> {
+  return { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) }
 }
 
 async function send(

@@ -44,6 +44,19 @@ describe('reporter', () => {
     expect(sent).toEqual([false, true])
   })
 
+  test('F-31: a draft is what a flush would send, and leaves it to be sent', async () => {
+    const sent: TelemetryReport[] = []
+    const { tally, units, reporter } = open(async (report) => void sent.push(report))
+    expect(await reporter.draft()).toBeUndefined()
+    tally.answered(source, [row], 1)
+    units.outcome('ada', { accepted: true })
+    const draft = await reporter.draft()
+    await reporter.flush()
+    expect(draft).toEqual({ ...sent[0], seq: 1 })
+    expect(sent.map(({ seq }) => seq)).toEqual([2])
+    expect(await reporter.draft()).toBeUndefined()
+  })
+
   test('F-31: sends again, with a later sequence, what the registry did not take', async () => {
     const sent: TelemetryReport[] = []
     let reachable = false
