@@ -129,10 +129,13 @@ export async function openHost(
   }
 
   const postReport = openPost(token)
+  let isReached = true
 
   async function send(report: TelemetryReport, leaving?: boolean): Promise<void> {
     if (scorer.plan === undefined) throw new SelvedgeError('NOT_READY', 'no plan was adopted yet')
+    isReached = false
     await postReport(scorer.plan.telemetry.url, report, leaving)
+    isReached = true
   }
 
   const outbox = openOutbox({ state, registry, endpoint, send, failed: warn })
@@ -166,6 +169,8 @@ export async function openHost(
     draftedAt = performance.now()
     const report = await reporter.draft()
     if (report === undefined || scorer.plan === undefined) return
+    // What the page could not send either goes at the next visit.
+    if (!isReached || !navigator.onLine) await state.keepReport(registry, report)
     const init = { method: 'POST', keepalive: true, headers: headersOf(token), body: JSON.stringify(report) } as const
     listeners.draft([scorer.plan.telemetry.url, init])
   }
