@@ -28,7 +28,7 @@ export function endpointSection(status: EndpointStatus): Html {
   const { state, sums, counted } = status
   return html`<section aria-labelledby="endpoint-${state.name}">
 <h2 id="endpoint-${state.name}">Endpoint ${state.name}</h2>
-<p class="dim">Plan revision ${state.revision} · salt ${state.salt} · ${formatCount(counted.exposures)} exposures and ${formatCount(counted.outcomes)} outcomes kept · <a href="/endpoints/${state.name}/drift">drift</a> · <a href="/endpoints/${state.name}/experiment">experiment</a></p>
+<p class="dim">Plan revision ${state.revision} · salt ${state.salt} · ${formatCount(counted.exposures)} exposures and ${formatCount(counted.outcomes)} outcomes kept · <a href="/endpoints/${state.name}/drift">drift</a>${state.deployments.length > 1 ? html` · <a href="/endpoints/${state.name}/experiment">experiment</a>` : ''}</p>
 ${splitBar(status)}
 ${deploymentTable(status)}
 ${rolloutTable(status)}

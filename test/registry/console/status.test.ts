@@ -65,6 +65,8 @@ describe('the status page', () => {
       [`selvedge.tag.${hostile}`]: hostile,
     })
     await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'a', version: 1 })
+    // One deployment has nothing to be compared with.
+    expect(await (await fixture.request('/')).text()).not.toContain('/experiment')
     const report = await sendJson(fixture, 'POST', '/api/v1/telemetry', {
       sender: 'a'.repeat(22),
       seq: 1,
