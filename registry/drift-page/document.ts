@@ -1,8 +1,10 @@
 /** Reads what a drift page shows: the report, and a bounded part of what stands around it. */
 import type { DriftDocument } from '../../runtime/contract/drift-document.ts'
-import { type DriftReport, durationMs, monitorLook } from '../../runtime/contract/monitor.ts'
+import { type DriftReport, durationMs, type MonitorLook, monitorLook } from '../../runtime/contract/monitor.ts'
+import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { limits } from '../../runtime/limits.ts'
+import { partsOf } from '../../runtime/monitor.ts'
 import type { Services } from '../http/env.ts'
 import { attributionOf } from '../monitor/attribution.ts'
 import { performanceOf } from '../monitor/performance.ts'
@@ -23,7 +25,6 @@ export async function driftDocumentOf(
   report: DriftReport,
   isPast: boolean,
 ): Promise<DriftDocument> {
-  const { endpoint } = report
   const { coverage, reports } = await coveredBy(store, report)
   const span = keptSpan(report)
   // What reads every report, with its counts, is left to its own route where they are many. Of days that ended sums are enough
@@ -35,15 +36,20 @@ export async function driftDocumentOf(
   return {
     report,
     looks: await looksOf(store, report),
-    alarms: isPast ? [] : (await store.looks.states(endpoint)).filter((state) => isOf(state, report)),
+    alarms: isPast ? [] : await alarmsOf(store, report),
     ...(isSoonTold && report.verdict === 'drift' && { attribution: await attributionOf(store, report) }),
     coverage,
     performance: await performance(store, report, span, isSmall),
   }
 }
 
-function isOf(state: AlarmState, { deployment, version }: DriftReport): boolean {
-  return state.deployment === deployment && state.version === version
+/** How the monitors of the report's deployment stand. */
+export async function alarmsOf(
+  { looks }: Store,
+  { endpoint, deployment, version }: MonitorReport,
+): Promise<AlarmState[]> {
+  const states = await looks.states(endpoint)
+  return states.filter((state) => state.deployment === deployment && state.version === version)
 }
 
 // By the minute, as reports are.
@@ -52,9 +58,10 @@ function keptSpan({ from, at }: DriftReport): { from: string; to: string } {
   return { from: new Date(Math.max(Date.parse(from), kept)).toISOString(), to: at }
 }
 
-async function looksOf(store: Store, report: DriftReport): Promise<DriftDocument['looks']> {
-  const { endpoint, deployment, version, monitor, at, features, outputs } = report
-  const parts = Math.max(1, features.length + outputs.length)
+/** The monitor's last looks at the deployment, the oldest first. */
+export async function looksOf(store: Store, report: MonitorReport): Promise<MonitorLook[]> {
+  const { endpoint, deployment, version, monitor, at } = report
+  const parts = Math.max(1, partsOf(report).length)
   const limit = Math.max(20, Math.min(mostLooks, Math.floor(mostParts / parts)))
   const looked = { endpoint, monitor: monitor.name, deployment }
   const after = new Date(Date.parse(at) + 1).toISOString()

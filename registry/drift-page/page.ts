@@ -2,6 +2,7 @@
 import { html, raw } from 'hono/html'
 import { type DriftDocument, driftDocumentId } from '../../runtime/contract/drift-document.ts'
 import type { DriftReport, MonitorLook } from '../../runtime/contract/monitor.ts'
+import type { MonitorReport } from '../../runtime/contract/monitor-reports.ts'
 import { clusterWords, lackWords, promisesOf, tens, verdictWords } from '../../runtime/drift/words.ts'
 import { partsOf } from '../../runtime/monitor.ts'
 import { formatCount, formatTime } from '../console/format.ts'
@@ -24,17 +25,17 @@ export function driftPage(document: DriftDocument): Html {
   const { report, coverage, performance } = document
   const { endpoint, deployment, monitor, clustering } = report
   const parts = byVerdict(report)
-  const looks = looksUntilNow(document)
+  const looks = looksUntilNow(report, document.looks)
   const command = `selvedge why ${endpoint} --monitor ${monitor.name} --deployment ${deployment}`
   return html`<h1>${driftTitle(report)}</h1>
 ${facts(document)}
-${others(document)}
+${others(report, document.alarms)}
 ${causes(document)}
 ${verdictTable(parts)}
 <p class="dim">Evidence stands in powers of ten. There is an alarm from what it needs on, and drift where the mean is past its limit, too; no drift where every bracket lies within its limits. <code>${command}</code> makes each verdict again from the counts.</p>
 <h2>Features and outputs</h2>
 <p class="dim">Bars are the shares in the tested windows, the outline is the baseline. A bracket is where the mean lies at every look with the monitor’s alpha; the band is within the limits.</p>
-<div class="cards">${parts.slice(0, mostCards).map((part) => featureCard(part, looks, clusterWords[clustering], alarmOf(document, partName(part))))}</div>
+<div class="cards">${parts.slice(0, mostCards).map((part) => featureCard(part, looks, clusterWords[clustering], alarmOf(report, document.alarms, partName(part))))}</div>
 ${parts.length > mostCards ? html`<p>${parts.length - mostCards} more are in the numbers of this page, and in <code>GET /api/v1/endpoints/${endpoint}/drift</code>.</p>` : ''}
 ${coverageSection(coverage)}
 ${performanceSection(performance)}
@@ -51,7 +52,7 @@ function byVerdict({ features, outputs }: DriftReport): Part[] {
 }
 
 /** The report is the last look, unless nobody counted yet. */
-function looksUntilNow({ report, looks }: DriftDocument): MonitorLook[] {
+export function looksUntilNow(report: MonitorReport, looks: readonly MonitorLook[]): readonly MonitorLook[] {
   const { endpoint, deployment, version, at, verdict, rows } = report
   const last = looks.at(-1)
   if (rows === 0 || (last !== undefined && last.at >= at)) return looks
@@ -64,7 +65,7 @@ function facts(document: DriftDocument): Html {
   const { deployment, version, monitor, rows, senders, windows, from, at, clustering } = report
   const window = clustering === 'windows' ? monitor.block : monitor.window
   const season = { none: 'no season', day: 'whole days', week: 'whole weeks' }[monitor.season]
-  const pairs: [string, Html | string][] = [
+  const pairs: [string, string][] = [
     ['As of', formatTime(at)],
     ['Deployment', `${deployment}, version ${version}`],
     ['Monitor', `${monitor.name}: ${monitor.signal}, alpha ${monitor.alpha}, ${season}`],
@@ -74,21 +75,30 @@ function facts(document: DriftDocument): Html {
     ['Clusters', clusterWords[clustering]],
     ...whole(document),
   ]
-  return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`${factList(pairs)}
 <p>${promisesOf(report).join(' ')}</p>`
 }
 
-function alarmOf({ report, alarms }: DriftDocument, part: string): AlarmState | undefined {
+export function factList(pairs: readonly [string, string][]): Html {
+  return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+export function alarmOf(
+  report: Pick<MonitorReport, 'monitor'>,
+  alarms: readonly AlarmState[],
+  part: string,
+): AlarmState | undefined {
   return alarms.find((each) => each.monitor === report.monitor.name && each.part === part)
 }
 
 // Before its first look a monitor has no state.
-function whole(document: DriftDocument): [string, string][] {
-  const alarm = alarmOf(document, '')
+function whole({ report, alarms }: DriftDocument): [string, string][] {
+  const alarm = alarmOf(report, alarms, '')
   return alarm === undefined ? [] : [['Alarm', alarmText(alarm)]]
 }
 
-function others({ report, alarms }: DriftDocument): Html | string {
+/** How other monitors of the deployment stand. */
+export function others(report: Pick<MonitorReport, 'monitor'>, alarms: readonly AlarmState[]): Html | string {
   const found = alarms.filter(({ monitor, part }) => part === '' && monitor !== report.monitor.name)
   if (found.length === 0) return ''
   return html`<p>Alarms of other monitors: ${found.map((alarm) => `${alarm.monitor} ${alarmText(alarm)}`).join(', ')}.</p>`

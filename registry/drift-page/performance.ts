@@ -17,6 +17,19 @@ export function performanceSection(windows: DriftDocument['performance']): Html 
   )}</tbody></table></div>`
 }
 
+/** The same of one block. */
+export function measuredTable(measured: Measured): Html | string {
+  const found = measures.flatMap(({ title, of }) => {
+    const estimate = of({ measured })
+    return estimate === undefined ? [] : [{ title, estimate }]
+  })
+  if (found.length === 0) return ''
+  return html`<h2>Measured</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="Measured"><table><caption>Of the units that the verdict rests on, with intervals at 95 %; shown beside it, they decide nothing</caption>
+<thead><tr><th scope="col">Metric</th><th scope="col" class="number">Value</th></tr></thead>
+<tbody>${found.map(({ title, estimate }) => html`<tr><th scope="row">${title}</th><td class="number">${estimateText(estimate)}</td></tr>`)}</tbody></table></div>`
+}
+
 interface Estimate {
   value: number
   low?: number
@@ -25,7 +38,10 @@ interface Estimate {
 
 type Measured = NonNullable<PerformanceWindow['measured']>
 
-const measures: readonly { title: string; of(window: PerformanceWindow): Estimate | undefined }[] = [
+const measures: readonly {
+  title: string
+  of(window: Pick<PerformanceWindow, 'measured' | 'estimated'>): Estimate | undefined
+}[] = [
   { title: 'Accuracy', of: ({ measured }) => measured?.binary?.accuracy ?? measured?.classes?.accuracy },
   { title: 'Precision', of: ({ measured }) => measured?.binary?.precision ?? macro(measured?.classes?.macroPrecision) },
   { title: 'Recall', of: ({ measured }) => measured?.binary?.recall ?? macro(measured?.classes?.macroRecall) },

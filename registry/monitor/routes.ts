@@ -182,7 +182,7 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
 }
 
 /** @throws {@link SelvedgeError} `ENDPOINT_UNKNOWN`, `NOT_FOUND`, `DEPLOYMENT_UNKNOWN`, `MONITOR_REFUSED` */
-async function readReport(
+export async function readReport(
   services: Services,
   endpointName: string,
   monitorName: string,

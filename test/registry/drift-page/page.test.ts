@@ -6,6 +6,7 @@ import { sendJson } from '../fixture.ts'
 import { hasCalifornia, output, readHouses, specOf } from '../monitor/california.ts'
 import { drift, openDrifted, openMonitored } from '../monitor/fixture.ts'
 import { at as judgedAt, openJudged, tell } from '../monitor/judged.ts'
+import { openFailing, openSales } from '../monitor/watched.ts'
 
 function numbersIn(text: string): DriftDocument {
   const [, json = ''] = text.match(new RegExp(`id="${driftDocumentId}">(.*)</script>`)) ?? []
@@ -147,5 +148,31 @@ describe('the drift page', () => {
     expect(text).toContain('more senders')
     expect((await fixture.request('/endpoints/none/drift')).status).toBe(404)
     expect((await fixture.request('/endpoints/e/drift?monitor=<b>')).status).toBe(400)
+  })
+})
+
+describe('the page of a monitor', () => {
+  test('of performance says the verdict with what it rests on and what was measured', async () => {
+    await using fixture = await openSales(0.3)
+    const text = await (await fixture.request('/endpoints/e/drift?monitor=sales')).text()
+    expect(text).toContain('<h1>Performance of e: drift</h1>')
+    expect(text).toMatch(/<th scope="row">accuracy<\/th><td><span class="badge drift">/)
+    expect(text).toContain('3,000 units from 2026-11-24 10:00:00 UTC to 2026-11-24 10:01:00 UTC')
+    expect(text).toContain('at the last of 1 look,')
+    expect(text).toMatch(/<th scope="row">Accuracy<\/th><td class="number">0\.5\d\d <small>/)
+    expect(text).toContain('<code>selvedge why e --monitor sales --deployment blue</code>')
+    expect(text).toContain('<a href="?monitor=sales&amp;deployment=blue" aria-current="page">sales</a>')
+    expect(text).not.toContain('Save as a file')
+    expect(/undefined|NaN/.test(text)).toBe(false)
+  })
+
+  test('of health says which shares are past their limits, and with which codes requests failed', async () => {
+    await using fixture = await openFailing()
+    const text = await (await fixture.request('/endpoints/e/drift?monitor=alive')).text()
+    expect(text).toContain('<h1>Health of e: drift</h1>')
+    expect(text).toMatch(/<th scope="row">failed<\/th><td><span class="badge drift">.*<td class="number">8.26 %<\/td>/)
+    expect(text).toMatch(/<th scope="row">took over 512 ms<\/th><td><span class="badge no_drift">/)
+    expect(text).toContain('<th scope="row">RUN_FAILED</th><td class="number">90</td>')
+    expect((await fixture.request('/api/v1/endpoints/e/drift.html?monitor=alive')).status).toBe(409)
   })
 })

@@ -4,11 +4,9 @@ import { listen } from '../../../registry/listener.ts'
 import type { DriftReport } from '../../../runtime/contract/monitor.ts'
 import type { HealthReport } from '../../../runtime/contract/monitor-reports.ts'
 import { serve } from '../../fixtures/http.ts'
-import { digestOf, type Fixture, linearSpec, openServing, sendJson } from '../../registry/fixture.ts'
-import { type House, specOf } from '../../registry/monitor/california.ts'
+import type { Fixture } from '../../registry/fixture.ts'
 import { drift, openDrifted, quick } from '../../registry/monitor/fixture.ts'
-import { at, openJudged, reportOf, tell } from '../../registry/monitor/judged.ts'
-import { openRandom } from '../../runtime/drift/random.ts'
+import { openFailing, openSales, putMonitor } from '../../registry/monitor/watched.ts'
 import { runCommand } from './command.ts'
 
 describe('why a monitor says what it says', () => {
@@ -23,7 +21,7 @@ describe('why a monitor says what it says', () => {
 
   test('of quality likewise', async () => {
     await using fixture = await openDrifted()
-    await put(fixture, 'whole', { ...quick, signal: 'quality' })
+    await putMonitor(fixture, 'whole', { ...quick, signal: 'quality' })
     const stdout = await why(fixture, 'whole')
     expect(stdout).toContain('monitor whole: quality, 9 windows of 1m')
     expect(stdout).toMatch(/^a +no drift +outside/m)
@@ -72,10 +70,6 @@ describe('why a monitor says what it says', () => {
   })
 })
 
-async function put(fixture: Fixture, monitor: string, body: object): Promise<void> {
-  expect((await sendJson(fixture, 'PUT', `/api/v1/endpoints/e/monitors/${monitor}`, body)).status).toBe(201)
-}
-
 async function reportFrom(fixture: Fixture, monitor: string): Promise<unknown> {
   return await (await fixture.request(`/api/v1/endpoints/e/monitors/${monitor}/report`)).json()
 }
@@ -109,38 +103,4 @@ async function refusedAs(report: unknown): Promise<string> {
   } finally {
     await site.close()
   }
-}
-
-/** A monitor of whether houses were sold, after a baseline in which two of three answers are right. */
-async function openSales(flipped: number): Promise<Fixture> {
-  const { uniform } = openRandom(1)
-  const housesOf = (count: number, flipped: number): House[] =>
-    Array.from({ length: count }, () => {
-      const score = uniform()
-      const isPositive = uniform() < score
-      return { score, isPositive: uniform() < flipped ? !isPositive : isPositive }
-    })
-  const spec = specOf(housesOf(5000, 0))
-  const clock = { now: at }
-  const fixture = await openJudged(spec, clock)
-  await put(fixture, 'sales', { ...quick, signal: 'performance', outcome: 'sold' })
-  await tell(fixture, spec, housesOf(3000, flipped), ({ isPositive }) => isPositive)
-  clock.now = at + 2 * 60_000
-  return fixture
-}
-
-/** A monitor of a minute in which 90 of 1,090 requests failed and none was slow. */
-async function openFailing(): Promise<Fixture> {
-  const clock = { now: at }
-  const fixture = await openServing({ now: () => clock.now })
-  await put(fixture, 'alive', { ...quick, signal: 'health', limits: { errors: 0.02, latencyMs: 500 } })
-  const latency = new Array(33).fill(0)
-  latency[3] = 1000
-  const what = { deployment: 'blue', version: 1, variant: 'fp32', provider: 'wasm', device: 'server' } as const
-  const spec = digestOf(JSON.stringify(linearSpec))
-  const profile = { ...what, spec, rows: 1000, counts: {}, outputs: {}, latency, errors: { RUN_FAILED: 90 } }
-  const told = await sendJson(fixture, 'POST', '/api/v1/telemetry', reportOf(1, { profiles: [profile] }))
-  expect(told.status).toBe(200)
-  clock.now = at + 60_000
-  return fixture
 }
