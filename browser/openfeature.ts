@@ -45,16 +45,13 @@ export function openProvider(registry: string, options: FlagOptions): Provider {
 
   let timer: ReturnType<typeof setTimeout> | undefined
 
-  // A page that goes takes with it what was not sent, and what happens in it is rare and short: it is sent soon.
+  // A page that goes takes with it what was not sent, and what is tracked often takes the visitor away: what comes in one
+  // turn is sent behind it.
   const reportSoon = () => {
     timer ??= setTimeout(() => {
       timer = undefined
-      void flags?.flush(false)
-    }, reportMs)
-  }
-  // Hidden is the last moment that a page on a phone is sure to see.
-  const reportWhenHidden = () => {
-    if (document.visibilityState === 'hidden') void flags?.flush(true)
+      void flags?.flush(true)
+    }, 0)
   }
   const mismatch = <T>(key: string, value: T) => details(value, flags?.mismatch(key))
 
@@ -77,7 +74,6 @@ export function openProvider(registry: string, options: FlagOptions): Provider {
         stale: () => events.emit(ProviderEvents.Stale),
         failed: warn,
       })
-      document.addEventListener('visibilitychange', reportWhenHidden)
       try {
         await flags.ready
       } catch (cause) {
@@ -87,7 +83,6 @@ export function openProvider(registry: string, options: FlagOptions): Provider {
     // Nothing is fetched for a context; but the SDK takes a provider whose context changed for ready.
     onContextChange: () => queueMicrotask(() => flags?.repeatStale()),
     async onClose() {
-      document.removeEventListener('visibilitychange', reportWhenHidden)
       clearTimeout(timer)
       await flags?.close()
       state?.close()
@@ -105,8 +100,6 @@ export function openProvider(registry: string, options: FlagOptions): Provider {
     },
   }
 }
-
-const reportMs = 1000
 
 function details<T>(value: T, resolution: Resolution = unready): ResolutionDetails<T> {
   if (!('errorCode' in resolution)) return { value, ...resolution } as ResolutionDetails<T>
