@@ -1,6 +1,7 @@
 /** The demo page's panel of drift: rows of a baseline scored again and again, one of their features shifted by a slider. */
 import type { DriftReport, FeatureDrift } from '../../runtime/contract/monitor.ts'
-import { recompute } from '../../runtime/drift/report.ts'
+import { tens, verdictWords } from '../../runtime/drift/words.ts'
+import { proven } from '../../runtime/monitor.ts'
 import { connect, type PageConnection } from '../client.ts'
 import { element, make } from './panel.ts'
 import { pause, readJson } from './registry.ts'
@@ -12,8 +13,6 @@ const rowEveryMs = 30
 const askEveryMs = 2000
 
 type Row = Readonly<Record<string, unknown>>
-
-const words = { drift: 'drift', no_drift: 'no drift', insufficient: 'not enough to tell' }
 
 /** @param key - that plans are signed with */
 export function openDriftPanel(key: () => Promise<string | readonly string[]>): void {
@@ -62,6 +61,7 @@ export function openDriftPanel(key: () => Promise<string | readonly string[]>): 
 
   async function ask(): Promise<void> {
     while (running) {
+      // Made again in this page from the counts, as `selvedge why` does.
       show(proven(await readReport()))
       await pause(askEveryMs)
     }
@@ -72,32 +72,23 @@ async function readReport(): Promise<DriftReport> {
   return await readJson<DriftReport>(`/api/v1/endpoints/${endpoint}/drift`)
 }
 
-/** Made again in this page from the counts, as `selvedge why` does. */
-function proven(report: DriftReport): DriftReport {
-  const again = recompute(report)
-  const verdictsOf = ({ verdict, features, outputs }: DriftReport) =>
-    [verdict, ...[...features, ...outputs].map((each) => each.verdict)].join()
-  if (verdictsOf(again) === verdictsOf(report)) return again
-  throw new Error('The verdicts of the registry do not follow from its numbers.')
-}
-
 function show({ verdict, rows, features, outputs }: DriftReport): void {
   const all = [...features, ...outputs]
   const own = all.find(({ name }) => name === shifted)
   const said = element('drift-verdict')
   said.dataset.verdict = own?.verdict ?? 'insufficient'
-  said.textContent = own === undefined ? '' : `${shifted}: ${words[own.verdict]}`
+  said.textContent = own === undefined ? '' : `${shifted}: ${verdictWords[own.verdict]}`
   const others = all.filter((each) => each.name !== shifted && each.verdict === 'drift').map(({ name }) => name)
   const also = others.length > 0 ? ` Also drifting: ${others.join(', ')}.` : ''
   element('drift-said').textContent =
-    `All together: ${words[verdict]}, from ${rows} rows at the registry; made again here from their counts.${also}`
+    `All together: ${verdictWords[verdict]}, from ${rows} rows at the registry; made again here from their counts.${also}`
   element('drift-numbers').replaceChildren(...(own === undefined ? [] : numbersOf(own)))
 }
 
 function numbersOf({ clusters, logEvidence, logThreshold, directions, lack }: FeatureDrift): HTMLElement[] {
   const location = directions.find(({ name }) => name === 'location')
   const pairs = {
-    evidence: `${tens(logEvidence)}, an alarm needs ${tens(logThreshold)}`,
+    evidence: `10^${tens(logEvidence)}, an alarm needs 10^${tens(logThreshold)}`,
     ...(location && {
       moved: `${location.mean.toFixed(2)} ± ${location.radius?.toFixed(2) ?? '∞'} standard deviations, limit ${location.limit}`,
     }),
@@ -105,10 +96,6 @@ function numbersOf({ clusters, logEvidence, logThreshold, directions, lack }: Fe
     ...(lack && { lacks: `${lack.count} ${lack.what}` }),
   }
   return Object.entries(pairs).flatMap(([name, value]) => [make('dt', undefined, name), make('dd', undefined, value)])
-}
-
-function tens(log: number): string {
-  return `10^${(log / Math.LN10).toFixed(1)}`
 }
 
 /** The rows of the baseline, which are a file of the version. */

@@ -42,12 +42,17 @@ function partsOf({ features, outputs }: DriftReport): Reported[] {
   ]
 }
 
+function signalOf({ monitor }: DriftReport): 'drift' | 'quality' {
+  return monitor.signal === 'quality' ? 'quality' : 'drift'
+}
+
 const sides = { features: 'counts', outputs: 'outputs' } as const
 
 async function countProviders(store: Store, report: DriftReport, from: number): Promise<ProviderCounts[]> {
   const { endpoint, deployment, version, spec, at } = report
   const spanned = { endpoint, counted: { deployment, version, spec }, from, until: Date.parse(at) }
   const parts = partsOf(report)
+  const signal = signalOf(report)
   const counted = parts.map(({ side, drift }) => ({ side: sides[side], feature: drift.profile }))
   const sources = await countSpan(store, spanned, counted, 'source')
   const groups = Map.groupBy(sources, ({ source }) => source?.provider ?? '')
@@ -65,7 +70,8 @@ async function countProviders(store: Store, report: DriftReport, from: number): 
     for (const each of found) {
       const own = spans.get(each.provider) ?? []
       const others = [...spans].flatMap(([provider, of]) => (provider === each.provider ? [] : of))
-      each.parts.push({ side, name: drift.name, own: measureSpans(drift, own), others: measureSpans(drift, others) })
+      const [measured, beside] = [own, others].map((of) => measureSpans(drift, of, signal))
+      if (measured && beside) each.parts.push({ side, name: drift.name, own: measured, others: beside })
       // Each row is in one cell of every part.
       each.rows = cellsOf(own, drift.profile.counts.length).reduce((sum, count) => sum + count, 0)
     }
@@ -88,7 +94,7 @@ async function seriesOf(store: Store, report: DriftReport): Promise<Map<FeatureD
   const found = new Map<FeatureDrift, Series>()
   for (const { side, drift } of partsOf(report)) {
     const spans = await Promise.all(counts.map((each) => each.spans(sides[side], drift.name)))
-    found.set(drift, seriesIn(drift, spans.flat(), { from, windowMs, windows }))
+    found.set(drift, seriesIn(drift, spans.flat(), { signal: signalOf(report), from, windowMs, windows }))
   }
   return found
 }
@@ -96,9 +102,9 @@ async function seriesOf(store: Store, report: DriftReport): Promise<Map<FeatureD
 function seriesIn(
   part: FeatureDrift,
   spans: readonly Span[],
-  { from, windowMs, windows }: { from: number; windowMs: number; windows: number },
+  { signal, from, windowMs, windows }: { signal: 'drift' | 'quality'; from: number; windowMs: number; windows: number },
 ): Series {
-  const scores = openScores(part.profile, 'drift', part.baseline)
+  const scores = openScores(part.profile, signal, part.baseline)
   const direction = scores.directions.find(({ name }) => name === leading(part)?.name)
   const sums = Array.from({ length: windows }, () => new Array<number>(scores.size).fill(0))
   for (const { at, cells } of spans) {

@@ -84,7 +84,12 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
   }
   const found = { features: await report('counts', features), outputs: await report('outputs', outputs) }
   const counts = days.flatMap(({ rows }) => rows)
-  const untrusted = facts.reduce((sum, day) => sum + (day.untrusted ?? 0), 0)
+  const rows = counts.reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0)
+  // Facts are of whole days, of which the first may have begun before.
+  const untrusted = Math.min(
+    rows,
+    facts.reduce((sum, day) => sum + (day.untrusted ?? 0), 0),
+  )
   return {
     endpoint,
     monitor,
@@ -95,7 +100,7 @@ export async function driftReport(observed: Observed): Promise<DriftReport> {
     from: new Date(grid.from).toISOString(),
     clustering,
     windows: grid.windows,
-    rows: counts.reduce((sum, { at, rows }) => sum + (at < grid.from ? 0 : rows), 0),
+    rows,
     ...(untrusted > 0 && { untrusted }),
     senders: facts.reduce((sum, { senders }) => sum + senders, 0),
     verdict: verdictOfAll([...found.features, ...found.outputs]),

@@ -10,8 +10,9 @@ import type { Span } from '../store/days.ts'
 export function measureSpans(
   { profile, baseline }: Pick<FeatureDrift, 'profile' | 'baseline'>,
   spans: readonly Span[],
+  signal: 'drift' | 'quality' = 'drift',
 ): Counted {
-  const scores = openScores(profile, 'drift', baseline)
+  const scores = openScores(profile, signal, baseline)
   const clusters = openClusters(scores.size)
   for (const span of spans) clusters.addSums({ ...span, counts: scores.merge(span.cells) })
   const track = openTrack(scores)

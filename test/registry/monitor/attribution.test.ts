@@ -12,10 +12,13 @@ type Row = ReturnType<typeof draw>[number]
 const path = '/api/v1/endpoints/e'
 
 /** Sixteen minutes of pages: every other one on WebGPU. */
-async function attribute(change: (row: Row, provider: 'webgpu' | 'wasm', minute: number) => Row): Promise<Attribution> {
+async function attribute(
+  change: (row: Row, provider: 'webgpu' | 'wasm', minute: number) => Row,
+  monitor: object = quick,
+): Promise<Attribution> {
   const clock = { now: at }
   await using fixture = await openMonitored(clock)
-  await sendJson(fixture, 'PUT', `${path}/monitors/mine`, quick)
+  await sendJson(fixture, 'PUT', `${path}/monitors/mine`, monitor)
   clock.now = at + 16 * 60_000
   const providerOf = (sender: number) => (sender % 2 === 0 ? ('webgpu' as const) : ('wasm' as const))
   const rows = draw(8000, 2).map((row, i) => change(row, providerOf(Math.floor(i / 5)), Math.floor(i / 500)))
@@ -45,6 +48,26 @@ describe('a drift', () => {
     ).toEqual([
       ['wasm', 'alike', 'differ', false],
       ['webgpu', 'alike', 'differ', true],
+    ])
+  })
+
+  test('of quality, too: a kernel that gives no numbers for a part of the rows is one of its provider', async () => {
+    const broken = ({ features }: Row): Row => ({
+      features,
+      outputs: { value: features.b > 0.7 ? Number.NaN : features.a },
+    })
+    const found = await attribute(
+      (row, provider) => (provider === 'webgpu' ? broken(row) : { ...row, outputs: { value: row.features.a } }),
+      { ...quick, signal: 'quality' },
+    )
+    expect(found.causes).toEqual(['provider'])
+    expect(found.providers.map(({ provider, isCause }) => [provider, isCause])).toEqual([
+      ['wasm', false],
+      ['webgpu', true],
+    ])
+    expect(found.providers[1]?.differences.map(({ part, direction }) => [part, direction])).toContainEqual([
+      'outputs/value',
+      'missing',
     ])
   })
 
