@@ -12,16 +12,22 @@ export function addTraffic(program: Command): void {
     .description('Show or set the split of an endpoint in percent; deployments that are not named get none.')
     .argument('<endpoint>', 'such as housing', parseName)
     .argument('[deployment=percent...]', 'such as blue=90 green=10', collectShare)
+    .option(
+      '--shadow <deployment=percent>',
+      'is asked the same after the answer, and told apart; none ends it',
+      parseShadow,
+    )
     .action(async (endpoint: string, shares: Record<string, number> | [], _, command: Command) => {
-      const { client, output } = openContext(command)
+      const { client, output, options } = openContext<{ shadow?: Shadow }>(command)
       const held = await client.traffic(endpoint)
-      const changed = Array.isArray(shares)
-        ? held.traffic
-        : await client.putTraffic(
-            endpoint,
-            { ...held.traffic, split: fullSplit(await client.endpoint(endpoint), shares) },
-            held.etag,
-          )
+      const split = Array.isArray(shares) ? held.traffic.split : fullSplit(await client.endpoint(endpoint), shares)
+      const { deployment, percent } = options.shadow ?? held.traffic.shadow ?? {}
+      const wanted = {
+        split,
+        ...(deployment !== undefined && percent !== undefined && { shadow: { deployment, percent } }),
+      }
+      const isAsked = !Array.isArray(shares) || options.shadow !== undefined
+      const changed = isAsked ? await client.putTraffic(endpoint, wanted, held.etag) : held.traffic
       const shadows = changed.shadow === undefined ? [] : await client.shadows(endpoint, sinceYesterday())
       output.result(
         { endpoint, ...changed, ...(shadows.length > 0 && { shadows }) },
@@ -64,6 +70,16 @@ export function collectShare(text: string, before: Record<string, number> | unde
     throw new InvalidArgumentError(`"${deployment}" stands there twice.`)
   }
   return { ...before, [parseName(deployment)]: Number(percent) }
+}
+
+/** Empty where there is to be none. */
+type Shadow = Partial<NonNullable<Traffic['shadow']>>
+
+/** `green=20`, or `none`. */
+export function parseShadow(text: string): Shadow {
+  if (text === 'none') return {}
+  const [[deployment, percent] = []] = Object.entries(collectShare(text, undefined))
+  return deployment === undefined || percent === undefined ? {} : { deployment, percent }
 }
 
 function fullSplit({ deployments }: Endpoint, shares: Record<string, number>): Record<string, number> {

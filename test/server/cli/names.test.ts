@@ -6,7 +6,7 @@ import {
   parsePort,
   parseVersion,
 } from '../../../server/cli/names.ts'
-import { collectShare } from '../../../server/cli/traffic.ts'
+import { collectShare, parseShadow } from '../../../server/cli/traffic.ts'
 
 describe('names on the command line', () => {
   test('a model may carry a version or an alias', () => {
@@ -51,6 +51,14 @@ describe('a version', () => {
 
   test.each(['0', '01', '-1', '1.5', '1e3', 'champion', ''])('is not "%s"', (text) => {
     expect(() => parseVersion(text)).toThrow('Want a version number')
+  })
+})
+
+describe('a shadow of traffic', () => {
+  test('is a deployment with its share, or none', () => {
+    expect(parseShadow('green=20')).toEqual({ deployment: 'green', percent: 20 })
+    expect(parseShadow('none')).toEqual({})
+    expect(() => parseShadow('green')).toThrow('Want <deployment>=<percent>')
   })
 })
 
