@@ -2,10 +2,10 @@
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { cellNames } from '../../runtime/profile.ts'
-import type { Counted, Side, Source } from '../store/days.ts'
+import { type Counted, type Side, type Source, together } from '../store/days.ts'
 import type { ReportedProfile } from '../store/exports.ts'
 import type { Store } from '../store/store.ts'
-import { dayMs, dayOf, hourMs, keptHoursMs } from '../telemetry/fold.ts'
+import { dayMs, dayOf, hourMs, keptHoursMs, partsOf } from '../telemetry/fold.ts'
 import type { Table } from './parquet.ts'
 
 export interface ProfileCell {
@@ -43,7 +43,7 @@ export const profileTable: Table<ProfileCell> = {
       name: 'variant',
       type: 'STRING',
       nullable: true,
-      about: 'Variant of the network; null where only the sum of all is kept, as of days that ended with one source.',
+      about: 'Variant of the network; null where only the sum of all is kept.',
       of: (row) => row.source?.variant,
     },
     {
@@ -105,8 +105,8 @@ export async function* profileRows(
   for (const { deployment, version, spec } of await store.endpoints.served(endpoint)) {
     if (spec === undefined) continue
     const counted = { deployment, version, spec: spec.digest }
-    for (const { day } of await store.days.known(endpoint, counted, first, last)) {
-      yield* foldedCells(store, { endpoint, counted, day, spec: spec.spec }, span, now)
+    for (const { day, sources } of await store.days.known(endpoint, counted, first, last)) {
+      yield* foldedCells(store, { endpoint, counted, day, sources, spec: spec.spec }, span, now)
       await othersTurn()
     }
   }
@@ -185,25 +185,22 @@ interface FoldedDay {
   endpoint: string
   counted: Counted
   day: string
+  sources: readonly Source[]
   spec: ProfileSpec
 }
 
 async function* foldedCells(
   store: Store,
-  { endpoint, counted, day, spec }: FoldedDay,
+  { endpoint, counted, day, sources, spec }: FoldedDay,
   { from, to }: { from: number; to: number },
   now: number,
 ): AsyncGenerator<ProfileCell> {
   const hasHours = Date.parse(day) >= now - keptHoursMs
   const [by, length] = hasHours ? (['hours', hourMs] as const) : (['whole', dayMs] as const)
-  const sides = [
-    ...spec.features.map((feature) => ({ side: 'counts' as const, feature })),
-    ...spec.outputs.map((feature) => ({ side: 'outputs' as const, feature })),
-  ]
-  const sources = await store.exports.sources(endpoint, counted, day)
   for (const source of sources.length > 0 ? sources : [undefined]) {
-    for (const { side, feature } of sides) {
-      const asked = { side, feature: feature.name, source, by, days: [day] }
+    for (const { side, feature } of partsOf(spec)) {
+      // Of a day with one source the sums of all are its own.
+      const asked = { side, feature: feature.name, source: sources.length > 1 ? source : together, by, days: [day] }
       for (const { at, cells: counts } of await store.days.spans(endpoint, counted, asked)) {
         if (at < from || at >= to) continue
         yield* cells({ endpoint, ...counted, from: at, to: at + length, source, side, feature }, counts)

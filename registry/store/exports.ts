@@ -1,5 +1,5 @@
 /** What is stored of an endpoint, piece by piece, for tools that read tables. */
-import type { Counted, Source } from './days.ts'
+import type { Source } from './days.ts'
 
 /** What one sender counted in one minute. */
 export interface ReportedProfile extends Source {
@@ -32,8 +32,6 @@ export interface Span {
 }
 
 export interface Exports {
-  /** Whose sums of a folded day are kept by themselves; none where only the sum of all is. */
-  sources(endpoint: string, counted: Counted, day: string): Promise<Source[]>
   /** Minutes that have reports, in order. */
   minutes(endpoint: string, span: Span): Promise<string[]>
   profiles(endpoint: string, minute: string): Promise<ReportedProfile[]>

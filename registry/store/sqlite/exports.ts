@@ -6,19 +6,6 @@ import type { Tables } from './tables.ts'
 
 export function openExports(db: Kysely<Tables>): Exports {
   return {
-    async sources(endpoint, { deployment, version, spec }, day) {
-      return await db
-        .selectFrom('day_sums')
-        .select(['variant', 'provider', 'device'])
-        .distinct()
-        .where('endpoint', '=', endpoint)
-        .where('deployment', '=', deployment)
-        .where('version', '=', version)
-        .where('spec', '=', spec)
-        .where('day', '=', day)
-        .where('provider', '!=', '')
-        .execute()
-    },
     async minutes(endpoint, { from, to }) {
       const rows = await db
         .selectFrom('profiles')

@@ -96,8 +96,8 @@ describe('an export', () => {
     const { rows } = await read(fixture, 'kind=profiles')
     const ofB = rows.filter(({ name }) => name === 'b')
     expect(ofB.reduce((sum, { count }) => sum + Number(count), 0)).toBe(1000)
-    expect(ofB[0]).toMatchObject({ from: new Date('2026-11-24T10:00:00Z'), version: 1 })
-    expect(ofB[0]?.provider).toBe(null)
+    const source = { variant: 'fp32', provider: 'wasm', device: 'desktop' }
+    expect(ofB[0]).toMatchObject({ from: new Date('2026-11-24T10:00:00Z'), version: 1, ...source })
     const { rows: late } = await read(fixture, 'kind=profiles&since=2026-11-25T00:00:00Z')
     expect(late).toEqual([])
   })
