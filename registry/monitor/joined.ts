@@ -23,7 +23,7 @@ export async function readJoined(
   { deployment, spec }: Pick<Baselined, 'spec'> & { deployment: { name: string; version: number } },
   { from, to }: { from: string; to: string },
 ): Promise<JoinedRows> {
-  const asked = { deployment: deployment.name, version: deployment.version, spec: spec.digest, from, to }
+  const asked = { outcome, deployment: deployment.name, version: deployment.version, spec: spec.digest, from, to }
   const rows = new Map<string, Joined>()
   let before: { at: string; unit: string } | undefined
   for (let looked = 0; looked < mostRows; looked += pageRows) {

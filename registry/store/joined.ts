@@ -18,6 +18,8 @@ export interface JoinedPlace {
 }
 
 export interface JoinedQuery {
+  /** Name of a value: it is joined with what its unit was answered before that was told. */
+  outcome: string
   deployment: string
   version: number
   /** Of the ProfileSpec. */

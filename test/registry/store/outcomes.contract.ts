@@ -29,7 +29,15 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
         outcomes: [outcome('ada', -1), outcome('ada', 1), outcome('bob', 1), outcome('bob', 3), outcome('cy', 4)],
       }
       await telemetry.fold([told])
-      const asked = { deployment: 'blue', version: 1, spec, from: minute(-2000), to: minute(100), limit: 2 }
+      const asked = {
+        outcome: 'sold',
+        deployment: 'blue',
+        version: 1,
+        spec,
+        from: minute(-2000),
+        to: minute(100),
+        limit: 2,
+      }
       const pages: unknown[] = []
       for (let before: { at: string; unit: string } | undefined; ; ) {
         const page = await outcomes.joined('e', { ...asked, before })
@@ -48,6 +56,26 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
       expect((await outcomes.joined('e', { ...asked, version: 2 })).rows).toEqual([])
     })
 
+    test('are joined by when their own value was told, whatever came before it in its minute', async () => {
+      await using opened = await open()
+      const { telemetry, outcomes, endpoints } = opened.store
+      await endpoints.create('e', now)
+      const second = (place: number) => new Date(now + place * 1000).toISOString()
+      const told = {
+        ...report('s', 1, 1),
+        exposures: [{ unit: 'ada', deployment: 'blue', at: second(2), prediction: { version: 1, spec, cells: [1] } }],
+        outcomes: [
+          { unit: 'ada', at: second(1), values: { seen: true } },
+          { unit: 'ada', at: second(3), values: { sold: true } },
+        ],
+      }
+      await telemetry.fold([told])
+      const asked = { deployment: 'blue', version: 1, spec, from: second(0), to: second(60), limit: 10 }
+      const cellsOf = async (outcome: string) =>
+        (await outcomes.joined('e', { ...asked, outcome })).rows.map(({ cells }) => cells)
+      expect([await cellsOf('sold'), await cellsOf('seen')]).toEqual([[[1]], []])
+    })
+
     test('TE-09 of busy units come in no page', async () => {
       await using opened = await open()
       const { telemetry, outcomes, endpoints } = opened.store
@@ -64,7 +92,15 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
         })),
       }
       await telemetry.fold([told])
-      const asked = { deployment: 'blue', version: 1, spec, from: minute(0), to: minute(1000), limit: 10 }
+      const asked = {
+        outcome: 'sold',
+        deployment: 'blue',
+        version: 1,
+        spec,
+        from: minute(0),
+        to: minute(1000),
+        limit: 10,
+      }
       const { rows, next } = await outcomes.joined('e', asked)
       expect([rows.map(({ unit }) => unit), next]).toEqual([['calm'], undefined])
     })
