@@ -25,7 +25,7 @@ async function ask(fixture: Fixture, token: string, from: string, headers: Recor
 }
 
 describe('TE-03: reports past the quota of a page token', () => {
-  test('wait, are counted, and those of other tokens and networks go on', async () => {
+  test('wait unread, are counted, and those of other tokens and networks go on', async () => {
     await using fixture = await openTokens()
     const { page, other, admin } = fixture.tokens
     for (let i = 0; i < limits.pageReports; i++) await ask(fixture, page, '192.0.2.1')
@@ -34,6 +34,13 @@ describe('TE-03: reports past the quota of a page token', () => {
     // TE-04: what a header says is no address.
     const forged = { 'x-forwarded-for': '198.51.100.7', forwarded: 'for=198.51.100.7' }
     expect((await ask(fixture, page, '::ffff:192.0.2.1', forged)).status).toBe(429)
+    // So that a refusal costs what its head costs, however much there is to read.
+    let pulled = 0
+    const body = new ReadableStream({ pull: () => void pulled++ }, { highWaterMark: 0 })
+    const headers = { 'content-type': 'application/json' }
+    const init = { method: 'POST', headers, body, duplex: 'half', token: page, from: '192.0.2.1' } as const
+    expect((await fixture.request('/api/v1/telemetry', init)).status).toBe(429)
+    expect(pulled).toBe(0)
     for (const [token, from] of [
       [other, '192.0.2.1'],
       [page, '192.0.2.2'],
@@ -42,7 +49,7 @@ describe('TE-03: reports past the quota of a page token', () => {
       expect((await ask(fixture, token, from)).status).toBe(400)
     }
     const metrics = await (await fixture.request('/metrics', { token: admin })).text()
-    expect(metrics).toContain('selvedge_reports_refused_total{reason="quota"} 2')
+    expect(metrics).toContain('selvedge_reports_refused_total{reason="quota"} 3')
     fixture.clock.now += 60_000
     expect((await ask(fixture, page, '192.0.2.1')).status).toBe(400)
   }, 60_000)
