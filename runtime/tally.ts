@@ -75,12 +75,12 @@ interface Window {
 interface Cell extends Requests {
   source: Source
   units: { day: UnitDay; pairs: Pairs } | undefined
-  rows: number
   /** Those that were pinned, among the others. */
   pinned: Requests | undefined
 }
 
 interface Requests {
+  rows: number
   profile: Profile | undefined
   latency: number[]
   errors: Record<string, number>
@@ -178,7 +178,6 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
       const { profile, units } = cell
       firstUnit ??= unit
       isShared ||= unit !== undefined && unit !== firstUnit
-      cell.rows += rows.length
       const pinned = isPinned ? pinnedOf(cell) : undefined
       let cells: number[] | undefined
       for (const row of rows) {
@@ -190,7 +189,10 @@ export function openTally(device: ProfileReport['device'], now: () => number = D
         if (rows.length === 1) cells = Array.from(outputs)
       }
       const place = latencyCell(latencyMs)
-      for (const { latency } of pinned ? [cell, pinned] : [cell]) latency[place] = (latency[place] ?? 0) + 1
+      for (const counted of pinned ? [cell, pinned] : [cell]) {
+        counted.rows += rows.length
+        counted.latency[place] = (counted.latency[place] ?? 0) + 1
+      }
       return cells
     },
     failed(source, code, { isPinned } = {}) {
@@ -238,13 +240,17 @@ function openCell(source: Source, day: UnitDay | undefined): Cell {
     source,
     ...openRequests(source.spec?.document),
     units: day && { day, pairs: day.open() },
-    rows: 0,
     pinned: undefined,
   }
 }
 
 function openRequests(spec: ProfileSpec | undefined): Requests {
-  return { profile: spec && openProfile(spec), latency: new Array(latencyEdgesMs.length + 1).fill(0), errors: {} }
+  return {
+    rows: 0,
+    profile: spec && openProfile(spec),
+    latency: new Array(latencyEdgesMs.length + 1).fill(0),
+    errors: {},
+  }
 }
 
 function pinnedOf(cell: Cell): Requests {
@@ -275,6 +281,7 @@ function report(
     errors: { ...errors },
     ...(pinned && {
       pinned: {
+        rows: pinned.rows,
         outputs: pinned.profile?.counts().outputs ?? {},
         latency: [...pinned.latency],
         errors: { ...pinned.errors },

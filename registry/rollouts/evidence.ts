@@ -157,7 +157,8 @@ function addRow(sides: Map<string, OpenSide>, counted: CountedRow): void {
   const cluster = side.clusters.get(key) ?? openCluster(row.provider)
   side.clusters.set(key, cluster)
   addCells(cluster.latency, row.latency)
-  const answered = sum(row.latency)
+  // Where a host's clock stands still no latency is told, and a request counts as its rows.
+  const answered = sum(row.latency) || row.rows
   cluster.answered += answered
   if (!isPage) side.requests += answered
   for (const [code, count] of Object.entries(row.errors)) {
@@ -177,9 +178,10 @@ function withoutPinned(row: CountedRow): CountedRow | undefined {
   const less = (cells: readonly number[], by: readonly number[] = []) => cells.map((count, i) => count - (by[i] ?? 0))
   const latency = less(row.latency, pinned.latency)
   const errors = Object.entries(row.errors).map(([code, count]) => [code, count - (pinned.errors[code] ?? 0)] as const)
-  if (sum(latency) === 0 && errors.every(([, count]) => count === 0)) return undefined
+  const rows = row.rows - pinned.rows
+  if (rows === 0 && sum(latency) === 0 && errors.every(([, count]) => count === 0)) return undefined
   const outputs = Object.entries(row.outputs).map(([name, cells]) => [name, less(cells, pinned.outputs[name])] as const)
-  return { ...row, latency, errors: Object.fromEntries(errors), outputs: Object.fromEntries(outputs) }
+  return { ...row, rows, latency, errors: Object.fromEntries(errors), outputs: Object.fromEntries(outputs) }
 }
 
 function openCluster(provider: string): OpenCluster {

@@ -60,6 +60,7 @@ export interface CountedRow {
   device: string
   variant: string
   spec: string
+  rows: number
   outputs: Record<string, number[]>
   latency: number[]
   errors: Record<string, number>

@@ -185,8 +185,8 @@ function keepPinned(
     part.every((count, i) => count <= (whole[i] ?? 0))
   const errors = Object.keys(pinned.errors).every((code) => (pinned.errors[code] ?? 0) <= (all.errors[code] ?? 0))
   const cells = Object.entries(outputs).every(([name, part]) => isPart(part, all.outputs[name]))
-  if (errors && cells && isPart(pinned.latency, all.latency)) {
-    return { outputs, latency: pinned.latency, errors: keepErrors(pinned.errors) }
+  if (errors && cells && pinned.rows <= all.rows && isPart(pinned.latency, all.latency)) {
+    return { rows: pinned.rows, outputs, latency: pinned.latency, errors: keepErrors(pinned.errors) }
   }
   throw refuse('wrong_cells', `${what} counts more requests that were pinned than requests`)
 }

@@ -38,6 +38,7 @@ export type PairCounts = z.infer<typeof pairCounts>
 
 /** Of the requests that named a deployment or a version: they are no samples of a rollout's guards. */
 const pinnedCounts = z.strictObject({
+  rows: count,
   outputs: cellsByFeature,
   latency: z.array(count).length(33),
   errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
@@ -58,10 +59,10 @@ export const profileReport = z.strictObject({
   counts: cellsByFeature,
   outputs: cellsByFeature,
   units: pairCounts.optional(),
-  /** Cells of {@link latencyEdgesMs}. */
+  /** Cells of {@link latencyEdgesMs}; all 0 where the host's clock stands still while it computes. */
   latency: z.array(count).length(33),
   errors: z.record(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/), count),
-  /** A part of the outputs, latency and errors; absent where there was none. */
+  /** A part of the rows, outputs, latency and errors; absent where there was none. */
   pinned: pinnedCounts.optional(),
 })
 

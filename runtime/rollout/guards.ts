@@ -104,9 +104,13 @@ function judgeLatency(observed: Observed, ratio: number, level: number): Judged 
   return { verdict: found.verdict, comparisons: [toComparison(name, found, level)] }
 }
 
-/** @param share - by cell, of its requests that count */
+/**
+ * Of the requests whose latency was told.
+ *
+ * @param share - by cell, of its requests that count
+ */
 function countAbove(share: readonly number[]): Count {
-  return (arm, { answered, latency }) => addCluster(arm, answered, totalOf(share, latency))
+  return (arm, { latency }) => addCluster(arm, sum(latency), totalOf(share, latency))
 }
 
 /** Difference of shares above the edge that is looked for. */

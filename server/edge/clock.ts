@@ -25,9 +25,15 @@ export function withTiming(answer: ScoredAnswer, { runs }: Clock): ScoredAnswer 
   return { status, headers, body }
 }
 
-/** The report as it is where a clock ran; with an empty histogram where it stood: no latency was observed. */
+/** The report as it is where a clock ran; with empty histograms where it stood: no latency was observed. */
 export function withLatency(report: TelemetryReport, { runs }: Clock): TelemetryReport {
   if (runs) return report
-  const profiles = report.profiles.map((profile) => ({ ...profile, latency: profile.latency.map(() => 0) }))
-  return { ...report, profiles }
+  const none = ({ latency }: { latency: readonly number[] }) => latency.map(() => 0)
+  const profiles = report.profiles.map(({ pinned, ...profile }) => ({
+    ...profile,
+    latency: none(profile),
+    ...(pinned && { pinned: { ...pinned, latency: none(pinned) } }),
+  }))
+  const shadows = report.shadows?.map((shadow) => ({ ...shadow, latency: none(shadow) }))
+  return { ...report, profiles, ...(shadows && { shadows }) }
 }

@@ -43,7 +43,7 @@ describe('tally', () => {
     tally.failed(blue, 'RUN_FAILED', { isPinned: true })
     tally.failed(blue, 'RUN_FAILED')
     const [found] = tally.current().profiles
-    expect(found).toMatchObject({ rows: 3, errors: { RUN_FAILED: 2 }, pinned: { errors: { RUN_FAILED: 1 } } })
+    expect(found).toMatchObject({ rows: 3, errors: { RUN_FAILED: 2 }, pinned: { rows: 2, errors: { RUN_FAILED: 1 } } })
     expect([found?.latency[0], found?.pinned?.latency[0]]).toEqual([2, 1])
     const rowsOf = (cells: readonly number[] = []) => cells.reduce((sum, count) => sum + count, 0)
     for (const [name, cells] of Object.entries(found?.outputs ?? {})) {

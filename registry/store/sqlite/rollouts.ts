@@ -119,6 +119,7 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
           'provider',
           'device',
           'spec',
+          'rows',
           'outputs',
           'latency',
           'errors',

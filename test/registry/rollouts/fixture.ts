@@ -62,7 +62,7 @@ export interface Page {
   /** Requests. */
   answered: number
   failed?: number
-  /** Cell of the latency of all of them. */
+  /** Cell of the latency of all of them; -1 where the host's clock stands still. */
   cell?: number
   /** Rows in each cell of output `value`. */
   value?: number[]
@@ -97,7 +97,7 @@ export async function report(
 
 export function reportOf(page: Page, window: string, revision: number): TelemetryReport {
   const latency = new Array<number>(33).fill(0)
-  latency[page.cell ?? 14] = page.answered
+  if (page.cell !== -1) latency[page.cell ?? 14] = page.answered
   const profile: ProfileReport = {
     deployment: page.deployment,
     version: page.deployment === 'blue' ? 1 : 2,

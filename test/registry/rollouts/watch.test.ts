@@ -131,13 +131,30 @@ describe('a rollout that is watched', () => {
     })
   })
 
+  test('counts the rows of isolates whose clock stands still, and takes none of them for fast', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const { history } = await begin(fixture, { ...still, guards: [...errors, { metric: 'latency_p95', ratio: 1.2 }] })
+    clock.now += 3 * 60_000
+    const isolate = { device: 'edge', cell: -1 } as const
+    await report(fixture, '2026-11-24T10:01:00Z', history[0]?.revision ?? 0, [
+      ...times(60, { deployment: 'green', answered: 10, failed: 1, ...isolate }),
+      ...times(300, { deployment: 'blue', answered: 9, failed: 1, ...isolate }),
+    ])
+    const held = await until(fixture, ({ now }) => now?.evidence.units === 600)
+    expect(held.now?.evidence.guards).toMatchObject([
+      { comparisons: [{ green: { rows: 660, mean: 1 / 11 }, blue: { rows: 3000, mean: 0.1 } }] },
+      { verdict: 'open', comparisons: [{ green: { rows: 0 }, blue: { rows: 0 } }] },
+    ])
+  })
+
   test('counts no request that named its deployment: the split dealt it to nobody', async () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
     const { history } = await begin(fixture, { ...still, guards: errors })
     clock.now += 3 * 60_000
     const latency = (count: number) => new Array<number>(33).fill(0).with(14, count)
-    const pinned = { outputs: { value: [6, 0, 0, 0, 0] }, latency: latency(6), errors: { RUN_FAILED: 4 } }
+    const pinned = { rows: 6, outputs: { value: [6, 0, 0, 0, 0] }, latency: latency(6), errors: { RUN_FAILED: 4 } }
     await report(fixture, '2026-11-24T10:01:00Z', history[0]?.revision ?? 0, [
       ...times(60, { deployment: 'green', answered: 6, failed: 4, value: [6, 0, 0, 0, 0], pinned }),
       ...times(2, { deployment: 'green', answered: 8, failed: 4, value: [8, 0, 0, 0, 0], pinned }),

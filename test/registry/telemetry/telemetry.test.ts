@@ -171,7 +171,7 @@ describe('a report that does not fit', () => {
     ['with more rows of units than rows', report({ profiles: [profile({ units: pairs({ rows: 4 }) })] })],
     [
       'with more pinned requests than requests',
-      report({ profiles: [profile({ pinned: { outputs: {}, latency: empty.with(4, 4), errors: {} } })] }),
+      report({ profiles: [profile({ pinned: { rows: 3, outputs: {}, latency: empty.with(4, 4), errors: {} } })] }),
     ],
     ['with one key twice', report({ profiles: [profile(), profile()] })],
     ['with counts beyond reason', report({ profiles: [profile({ rows: Number.MAX_SAFE_INTEGER })] })],

@@ -36,6 +36,7 @@ const report: TelemetryReport = {
       outputs: {},
       latency,
       errors: {},
+      pinned: { rows: 1, outputs: {}, latency: [1, ...latencyEdgesMs.map(() => 0)], errors: {} },
     },
   ],
   exposures: [],
@@ -68,7 +69,13 @@ describe('a clock that stands still during work', () => {
     const [profile] = report.profiles
     expect(withLatency(report, clock)).toEqual({
       ...report,
-      profiles: [{ ...profile, latency: new Array(33).fill(0) }],
+      profiles: [
+        {
+          ...profile,
+          latency: new Array(33).fill(0),
+          pinned: { rows: 1, outputs: {}, latency: new Array(33).fill(0), errors: {} },
+        },
+      ],
     })
     expect(latency[0]).toBe(3)
   })
