@@ -89,7 +89,8 @@ export interface Connection {
   /**
    * What became true later of the unit that was scored, joined to its exposure at the registry.
    *
-   * @throws SelvedgeError `INVALID_REQUEST` where it was scored without a unit
+   * @throws SelvedgeError `INVALID_REQUEST` where it was scored without a unit, and for what is no boolean, text of at most 256
+   * characters or number from -10¹² to 10¹²
    */
   outcome(result: Pick<AnsweredBy, 'unit'>, values: Record<string, boolean | number | string>): Promise<void>
   state(): Promise<ConnectionState>

@@ -1,11 +1,10 @@
 /** Exposures and outcomes that wait to be reported: bounded, the oldest dropped first and counted. */
 import type { Plan } from './contract/plan.ts'
-import type { CellPrediction, TelemetryReport } from './contract/telemetry.ts'
+import { type CellPrediction, type OutcomeValues, outcomeValues } from './contract/telemetry.ts'
+import { SelvedgeError } from './errors.ts'
 
 /** `unit` is the caller's own name for it here; only its HMAC leaves the host (`reporter.ts`). */
-export type UnitEvent =
-  | Exposure
-  | { kind: 'outcome'; unit: string; at: string; values: TelemetryReport['outcomes'][number]['values'] }
+export type UnitEvent = Exposure | { kind: 'outcome'; unit: string; at: string; values: OutcomeValues }
 
 export interface Exposure {
   kind: 'exposure'
@@ -24,7 +23,8 @@ export interface Units {
   readonly dropped: number
   /** Once a unit, deployment, revision of the plan and UTC day; undefined where it was before. */
   exposed(unit: string, deployment: string, by: Assigned): Exposure | undefined
-  outcome(unit: string, values: TelemetryReport['outcomes'][number]['values']): void
+  /** @throws {@link SelvedgeError} as {@link checkOutcome} */
+  outcome(unit: string, values: OutcomeValues): void
   /** The oldest events, at most `limit`; they stay until {@link forget}. */
   oldest(limit: number): UnitEvent[]
   forget(events: readonly UnitEvent[]): void
@@ -63,7 +63,7 @@ export function openUnits(now: () => number = Date.now): Units {
       return exposure
     },
     outcome(unit, values) {
-      add({ kind: 'outcome', unit, at: new Date(now()).toISOString(), values })
+      add({ kind: 'outcome', unit, at: new Date(now()).toISOString(), values: checkOutcome(values) })
     },
     oldest: (limit) => events.slice(0, limit),
     forget(sent) {
@@ -71,4 +71,17 @@ export function openUnits(now: () => number = Date.now): Units {
       events = events.filter((event) => !gone.has(event))
     },
   }
+}
+
+/**
+ * What does not fit a report: the registry would refuse all of it, its counts too.
+ *
+ * @throws {@link SelvedgeError} `INVALID_REQUEST` for a value that is no boolean, text of at most 256 characters or number
+ * from -10¹² to 10¹², and for a name that is empty or longer than 128 characters
+ */
+export function checkOutcome(values: unknown): OutcomeValues {
+  const parsed = outcomeValues.safeParse(values)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new SelvedgeError('INVALID_REQUEST', `"${issue?.path.join('.')}" of an outcome: ${issue?.message}`)
 }

@@ -6,6 +6,7 @@ import { decodeInferResponse, encodeInferRequest } from '../runtime/oip/infer.ts
 import { refusalOf } from '../runtime/oip/refusal.ts'
 import { answeringIn, isExpired } from '../runtime/plan.ts'
 import type { Prediction } from '../runtime/predictions.ts'
+import { checkOutcome } from '../runtime/units.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { openHost } from './host.ts'
 import { log } from './log.ts'
@@ -98,7 +99,7 @@ export async function connect(registry: string, endpoint: string, options: NodeC
     async outcome({ unit }, values) {
       checkOpen()
       if (unit === undefined) throw new SelvedgeError('INVALID_REQUEST', 'an outcome needs a result scored with a unit')
-      host.scorers.outcome({ endpoint, unit, values })
+      host.scorers.outcome({ endpoint, unit, values: checkOutcome(values) })
     },
     async state() {
       checkOpen()

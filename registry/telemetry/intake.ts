@@ -120,7 +120,9 @@ async function commitGroup(store: Store, group: readonly Waiting[]): Promise<voi
     const folded = await store.telemetry.fold(group.map(({ report }) => report))
     for (const [index, { resolve }] of group.entries()) resolve(folded[index])
   } catch (thrown) {
-    for (const { reject } of group) reject(thrown)
+    // One that cannot be folded must not take the others of its moment with it.
+    if (group.length > 1) for (const each of group) await commitGroup(store, [each])
+    else for (const { reject } of group) reject(thrown)
   }
 }
 

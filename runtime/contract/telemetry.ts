@@ -112,6 +112,17 @@ export const shadowReport = z.strictObject({
 
 export type ShadowReport = z.infer<typeof shadowReport>
 
+/** So that a square of sums of them is still a number. */
+const largest = 1e12
+
+/** What a host tells of a unit, by name. */
+export const outcomeValues = z.record(
+  z.string().min(1).max(128),
+  z.union([z.boolean(), z.number().min(-largest).max(largest), z.string().max(256)]),
+)
+
+export type OutcomeValues = z.infer<typeof outcomeValues>
+
 export const telemetryReport = z.strictObject({
   sender,
   /** Rises by at least one with each report of a sender. */
@@ -140,7 +151,7 @@ export const telemetryReport = z.strictObject({
       z.strictObject({
         unit: unitHash,
         at: timestamp,
-        values: z.record(z.string().min(1).max(128), z.union([z.boolean(), z.number(), z.string().max(256)])),
+        values: outcomeValues,
       }),
     )
     .max(2000),

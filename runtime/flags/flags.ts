@@ -1,8 +1,8 @@
 /** Flags of some endpoints: what OpenFeature's web and server SDK each make a provider of. */
 import type { Attributes } from '../contract/audience.ts'
-import { telemetryReport } from '../contract/telemetry.ts'
 import { type ErrorCode, SelvedgeError } from '../errors.ts'
 import { isExpired } from '../plan.ts'
+import { checkOutcome } from '../units.ts'
 import { type EndpointOptions, type FlagEndpoint, openEndpoint } from './endpoint.ts'
 import { type DeploymentValue, type FlagReason, flagOf } from './flag.ts'
 
@@ -175,14 +175,9 @@ export function isFatal(error: unknown): boolean {
 
 const fatal: ReadonlySet<ErrorCode> = new Set(['INSECURE_CONTEXT', 'NO_ED25519', 'PLAN_SIGNATURE'])
 
-const outcomeValues = telemetryReport.shape.outcomes.element.shape.values
-
 function outcomeOf(name: string, { value = true, ...rest }: Readonly<Record<string, unknown>>) {
   const further = Object.entries(plainOf(rest)).map(([field, each]) => [`${name}.${field}`, each])
-  const parsed = outcomeValues.safeParse({ [name]: value, ...Object.fromEntries(further) })
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new SelvedgeError('INVALID_REQUEST', `"${issue?.path.join('.')}" of an outcome: ${issue?.message}`)
+  return checkOutcome({ [name]: value, ...Object.fromEntries(further) })
 }
 
 export const unready: Resolution = {

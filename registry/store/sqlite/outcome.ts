@@ -62,7 +62,7 @@ function entriesOf({ at, body, times }: { at: string; body: string; times: strin
   return Object.entries(JSON.parse(body) as Told['values']).map(([name, value]) => ({
     name,
     value,
-    at: moments[name] ?? at,
+    at: (Object.hasOwn(moments, name) ? moments[name] : undefined) ?? at,
   }))
 }
 

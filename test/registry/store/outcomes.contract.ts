@@ -76,6 +76,19 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
       expect([await cellsOf('sold'), await cellsOf('seen')]).toEqual([[[1]], []])
     })
 
+    test('are kept under any name, those of every object among them', async () => {
+      await using opened = await open()
+      const { telemetry, rollouts, endpoints } = opened.store
+      await endpoints.create('e', now)
+      const at = new Date(now).toISOString()
+      const told = (values: Record<string, number>) => ({ unit: 'ada', at, values })
+      const named = ['constructor', '__proto__', 'toString'].map((name) => Object.fromEntries([[name, 1]]))
+      const exposures = [{ unit: 'ada', deployment: 'blue', at }]
+      await telemetry.fold([{ ...report('s', 1, 1), exposures, outcomes: [...named.map(told), told({})] }])
+      expect(await rollouts.outcomes('e', 'constructor', at)).toEqual([{ unit: 'ada', deployment: 'blue', value: 1 }])
+      expect(await rollouts.outcomes('e', '__proto__', at)).toEqual([{ unit: 'ada', deployment: 'blue', value: 1 }])
+    })
+
     test('TE-09 of busy units come in no page', async () => {
       await using opened = await open()
       const { telemetry, outcomes, endpoints } = opened.store
