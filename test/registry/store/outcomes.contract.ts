@@ -84,7 +84,9 @@ export function outcomesContract(name: string, open: () => Promise<OpenStore>): 
       const told = (values: Record<string, number>) => ({ unit: 'ada', at, values })
       const named = ['constructor', '__proto__', 'toString'].map((name) => Object.fromEntries([[name, 1]]))
       const exposures = [{ unit: 'ada', deployment: 'blue', at }]
-      await telemetry.fold([{ ...report('s', 1, 1), exposures, outcomes: [...named.map(told), told({})] }])
+      await telemetry.fold([
+        { ...report('s', 1, 1), exposures, outcomes: named.flatMap((each) => [told(each), told({})]) },
+      ])
       expect(await rollouts.outcomes('e', 'constructor', at)).toEqual([{ unit: 'ada', deployment: 'blue', value: 1 }])
       expect(await rollouts.outcomes('e', '__proto__', at)).toEqual([{ unit: 'ada', deployment: 'blue', value: 1 }])
     })
