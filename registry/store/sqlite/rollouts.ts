@@ -189,11 +189,12 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
     },
     async outcomes(endpoint, name, since) {
+      // +at: the index by time would lead through the exposures of all units, once an outcome.
       const { rows } = await sql<{ unit: string; body: string; deployment: string | null }>`
         SELECT unit, body, (
           SELECT deployment FROM exposures e
-          WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND e.at <= ${toldAt('o', sql`${name}`)}
-          ORDER BY e.at DESC LIMIT 1
+          WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND +e.at <= ${toldAt('o', sql`${name}`)}
+          ORDER BY +e.at DESC LIMIT 1
         ) AS deployment
         FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} AND ${isNotBusy(endpoint, sql.ref('o.unit'))}
         ORDER BY at LIMIT ${mostEvents}`.execute(db)
