@@ -3,8 +3,8 @@
  * promoted; unchanged ones are completed; no false effect over 200 looks, nor from a ramp (evidence, section 8). A line a
  * cell; cells that miss are marked. What it printed lies beside it, put together from its parts.
  *
- * `node test/proof/rollout-simulation.ts [runs a cell] [parts]`: releases, margins, ratios, effects, rates, others; all
- * without one.
+ * `node test/proof/rollout-simulation.ts [runs a cell] [parts]`: releases, ratios, effects, returning, rates, margins,
+ * others; all without one.
  */
 import {
   addUnit,
@@ -17,6 +17,7 @@ import {
 import { sampleRatio } from '../../runtime/rollout/sample-ratio.ts'
 import { openRandom, type Random } from '../runtime/drift/random.ts'
 import { allGuards, type Ended, type Release, release, usual, type Version } from '../runtime/rollout/release.ts'
+import { leavesZero } from '../runtime/rollout/returning.ts'
 import { watchRate } from '../runtime/rollout/watch-rate.ts'
 
 const [wantedRuns = '400', ...wanted] = process.argv.slice(2)
@@ -49,7 +50,7 @@ console.log(
 )
 console.log('base: 2 % errors, 20 ms, outcome .30; alpha .05 over the rollout; at most 200,000 units a step')
 
-const parts: Record<string, () => void> = { releases: printMain, ratios, effects, rates, margins, others }
+const parts: Record<string, () => void> = { releases: printMain, ratios, effects, returning, rates, margins, others }
 for (const [name, print] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) print()
 
 console.log(`\n${Math.round((performance.now() - began) / 60_000)} min`)
@@ -125,6 +126,16 @@ function effects(): void {
   console.log(
     `by revision ${share(combined, 1000)}  pooled units ${share(pooled, 1000)}${combined > 50 ? '  MISSES' : ''}`,
   )
+}
+
+function returning(): void {
+  console.log(
+    '\nA/A, 60 looks, 2,000 units that come back in splits of 5, 20, 50 and 50 %: interval of the effect left zero, of 1,000',
+  )
+  for (const kind of ['who buys', 'what they spend', 'what they spend, with CUPED'] as const) {
+    const left = Array.from({ length: 1000 }, (_, i) => leavesZero(kind, 18e6 + i)).filter(Boolean).length
+    console.log(`${kind.padEnd(27)} ${share(left, 1000)}${left > limitOf(1000, 0.05) ? '  MISSES' : ''}`)
+  }
 }
 
 function rates(): void {
