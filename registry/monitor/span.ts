@@ -23,8 +23,8 @@ export interface SourceCounts {
 }
 
 /**
- * @param by - `source` leaves out days that were folded when their sources were not kept; a part of a day of which only sums are
- * left is left out unless it begins and ends with an hour
+ * @param by - `source` leaves out days of which it is not known what their one source was; a part of a day of which only sums
+ * are left is left out unless it begins and ends with an hour
  */
 export async function countSpan(
   store: Store,

@@ -97,7 +97,7 @@ export interface OpenDay {
 export interface KnownDay {
   day: string
   facts: DayFacts
-  /** Those that have rows; none of a day that was folded when they were not kept. */
+  /** Those that have rows; of a day that was folded when they were not kept none is left where it had one. */
   sources: readonly Source[]
   rows: readonly { at: number; rows: number }[]
 }

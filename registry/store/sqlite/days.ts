@@ -193,7 +193,7 @@ async function selectKnown(
     .whereRef('counted_days.folded', '=', 'counted_days.changes')
     .orderBy('day_facts.day')
     .execute()
-  return rows.map(({ day, facts }) => ({ day, sources: [], ...JSON.parse(facts) }))
+  return rows.map(({ day, facts }) => ({ day, ...JSON.parse(facts) }))
 }
 
 // JSON has no integers past 2^53: those are texts.

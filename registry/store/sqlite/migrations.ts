@@ -296,6 +296,22 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE outcomes ADD COLUMN times TEXT;
   `,
+  // Days that were folded when their sources were not kept: those whose reports are there are folded again, the others have
+  // the sources of their sums, which are none where there was one.
+  `
+  UPDATE counted_days SET folded = 0 WHERE dropped = 0 AND EXISTS (
+    SELECT 1 FROM day_facts f WHERE f.endpoint = counted_days.endpoint AND f.day = counted_days.day
+      AND json_type(f.facts, '$.sources') IS NULL
+  );
+  UPDATE day_facts SET facts = json_set(facts, '$.sources', json((
+    SELECT json_group_array(json_object('variant', variant, 'provider', provider, 'device', device)) FROM (
+      SELECT DISTINCT s.variant, s.provider, s.device FROM day_sums s
+      WHERE s.endpoint = day_facts.endpoint AND s.day = day_facts.day AND s.deployment = day_facts.deployment
+        AND s.version = day_facts.version AND s.spec = day_facts.spec AND s.provider != ''
+      ORDER BY s.variant, s.provider, s.device
+    )
+  ))) WHERE json_type(facts, '$.sources') IS NULL;
+  `,
 ]
 
 /**
