@@ -1,6 +1,6 @@
 /** What measurements showed, from visit to visit, in IndexedDB: the fastest variant and provider, and threads. */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
-import type { KeptChoice, KeptChoices } from '../runtime/choice.ts'
+import type { KeptChoice, KeptChoices } from '../runtime/scoring/choice.ts'
 import type { KeptTrials, ThreadTrial } from './threads.ts'
 
 /** Each by digest of the manifest and host. */

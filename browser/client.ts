@@ -1,8 +1,8 @@
 /** What a page imports: `connect` gives an endpoint's models, scored in a worker beside the page. */
 import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import type { Answer } from '../runtime/scorer.ts'
-import type { Tensors } from '../runtime/tensor.ts'
+import type { Answer } from '../runtime/scoring/scorer.ts'
+import type { Tensors } from '../runtime/tensor/tensor.ts'
 import { copyImages } from './images.ts'
 import type { ConnectionEvent, Draft, Progress } from './protocol.ts'
 import { openSupervised } from './supervised.ts'

@@ -3,7 +3,7 @@
  * asks for it before anything else, the rest of the worker's own code included, since the first answer waits for it
  * longest.
  */
-import type { Source } from '../runtime/blobs.ts'
+import type { Source } from '../runtime/delivery/blobs.ts'
 import { type Gpu, openGpu } from '../runtime/providers/web.ts'
 import { type Build, chooseBuild } from './builds.ts'
 import type { OpenOptions, Progress } from './protocol.ts'

@@ -2,9 +2,9 @@
 import type { ConnectionState } from '../runtime/connection.ts'
 import type { Attributes } from '../runtime/contract/audience.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
-import type { Prediction } from '../runtime/predictions.ts'
-import type { Answer, ScorerEvent } from '../runtime/scorer.ts'
-import type { Tensors } from '../runtime/tensor.ts'
+import type { Answer, ScorerEvent } from '../runtime/scoring/scorer.ts'
+import type { Prediction } from '../runtime/tensor/predictions.ts'
+import type { Tensors } from '../runtime/tensor/tensor.ts'
 
 export interface OpenOptions {
   registry: string

@@ -1,10 +1,11 @@
 /** ONNX Runtime of this worker: loaded, proven and compiled while the plan and its models are still on their way. */
-import { loadBlob, type Source } from '../runtime/blobs.ts'
+
 import type { Plan } from '../runtime/contract/plan.ts'
+import { loadBlob, type Source } from '../runtime/delivery/blobs.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { standIn } from '../runtime/providers/stand-in.ts'
 import { type Gpu, openWebSession } from '../runtime/providers/web.ts'
-import type { OpenSession } from '../runtime/session.ts'
+import type { OpenSession } from '../runtime/scoring/session.ts'
 import type { Build, WebOrt } from './builds.ts'
 
 export interface RuntimeOptions {

@@ -3,10 +3,11 @@
  * once a worker, so others are tried in workers of their own (`trial.ts`) while the host rests, and the next start takes
  * what paid. On two cores, two threads took 2 to 5 times as long as one (measured with a face detector).
  */
-import { significant } from '../runtime/choice.ts'
+
 import type { Plan, PlanDeployment, PlanVariant } from '../runtime/contract/plan.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import type { Answer } from '../runtime/scorer.ts'
+import { significant } from '../runtime/scoring/choice.ts'
+import type { Answer } from '../runtime/scoring/scorer.ts'
 
 export interface Threads {
   /**

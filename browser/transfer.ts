@@ -3,7 +3,7 @@
  * inputs come back with an answer, since the pages of a new one take longer to get from the system than to fill.
  */
 import { transfer } from 'comlink'
-import type { Tensor, Tensors } from '../runtime/tensor.ts'
+import type { Tensor, Tensors } from '../runtime/tensor/tensor.ts'
 
 export interface Buffers {
   /**

@@ -2,11 +2,11 @@
  * Trial: a version run with some number of threads, in a worker of its own that is ended as soon as it has said how long
  * a run took. Both sides of it.
  */
-import { candidatesOf } from '../runtime/candidates.ts'
-import { tryCandidate } from '../runtime/choice.ts'
+import { candidatesOf } from '../runtime/delivery/candidates.ts'
+import { loadDeployment } from '../runtime/delivery/loader.ts'
 import { decodeError, type ErrorMessage, encodeError, SelvedgeError } from '../runtime/errors.ts'
-import { loadDeployment } from '../runtime/loader.ts'
-import { openQueue } from '../runtime/queue.ts'
+import { tryCandidate } from '../runtime/scoring/choice.ts'
+import { openQueue } from '../runtime/scoring/queue.ts'
 import { type Build, buildOf } from './builds.ts'
 import { trialName } from './protocol.ts'
 import { startRuntime } from './runtime.ts'

@@ -2,9 +2,9 @@
 import type { Attributes } from './contract/audience.ts'
 import type { ExecutionProvider } from './contract/names.ts'
 import type { ProfileReport } from './contract/telemetry.ts'
-import type { Prediction } from './predictions.ts'
-import type { Answer } from './scorer.ts'
-import type { Tensors } from './tensor.ts'
+import type { Answer } from './scoring/scorer.ts'
+import type { Prediction } from './tensor/predictions.ts'
+import type { Tensors } from './tensor/tensor.ts'
 
 export interface ConnectOptions {
   /** Needed where the registry has tokens; in a page always a `page` token. */

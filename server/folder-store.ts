@@ -5,8 +5,8 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { randomId } from '../runtime/bytes.ts'
 import type { Digest } from '../runtime/contract/names.ts'
+import type { ModelStore } from '../runtime/delivery/store.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import type { ModelStore } from '../runtime/store.ts'
 
 /** What a host keeps: blobs by digest, and the signed plan that it held last. */
 export interface FolderStore extends ModelStore {

@@ -1,12 +1,13 @@
 /** What a Node process imports: `connect` gives an endpoint's models, scored in a child process beside it. */
+
+import { checkOutcome } from '../runtime/assignment/units.ts'
 import type { AnsweredBy, CallOptions, Connection, ConnectOptions, RecordInput, Scored } from '../runtime/connection.ts'
 import { splitPercent } from '../runtime/connection.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
 import { decodeInferResponse, encodeInferRequest } from '../runtime/oip/infer.ts'
 import { refusalOf } from '../runtime/oip/refusal.ts'
-import { answeringIn, isExpired } from '../runtime/plan.ts'
-import type { Prediction } from '../runtime/predictions.ts'
-import { checkOutcome } from '../runtime/units.ts'
+import { answeringIn, isExpired } from '../runtime/plan/plan.ts'
+import type { Prediction } from '../runtime/tensor/predictions.ts'
 import { defaultCacheFolder } from './folder-store.ts'
 import { openHost } from './host.ts'
 import { log } from './log.ts'

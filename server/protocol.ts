@@ -15,8 +15,8 @@
  */
 import type { Plan } from '../runtime/contract/plan.ts'
 import type { ProfileReport, TelemetryReport } from '../runtime/contract/telemetry.ts'
+import type { LoadedDeployment } from '../runtime/delivery/loader.ts'
 import { type ErrorMessage, SelvedgeError } from '../runtime/errors.ts'
-import type { LoadedDeployment } from '../runtime/loader.ts'
 import { releaseAlone } from './release.ts'
 import type { Providers, RequestMeta, ScoredAnswer } from './scoring.ts'
 

@@ -3,7 +3,7 @@ import type { Attributes } from '../runtime/contract/audience.ts'
 import type { Description } from '../runtime/contract/description.ts'
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Resources } from '../runtime/contract/resources.ts'
-import type { Answer } from '../runtime/scorer.ts'
+import type { Answer } from '../runtime/scoring/scorer.ts'
 import type { HttpAnswer } from './http-answer.ts'
 
 export interface Scoring {

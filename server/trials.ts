@@ -1,8 +1,8 @@
 /** Trials: a plan is loaded in a spare process first, so that a network that crashes at load costs nobody an answer. */
 import type { ExecutionProvider } from '../runtime/contract/names.ts'
 import type { Plan, PlanDeployment } from '../runtime/contract/plan.ts'
+import type { LoadedDeployment } from '../runtime/delivery/loader.ts'
 import { SelvedgeError } from '../runtime/errors.ts'
-import type { LoadedDeployment } from '../runtime/loader.ts'
 import type { ScorerProcess } from './scorer-process.ts'
 
 /** Deployments with their bytes, for the process that does not hold them yet. */

@@ -1,6 +1,6 @@
 /** Models as ModelPack describes them, pushed over HTTP. */
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { digestOf, manifestType, noise, type Oci } from './oci.ts'
 
 export interface Model {

@@ -1,6 +1,6 @@
 /** One request to a model of the workloads, in the forms of the Open Inference Protocol. */
 import { encodeInferRequest } from '../../runtime/oip/infer.ts'
-import { createTensor, elementCount } from '../../runtime/tensor.ts'
+import { createTensor, elementCount } from '../../runtime/tensor/tensor.ts'
 import { type ModelName, models } from '../workloads/models.ts'
 import { makeNumbers } from '../workloads/numbers.ts'
 

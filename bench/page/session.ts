@@ -1,7 +1,7 @@
 /** One session in the page itself, bare or ours. */
 import { chooseBuild } from '../../browser/builds.ts'
 import { openGpu, openWebSession } from '../../runtime/providers/web.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { inputName, inputShape, makeInput, makeNetwork, outputName } from '../workloads/network.ts'
 import { sampleRuns } from '../workloads/sampling.ts'
 import type { Measured, Task } from '../workloads/task.ts'

@@ -2,8 +2,8 @@
 import { openModelStore } from '../../browser/store/store.ts'
 import { digestOf, sha256 } from '../../runtime/bytes.ts'
 import type { Plan, PlanDeployment } from '../../runtime/contract/plan.ts'
+import { loadDeployment } from '../../runtime/delivery/loader.ts'
 import { limits } from '../../runtime/limits.ts'
-import { loadDeployment } from '../../runtime/loader.ts'
 import { makeNumbers } from '../workloads/numbers.ts'
 import type { Measured, Task } from '../workloads/task.ts'
 

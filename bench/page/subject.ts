@@ -1,7 +1,7 @@
 /** A model behind a worker, bare or through `connect`, to be asked in the same way. */
 import { connect } from '../../browser/client.ts'
 import type { ConnectionEvent } from '../../browser/protocol.ts'
-import { createTensor, elementCount } from '../../runtime/tensor.ts'
+import { createTensor, elementCount } from '../../runtime/tensor/tensor.ts'
 import { makeNumbers } from '../workloads/numbers.ts'
 import type { Subject } from '../workloads/task.ts'
 import type { BareAnswer, BareRequest } from './bare-protocol.ts'

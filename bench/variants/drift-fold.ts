@@ -4,8 +4,8 @@
  * report. With `counts` each has 50 features of 64 bins. What is kept at the end is read back and must be exact.
  */
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { openProfile } from '../../runtime/profile.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { openProfile } from '../../runtime/telemetry/profile.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { packed, pushModel, putJson } from '../node/model.ts'
 import { digestOf, openOci } from '../node/oci.ts'
 import { startRegistry } from '../node/servers.ts'

@@ -1,6 +1,6 @@
 /** Bytes of a report of 50 features: `node bench/variants/drift-report.ts <rows> <json|gzip>`. */
 import { gzipSync } from 'node:zlib'
-import { openTally, type Source } from '../../runtime/tally.ts'
+import { openTally, type Source } from '../../runtime/telemetry/tally.ts'
 import { makeSpec, openRows } from '../workloads/counting.ts'
 
 const [count, form] = process.argv.slice(2)

@@ -3,7 +3,7 @@
  * numbers of the answer, each run with tensors of its own.
  */
 import { openNodeSession } from '../../runtime/providers/node.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { inputName, inputShape, makeInput, makeNetwork, outputName } from '../workloads/network.ts'
 import { sampleRuns } from '../workloads/sampling.ts'
 

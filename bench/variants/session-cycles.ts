@@ -4,7 +4,7 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { openNodeSession } from '../../runtime/providers/node.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { inputName, makeNetwork, outputName } from '../workloads/network.ts'
 import { makeNumbers } from '../workloads/numbers.ts'
 

@@ -3,7 +3,7 @@
  * `node bench/variants/unpacked-weights.ts <model>`.
  */
 import * as ort from 'onnxruntime-web'
-import { elementCount } from '../../runtime/tensor.ts'
+import { elementCount } from '../../runtime/tensor/tensor.ts'
 import { isModel, models } from '../workloads/models.ts'
 import { makeNumbers } from '../workloads/numbers.ts'
 import { sampleInTurn } from '../workloads/sampling.ts'

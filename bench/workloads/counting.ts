@@ -1,8 +1,9 @@
 /** Rows of 50 features, and what counts them: a profile of ours, or a loop that knows where each number stands. */
-import { buildProfileSpec } from '../../runtime/baseline.ts'
+
 import type { Feature } from '../../runtime/contract/description.ts'
 import type { NumericProfile, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import { openProfile } from '../../runtime/profile.ts'
+import { buildProfileSpec } from '../../runtime/telemetry/baseline.ts'
+import { openProfile } from '../../runtime/telemetry/profile.ts'
 import { sampleInTurn } from './sampling.ts'
 import type { Measured } from './task.ts'
 

@@ -1,6 +1,6 @@
 /** A network of the size and the shape of a face detector for 240 x 320 images, with weights from a seed. */
 import { encodeModel, type NodeToWrite } from '../../runtime/onnx/writer.ts'
-import type { Tensor } from '../../runtime/tensor.ts'
+import type { Tensor } from '../../runtime/tensor/tensor.ts'
 import { makeWeights } from './numbers.ts'
 
 interface Block {

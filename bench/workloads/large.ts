@@ -1,6 +1,6 @@
 /** Networks of about 200 MB of weights, as those that classify images and those that read text have them. */
 import { encodeModel, type NodeToWrite } from '../../runtime/onnx/writer.ts'
-import { createTensor, elementCount, type Tensor } from '../../runtime/tensor.ts'
+import { createTensor, elementCount, type Tensor } from '../../runtime/tensor/tensor.ts'
 import { makeNumbers } from './numbers.ts'
 
 export const filtersShape = [1, 528, 2, 2]

@@ -1,6 +1,6 @@
 /** A small convolutional network for 28 x 28 images, with weights and input from a seed: work of which all variants do the same. */
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { elementCount } from '../../runtime/tensor.ts'
+import { elementCount } from '../../runtime/tensor/tensor.ts'
 import { makeNumbers, makeWeights } from './numbers.ts'
 
 export const inputName = 'image'

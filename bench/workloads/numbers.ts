@@ -1,5 +1,5 @@
 /** Numbers from a seed: the same on every host. */
-import { createTensor, elementCount, type Tensor } from '../../runtime/tensor.ts'
+import { createTensor, elementCount, type Tensor } from '../../runtime/tensor/tensor.ts'
 
 /** Park and Miller's generator, from -size to size. */
 export function makeNumbers(seed: number, length: number, size: number): Float32Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 /** The port of a page's store: what each kind of store that a browser has implements. */
 import type { Digest } from '../../runtime/contract/names.ts'
-import type { ModelStore } from '../../runtime/store.ts'
+import type { ModelStore } from '../../runtime/delivery/store.ts'
 
 export interface PageStore extends ModelStore {
   /**

@@ -2,7 +2,7 @@
 import { html } from 'hono/html'
 import type { ProfileFeature } from '../../runtime/contract/profile-spec.ts'
 import { numberCells, spansOf } from '../../runtime/drift/order.ts'
-import { cellNames } from '../../runtime/profile.ts'
+import { cellNames } from '../../runtime/telemetry/profile.ts'
 import { formatCount, formatShare } from './format.ts'
 import type { Html } from './page.ts'
 

@@ -1,10 +1,11 @@
 /** Whether steps fit together, and what an ensemble of them takes and gives. */
-import { hasBatchAxis } from '../../runtime/batcher.ts'
+
 import type { Description, Dimension, Feature, TensorSignature } from '../../runtime/contract/description.ts'
 import type { EnsembleSignature, EnsembleStep } from '../../runtime/contract/ensemble.ts'
-import { describeEnsemble } from '../../runtime/ensemble.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { inputLayouts } from '../../runtime/layout.ts'
+import { hasBatchAxis } from '../../runtime/scoring/batcher.ts'
+import { describeEnsemble } from '../../runtime/scoring/ensemble.ts'
+import { inputLayouts } from '../../runtime/tensor/layout.ts'
 import type { EnsembleDeployment } from '../store/deployment.ts'
 import { openSizes, type Sizes } from './sizes.ts'
 

@@ -1,6 +1,6 @@
 /** What changes an endpoint: pure rules from its state to the next, or a refusal that changes nothing. */
 
-import { moveRanges, parseSplit } from '../../runtime/assignment.ts'
+import { moveRanges, parseSplit } from '../../runtime/assignment/assignment.ts'
 import type { Assignment, Traffic } from '../../runtime/contract/control.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import type { EnsembleDeployment } from '../store/deployment.ts'

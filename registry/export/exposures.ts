@@ -1,7 +1,7 @@
 /** Exposures as a table: a row a unit, day, deployment and split, with what it was answered as far as that was counted. */
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import { cellNames } from '../../runtime/profile.ts'
+import { cellNames } from '../../runtime/telemetry/profile.ts'
 import type { ExposedPlace, ExposedUnit } from '../store/exports.ts'
 import type { Store } from '../store/store.ts'
 import type { Table } from './parquet.ts'

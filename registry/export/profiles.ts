@@ -1,7 +1,7 @@
 /** Profiles as a table: a row a cell, counted by hour; days that ended come from their sums, whatever the number of hosts. */
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { ProfileFeature, ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import { cellNames } from '../../runtime/profile.ts'
+import { cellNames } from '../../runtime/telemetry/profile.ts'
 import { type Counted, type Side, type Source, together } from '../store/days.ts'
 import type { ReportedProfile } from '../store/exports.ts'
 import type { Store } from '../store/store.ts'

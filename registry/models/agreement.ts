@@ -3,7 +3,7 @@ import type { Description, Dimension, TensorSignature } from '../../runtime/cont
 import type { Golden } from '../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { cellCount } from '../../runtime/profile.ts'
+import { cellCount } from '../../runtime/telemetry/profile.ts'
 
 /**
  * @param network - the description that the model file itself gives

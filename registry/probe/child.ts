@@ -3,10 +3,10 @@
  * may be made to hang or to crash it.
  */
 import { encodeError, SelvedgeError } from '../../runtime/errors.ts'
-import { checkGolden, zeroInputs } from '../../runtime/golden.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
-import { openQueue } from '../../runtime/queue.ts'
-import type { ModelBytes } from '../../runtime/session.ts'
+import { checkGolden, zeroInputs } from '../../runtime/scoring/golden.ts'
+import { openQueue } from '../../runtime/scoring/queue.ts'
+import type { ModelBytes } from '../../runtime/scoring/session.ts'
 import { type ProbeReport, type ProbeRequest, probeRequest, started } from './report.ts'
 
 const newline = 10

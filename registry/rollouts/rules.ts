@@ -1,5 +1,5 @@
 /** What changes a rollout: pure rules from its row and its endpoint to the next split, or a refusal that changes nothing. */
-import { moveRanges } from '../../runtime/assignment.ts'
+import { moveRanges } from '../../runtime/assignment/assignment.ts'
 import {
   isUnderWay,
   type RolloutAdvice,

@@ -12,7 +12,7 @@ import { triangle } from '../../runtime/drift/clusters.ts'
 import { openScores } from '../../runtime/drift/scores.ts'
 import { errorTable, SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import { cellCount } from '../../runtime/profile.ts'
+import { cellCount } from '../../runtime/telemetry/profile.ts'
 import type { Tier } from '../store/days.ts'
 import type { CheckedReport, Served } from '../store/store.ts'
 

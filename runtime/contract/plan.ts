@@ -41,7 +41,7 @@ export const planDeployment = z.strictObject({
 
 export type PlanDeployment = z.infer<typeof planDeployment>
 
-/** How the place of a unit is computed (`runtime/schemes.ts`). */
+/** How the place of a unit is computed (`runtime/assignment/schemes.ts`). */
 export const scheme = z.enum(['murmur3-ppm-1', 'growthbook-2', 'flagd-2', 'unleash-rollout', 'unleash-variants'])
 
 export type Scheme = z.infer<typeof scheme>

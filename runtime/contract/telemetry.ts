@@ -21,7 +21,7 @@ const triangleByFeature = z.record(z.string().min(1).max(160), z.array(count).ma
 
 /**
  * Of a host that scores for many units: pairs of its rows that one unit sent on one UTC day, of which at least the later is
- * of this window (`runtime/pairs.ts`). Its rows without a unit are taken to be one unit's. A report that is lost takes its own
+ * of this window (`runtime/telemetry/pairs.ts`). Its rows without a unit are taken to be one unit's. A report that is lost takes its own
  * rows with it, and the pairs of which one is the later.
  */
 const pairCounts = z.strictObject({

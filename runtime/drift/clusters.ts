@@ -18,7 +18,7 @@ export interface ExactSums extends Omit<ClusterSums, 'squares'> {
   squares: readonly (number | bigint)[]
 }
 
-/** Rows whose host told itself which of them belong together (`runtime/pairs.ts`). */
+/** Rows whose host told itself which of them belong together (`runtime/telemetry/pairs.ts`). */
 export interface PairedCounts {
   /** (unit, UTC day) that were not there before. */
   clusters: number

@@ -1,12 +1,13 @@
 /** One endpoint behind a flag: its plan followed, exposures and outcomes reported. No model is loaded. */
+
+import { openUnits, type Units } from '../assignment/units.ts'
 import type { Plan } from '../contract/plan.ts'
 import type { TelemetryReport } from '../contract/telemetry.ts'
 import { SelvedgeError } from '../errors.ts'
-import { followPlan } from '../follower.ts'
-import { openReporter } from '../reporter.ts'
-import { openTally } from '../tally.ts'
-import { openPost } from '../telemetry-post.ts'
-import { openUnits, type Units } from '../units.ts'
+import { followPlan } from '../plan/follower.ts'
+import { openPost } from '../telemetry/post.ts'
+import { openReporter } from '../telemetry/reporter.ts'
+import { openTally } from '../telemetry/tally.ts'
 
 export type Send = (report: TelemetryReport, leaving?: boolean) => Promise<void>
 

@@ -1,8 +1,8 @@
 /** A flag whose value is a deployment: what the plan of an endpoint gives a caller (OpenFeature, "Evaluation Details"). */
-import { assign } from '../assignment.ts'
-import type { Caller } from '../audience.ts'
+import { assign } from '../assignment/assignment.ts'
+import type { Caller } from '../assignment/audience.ts'
 import type { Plan } from '../contract/plan.ts'
-import { isExpired } from '../plan.ts'
+import { isExpired } from '../plan/plan.ts'
 
 /** As JSON. */
 export type DeploymentValue = {

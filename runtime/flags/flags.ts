@@ -1,8 +1,9 @@
 /** Flags of some endpoints: what OpenFeature's web and server SDK each make a provider of. */
+
+import { checkOutcome } from '../assignment/units.ts'
 import type { Attributes } from '../contract/audience.ts'
 import { type ErrorCode, SelvedgeError } from '../errors.ts'
-import { isExpired } from '../plan.ts'
-import { checkOutcome } from '../units.ts'
+import { isExpired } from '../plan/plan.ts'
 import { type EndpointOptions, type FlagEndpoint, openEndpoint } from './endpoint.ts'
 import { type DeploymentValue, type FlagReason, flagOf } from './flag.ts'
 

@@ -6,7 +6,7 @@
  */
 import type { Datatype } from '../contract/datatype.ts'
 import { SelvedgeError } from '../errors.ts'
-import { createTensor, datatypeFacts, elementCount, type Tensor } from '../tensor.ts'
+import { createTensor, datatypeFacts, elementCount, type Tensor } from '../tensor/tensor.ts'
 
 /**
  * A tensor from exactly these bytes; it shares their memory where they are aligned.

@@ -4,8 +4,8 @@
  */
 import type { Datatype } from '../contract/datatype.ts'
 import { SelvedgeError } from '../errors.ts'
-import { decodeFloat16 } from '../float16.ts'
-import { createTensor, elementCount, type Tensor } from '../tensor.ts'
+import { decodeFloat16 } from '../tensor/float16.ts'
+import { createTensor, elementCount, type Tensor } from '../tensor/tensor.ts'
 
 /**
  * @param tensor - rows on its first axis; a tensor with one axis is one row

@@ -4,7 +4,7 @@
  */
 import type { TensorSignature } from '../contract/description.ts'
 import { SelvedgeError } from '../errors.ts'
-import { createTensor, datatypeFacts, type Tensor, type Tensors } from '../tensor.ts'
+import { createTensor, datatypeFacts, type Tensor, type Tensors } from '../tensor/tensor.ts'
 import { decodeBinaryTensor, decodeText, encodeBinaryTensor } from './binary.ts'
 import { type BytesWriter, openBytesWriter } from './bytes-writer.ts'
 import { decodeJsonTensor, isLong, losesInteger, writeJsonTensor } from './json.ts'

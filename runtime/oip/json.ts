@@ -6,8 +6,8 @@
  */
 import type { Datatype } from '../contract/datatype.ts'
 import { SelvedgeError } from '../errors.ts'
-import { decodeFloat16, encodeFloat16 } from '../float16.ts'
-import { createTensor, type DataOf, datatypeFacts, elementCount, type Tensor } from '../tensor.ts'
+import { decodeFloat16, encodeFloat16 } from '../tensor/float16.ts'
+import { createTensor, type DataOf, datatypeFacts, elementCount, type Tensor } from '../tensor/tensor.ts'
 import type { BytesWriter } from './bytes-writer.ts'
 
 /**

@@ -2,7 +2,7 @@
  * Large weights as external data that lies in the model's own bytes: ONNX Runtime then copies each once, where it would
  * otherwise take them out of a copy of the whole file and keep both until its session stands.
  */
-import type { ModelBytes } from '../session.ts'
+import type { ModelBytes } from '../scoring/session.ts'
 import { concat, encode, encodeVarint } from './encoder.ts'
 import { placedFields } from './fields.ts'
 import { grammar, type Kind } from './grammar.ts'

@@ -1,6 +1,6 @@
 /** Writes ONNX models from plain objects. The same model gives the same bytes. */
 import type { TensorSignature } from '../contract/description.ts'
-import { datatypeFacts, type Tensor, type Tensors } from '../tensor.ts'
+import { datatypeFacts, type Tensor, type Tensors } from '../tensor/tensor.ts'
 import { onnxNumbers } from './datatype.ts'
 import { encode } from './encoder.ts'
 import { grammar } from './grammar.ts'

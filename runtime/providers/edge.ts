@@ -2,8 +2,8 @@
 import * as ort from 'onnxruntime-web/wasm'
 import { SelvedgeError } from '../errors.ts'
 import { externalize } from '../onnx/externalize.ts'
-import { openQueue } from '../queue.ts'
-import type { OpenSession } from '../session.ts'
+import { openQueue } from '../scoring/queue.ts'
+import type { OpenSession } from '../scoring/session.ts'
 import { openOrtSession } from './ort.ts'
 import { standIn } from './stand-in.ts'
 

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { ExecutionProvider } from '../contract/names.ts'
 import { SelvedgeError } from '../errors.ts'
-import type { OpenSession } from '../session.ts'
+import type { OpenSession } from '../scoring/session.ts'
 import { type Ort, openOrtSession } from './ort.ts'
 import type { OrtTensorConstructor } from './tensors.ts'
 

@@ -2,8 +2,8 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-web'
 import type { ExecutionProvider } from '../contract/names.ts'
 import { SelvedgeError } from '../errors.ts'
-import type { ModelBytes, Session } from '../session.ts'
-import type { Tensors } from '../tensor.ts'
+import type { ModelBytes, Session } from '../scoring/session.ts'
+import type { Tensors } from '../tensor/tensor.ts'
 import { decodeOrtTensor, encodeOrtTensor, type OrtTensorConstructor } from './tensors.ts'
 
 /** What is used of a package. */

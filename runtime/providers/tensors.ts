@@ -2,7 +2,7 @@
 import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-web'
 import { type Datatype, datatypes } from '../contract/datatype.ts'
 import { SelvedgeError } from '../errors.ts'
-import type { Tensor } from '../tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 type OrtType = OrtTensor.Type
 

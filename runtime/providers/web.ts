@@ -3,8 +3,8 @@ import type { ExecutionProvider } from '../contract/names.ts'
 import { SelvedgeError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { externalize } from '../onnx/externalize.ts'
-import { openQueue, type Queue } from '../queue.ts'
-import type { ModelBytes, OpenSession, Session } from '../session.ts'
+import { openQueue, type Queue } from '../scoring/queue.ts'
+import type { ModelBytes, OpenSession, Session } from '../scoring/session.ts'
 import { type Ort, openOrtSession } from './ort.ts'
 
 /** WebGPU of this host, or the reason why there is none. */

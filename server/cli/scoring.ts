@@ -4,7 +4,7 @@ import type { Feature } from '../../runtime/contract/description.ts'
 import { feature } from '../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
-import type { Prediction } from '../../runtime/predictions.ts'
+import type { Prediction } from '../../runtime/tensor/predictions.ts'
 import { readJson, request, type Server } from './answers.ts'
 
 export interface ScoredRow {

@@ -1,6 +1,6 @@
 /** Trained layers as nodes of an ONNX graph. */
 import type { NodeToWrite } from '../../runtime/onnx/writer.ts'
-import { createTensor, type Tensors } from '../../runtime/tensor.ts'
+import { createTensor, type Tensors } from '../../runtime/tensor/tensor.ts'
 import type { Layer } from './network.ts'
 
 /** The opset of ONNX 1.12: every operator of the samples is in it. */

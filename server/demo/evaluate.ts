@@ -1,13 +1,14 @@
 /** Judges a trained network by what ONNX Runtime makes of it: accuracy, baseline, golden samples. */
-import { buildProfileSpec } from '../../runtime/baseline.ts'
+
 import type { Description } from '../../runtime/contract/description.ts'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../runtime/contract/profile-spec.ts'
-import { encodeRecords, recordValues } from '../../runtime/features.ts'
-import { decodePredictions, outputValues, type Prediction } from '../../runtime/predictions.ts'
 import { openNodeSession } from '../../runtime/providers/node.ts'
-import type { Session } from '../../runtime/session.ts'
-import type { Tensor, Tensors } from '../../runtime/tensor.ts'
+import type { Session } from '../../runtime/scoring/session.ts'
+import { buildProfileSpec } from '../../runtime/telemetry/baseline.ts'
+import { encodeRecords, recordValues } from '../../runtime/tensor/features.ts'
+import { decodePredictions, outputValues, type Prediction } from '../../runtime/tensor/predictions.ts'
+import type { Tensor, Tensors } from '../../runtime/tensor/tensor.ts'
 import type { Rows, Trained } from './trained.ts'
 
 export interface Evaluated {

@@ -3,9 +3,9 @@
  * in a missing number (NaN) with the mean and scales it, so that callers send plain millimetres and grams.
  */
 import type { Description, Feature } from '../../runtime/contract/description.ts'
-import { encodeRecords } from '../../runtime/features.ts'
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { createTensor, type Tensors } from '../../runtime/tensor.ts'
+import { encodeRecords } from '../../runtime/tensor/features.ts'
+import { createTensor, type Tensors } from '../../runtime/tensor/tensor.ts'
 import { islands, type Penguin, penguinsDataset, readPenguins, sexes, species } from './datasets/penguins.ts'
 import { denseNodes, opset } from './dense.ts'
 import { type Layer, trainNetwork } from './network.ts'

@@ -1,6 +1,6 @@
 /** The platform's cache as a ModelStore and as a place for signed plans: shared by isolates, it may forget anything. */
 import type { Digest } from '../../runtime/contract/names.ts'
-import type { ModelStore } from '../../runtime/store.ts'
+import type { ModelStore } from '../../runtime/delivery/store.ts'
 import type { PlatformCache } from './platform.ts'
 
 export interface EdgeCache extends ModelStore {

@@ -1,6 +1,7 @@
 /** Ceiling: what fits into the memory of an isolate, which its platform ends without a word where it does not. */
-import { candidatesOf } from '../../runtime/candidates.ts'
+
 import type { Plan } from '../../runtime/contract/plan.ts'
+import { candidatesOf } from '../../runtime/delivery/candidates.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 

@@ -1,8 +1,9 @@
 /** What an edge worker imports: the scoring app of the Node server in one isolate, on WASM. */
+
+import { orAborted } from '../../runtime/delivery/transfer.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { openEdgeSession } from '../../runtime/providers/edge.ts'
-import { orAborted } from '../../runtime/transfer.ts'
 import { createApp } from '../front/app.ts'
 import { openCallers } from '../front/callers.ts'
 import { type Exchange, webExchange } from '../front/exchange.ts'

@@ -28,7 +28,7 @@ import {
   openHistogram,
   type Sample,
 } from '../../runtime/exposition.ts'
-import type { Answer } from '../../runtime/scorer.ts'
+import type { Answer } from '../../runtime/scoring/scorer.ts'
 import type { HttpAnswer } from '../http-answer.ts'
 import type { Scoring } from '../scoring.ts'
 

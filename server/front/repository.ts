@@ -1,10 +1,10 @@
 /** Triton's repository and configuration extensions: which versions are there, and how each is run. */
 import { z } from 'zod'
-import { hasBatchAxis } from '../../runtime/batcher.ts'
 import type { Dimension, TensorSignature } from '../../runtime/contract/description.ts'
 import { limits } from '../../runtime/limits.ts'
 import { parseJson } from '../../runtime/oip/json-text.ts'
 import { parseMessage } from '../../runtime/oip/message.ts'
+import { hasBatchAxis } from '../../runtime/scoring/batcher.ts'
 import type { Scoring } from '../scoring.ts'
 import { platformOf, servedDeployment } from './metadata.ts'
 

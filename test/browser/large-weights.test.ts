@@ -3,7 +3,7 @@ import { type Remote, wrap } from 'comlink'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keepErrorCodes } from '../../browser/thrown.ts'
 import { encodeModel, type NodeToWrite } from '../../runtime/onnx/writer.ts'
-import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor.ts'
+import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor/tensor.ts'
 import type { Lacking, SessionApi } from './conformance/session-worker.ts'
 
 const browsers = [

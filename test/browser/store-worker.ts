@@ -6,8 +6,8 @@ import { openModelStore } from '../../browser/store/store.ts'
 import { sha256 } from '../../runtime/bytes.ts'
 import type { Digest } from '../../runtime/contract/names.ts'
 import type { Plan } from '../../runtime/contract/plan.ts'
+import { loadDeployment } from '../../runtime/delivery/loader.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import { loadDeployment } from '../../runtime/loader.ts'
 
 const roomy = 2 ** 40
 let store: PageStore

@@ -12,7 +12,7 @@ import {
 } from '../../browser/threads.ts'
 import type { Plan, PlanDeployment } from '../../runtime/contract/plan.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
-import type { Answer } from '../../runtime/scorer.ts'
+import type { Answer } from '../../runtime/scoring/scorer.ts'
 
 const deployment = (name: string) =>
   ({ name, version: 1, manifest: `sha256:${name}`, golden: 'sha256:golden' }) as unknown as PlanDeployment

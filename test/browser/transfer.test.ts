@@ -1,7 +1,7 @@
 import { expose, wrap } from 'comlink'
 import { describe, expect, test } from 'vitest'
 import { giveAnswer, largeBuffers, openBuffers } from '../../browser/transfer.ts'
-import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor.ts'
+import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor/tensor.ts'
 
 const large = (fill: number) => createTensor('FP32', [100, 100], new Float32Array(10_000).fill(fill))
 

@@ -1,11 +1,11 @@
 /** A driver that computes one operator wrong: told apart from a drift of the inputs by what real pages report. */
 import type { Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildProfileSpec } from '../../runtime/baseline.ts'
 import { attribution as attributionSchema } from '../../runtime/contract/attribution.ts'
 import { driftReport } from '../../runtime/contract/monitor.ts'
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { buildProfileSpec } from '../../runtime/telemetry/baseline.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { bytesOf, sendJson } from '../registry/fixture.ts'
 import { openRandom } from '../runtime/drift/random.ts'
 import { runCommand } from '../server/cli/command.ts'

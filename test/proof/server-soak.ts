@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { encodeInferRequest } from '../../runtime/oip/infer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { residentBytes } from '../../server/memory.ts'
 import { scoreOf } from '../faults/load.ts'
 import { startRegistry } from '../server/fixtures/registry.ts'

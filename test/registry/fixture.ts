@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openRegistry, type Registry, type RegistryOptions } from '../../registry/registry.ts'
 import { encodeModel } from '../../runtime/onnx/writer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 
 export interface Fixture extends AsyncDisposable {
   dataDir: string

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { encodeInferRequest } from '../../runtime/oip/infer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { openHost, outputOf } from './fixtures/scorers.ts'
 import { counting, scaling } from './fixtures/served.ts'
 

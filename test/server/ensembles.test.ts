@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeInferResponse, encodeInferRequest } from '../../runtime/oip/infer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { bytesOf, pushModel, sendJson } from '../registry/fixture.ts'
 import { type RunningRegistry, startRegistry } from './fixtures/registry.ts'
 import { scaling } from './fixtures/served.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { openHost, outputOf } from './fixtures/scorers.ts'
 import { counting, expanding, scaling } from './fixtures/served.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeInferResponse } from '../../runtime/oip/infer.ts'
-import { createTensor } from '../../runtime/tensor.ts'
+import { createTensor } from '../../runtime/tensor/tensor.ts'
 import { errorOf, openHost, outputOf } from './fixtures/scorers.ts'
 import { counting, planOf, scaling } from './fixtures/served.ts'
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Golden } from '../../runtime/contract/golden.ts'
 import { decodeInferResponse, encodeInferRequest } from '../../runtime/oip/infer.ts'
 import { describeModel } from '../../runtime/onnx/describe.ts'
-import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor.ts'
+import { createTensor, type Tensor, type Tensors } from '../../runtime/tensor/tensor.ts'
 import { openScorers, type Scorers } from '../../server/scorers.ts'
 import { planOf } from './fixtures/served.ts'
 

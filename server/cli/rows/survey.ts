@@ -1,5 +1,5 @@
 /** What the columns of a file hold, found in one reading of it. */
-import { categoryText } from '../../../runtime/profile.ts'
+import { categoryText } from '../../../runtime/telemetry/profile.ts'
 import { isMissing, parseNumber } from '../csv.ts'
 import type { RowFile } from './row.ts'
 

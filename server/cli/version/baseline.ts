@@ -1,14 +1,15 @@
 /** The rows that a version was trained on, scored once: its ProfileSpec, and golden samples of the first of them. */
-import { openBaseline } from '../../../runtime/baseline.ts'
+
 import type { Description } from '../../../runtime/contract/description.ts'
 import type { Golden } from '../../../runtime/contract/golden.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
-import { encodeRecords, recordValues } from '../../../runtime/features.ts'
-import { decodeFloat16 } from '../../../runtime/float16.ts'
-import { inputLayouts } from '../../../runtime/layout.ts'
-import { outputTensorValues } from '../../../runtime/predictions.ts'
-import type { Session } from '../../../runtime/session.ts'
-import type { Tensor, Tensors } from '../../../runtime/tensor.ts'
+import type { Session } from '../../../runtime/scoring/session.ts'
+import { openBaseline } from '../../../runtime/telemetry/baseline.ts'
+import { encodeRecords, recordValues } from '../../../runtime/tensor/features.ts'
+import { decodeFloat16 } from '../../../runtime/tensor/float16.ts'
+import { inputLayouts } from '../../../runtime/tensor/layout.ts'
+import { outputTensorValues } from '../../../runtime/tensor/predictions.ts'
+import type { Tensor, Tensors } from '../../../runtime/tensor/tensor.ts'
 
 export type Records = readonly Readonly<Record<string, unknown>>[]
 

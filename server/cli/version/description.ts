@@ -7,7 +7,7 @@ import {
   type TensorSignature,
 } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import { inputLayouts } from '../../../runtime/layout.ts'
+import { inputLayouts } from '../../../runtime/tensor/layout.ts'
 
 /** A selvedge.json may leave out what the model itself says. */
 export const writtenDescription = descriptionSchema.partial()

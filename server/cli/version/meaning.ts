@@ -1,6 +1,6 @@
 /** What the output of a model means, where its author did not say and the numbers leave no doubt. */
 import type { Description, OutputMeaning, TensorSignature } from '../../../runtime/contract/description.ts'
-import type { Tensors } from '../../../runtime/tensor.ts'
+import type { Tensors } from '../../../runtime/tensor/tensor.ts'
 import { parseNumber } from '../csv.ts'
 import { cellNumber, cellText } from '../rows/survey.ts'
 

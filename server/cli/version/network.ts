@@ -5,7 +5,7 @@ import { SelvedgeError } from '../../../runtime/errors.ts'
 import { describe } from '../../../runtime/onnx/describe.ts'
 import { type OnnxModel, readModelWindows } from '../../../runtime/onnx/reader.ts'
 import { nodeProviders, openNodeSession } from '../../../runtime/providers/node.ts'
-import type { Session } from '../../../runtime/session.ts'
+import type { Session } from '../../../runtime/scoring/session.ts'
 import type { WrittenDescription } from './description.ts'
 import type { Source } from './source.ts'
 

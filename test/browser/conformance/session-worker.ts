@@ -6,7 +6,7 @@ import type { ExecutionProvider } from '../../../runtime/contract/names.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
 import { openOrtSession } from '../../../runtime/providers/ort.ts'
 import { type Adapter, type Gpu, openGpu, openWebSession } from '../../../runtime/providers/web.ts'
-import type { Tensors } from '../../../runtime/tensor.ts'
+import type { Tensors } from '../../../runtime/tensor/tensor.ts'
 
 /** What the browser lacks; '' for nothing. */
 export type Lacking = '' | 'JSPI' | 'WebGPU'

@@ -1,7 +1,7 @@
 /** The models that the cases ask: `double`, `classes`, and one that echoes each datatype. */
 import { datatypes } from '../../../runtime/contract/datatype.ts'
 import { encodeModel, type ModelToWrite } from '../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 import { bytesOf, type Files, pushModel, sendJson } from '../../registry/fixture.ts'
 import type { RunningRegistry } from '../../server/fixtures/registry.ts'
 

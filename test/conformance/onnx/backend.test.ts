@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { ExecutionProvider } from '../../../runtime/contract/names.ts'
 import { openNodeSession } from '../../../runtime/providers/node.ts'
-import type { Tensors } from '../../../runtime/tensor.ts'
+import type { Tensors } from '../../../runtime/tensor/tensor.ts'
 import { differences, readCase } from './compare.ts'
 import { unsupported } from './unsupported.ts'
 

@@ -2,7 +2,7 @@
 import { onnx } from 'onnx-proto'
 import { onnxDatatypes } from '../../../runtime/onnx/datatype.ts'
 import { readModel } from '../../../runtime/onnx/reader.ts'
-import { createTensor, datatypeFacts, type Tensor, type Tensors } from '../../../runtime/tensor.ts'
+import { createTensor, datatypeFacts, type Tensor, type Tensors } from '../../../runtime/tensor/tensor.ts'
 
 export interface BackendCase {
   network: Uint8Array

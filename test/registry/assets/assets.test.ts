@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { verifyPlan } from '../../../runtime/plan.ts'
+import { verifyPlan } from '../../../runtime/plan/plan.ts'
 import { digestOf, openFixture, sendJson } from '../fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'selvedge-assets-'))

@@ -3,7 +3,7 @@ import { composeEnsemble, type DescribedStep } from '../../../registry/endpoints
 import type { Description, Feature, TensorSignature } from '../../../runtime/contract/description.ts'
 import type { EnsembleStep } from '../../../runtime/contract/ensemble.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
-import { verifyPlan } from '../../../runtime/plan.ts'
+import { verifyPlan } from '../../../runtime/plan/plan.ts'
 import { describing, refusal } from '../../fixtures/descriptions.ts'
 import { scaling } from '../../server/fixtures/served.ts'
 import { bytesOf, type Fixture, openServing, pushModel, sendJson } from '../fixture.ts'

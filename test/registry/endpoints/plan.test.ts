@@ -1,7 +1,7 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { verifyPlan } from '../../../runtime/plan.ts'
+import { verifyPlan } from '../../../runtime/plan/plan.ts'
 import {
   digestOf,
   type Fixture,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Resources } from '../../../runtime/contract/resources.ts'
-import { verifyPlan } from '../../../runtime/plan.ts'
+import { verifyPlan } from '../../../runtime/plan/plan.ts'
 import { type Fixture, openServing, sendJson } from '../fixture.ts'
 
 const blue = '/api/v1/endpoints/e/deployments/blue'

@@ -1,9 +1,9 @@
 /** California housing as predictions of two classes, with and without their outcomes. */
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import type { NumericProfile, ProfileFeature, ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
-import { openProfile } from '../../../runtime/profile.ts'
+import { buildProfileSpec } from '../../../runtime/telemetry/baseline.ts'
+import { openProfile } from '../../../runtime/telemetry/profile.ts'
 
 const shared = fileURLToPath(new URL('../../../../shared/data/', import.meta.url))
 

@@ -1,9 +1,9 @@
 /** A registry with a monitored endpoint, and reports of pages for it. */
 import { expect } from 'vitest'
-import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import { type DriftReport, driftReport } from '../../../runtime/contract/monitor.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
+import { buildProfileSpec } from '../../../runtime/telemetry/baseline.ts'
 import { openRandom } from '../../runtime/drift/random.ts'
 import { bytesOf, digestOf, type Fixture, linearFiles, openFixture, pushModel, sendJson } from '../fixture.ts'
 import { countRows, type SentRow, senderOf } from './senders.ts'

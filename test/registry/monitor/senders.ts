@@ -3,7 +3,7 @@ import type { ObservedDays } from '../../../registry/monitor/drift.ts'
 import type { SenderCounts } from '../../../registry/store/days.ts'
 import { dayFacts, openFeatureCounter, openPlacing, senderDays } from '../../../registry/telemetry/day.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
-import { openProfile } from '../../../runtime/profile.ts'
+import { openProfile } from '../../../runtime/telemetry/profile.ts'
 
 export interface SentRow {
   sender: string

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { probe } from '../../../registry/probe/probe.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 import { scaleDescription, scaleModel } from '../../fixtures/models.ts'
 
 function file(bytes: Uint8Array, path = 'model.onnx') {

@@ -1,9 +1,9 @@
 /** What hosts have of a rollout: who is moved by it, and what they serve when the registry was away meanwhile. */
 import { describe, expect, test, vi } from 'vitest'
 import { listen } from '../../../registry/listener.ts'
-import { assign } from '../../../runtime/assignment.ts'
+import { assign } from '../../../runtime/assignment/assignment.ts'
 import { type Plan, plan as planSchema } from '../../../runtime/contract/plan.ts'
-import { followPlan } from '../../../runtime/follower.ts'
+import { followPlan } from '../../../runtime/plan/follower.ts'
 import { sendJson } from '../fixture.ts'
 import { began, begin, openClocked, patch, planOf, read, until } from './fixture.ts'
 

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import type { Feature } from '../../../runtime/contract/description.ts'
 import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import { jensenShannon, ksBracket, lInfinity, overflow, psi, wasserstein } from '../../../runtime/drift/effects.ts'
-import { openProfile } from '../../../runtime/profile.ts'
+import { buildProfileSpec } from '../../../runtime/telemetry/baseline.ts'
+import { openProfile } from '../../../runtime/telemetry/profile.ts'
 import { openRandom } from './random.ts'
 
 const shared = fileURLToPath(new URL('../../../../shared/', import.meta.url))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { encodeFloat16 } from '../../../runtime/float16.ts'
 import { classify } from '../../../runtime/oip/classification.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { encodeFloat16 } from '../../../runtime/tensor/float16.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 
 const scores = createTensor('FP32', [2, 3], Float32Array.of(0.25, 0.5, 0.125, 1, 3, 2))
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type OipClient, openOipClient } from '../../../runtime/oip/client.ts'
 import { decodeInferRequest, encodeInferResponse } from '../../../runtime/oip/infer.ts'
-import { createTensor, type Tensors } from '../../../runtime/tensor.ts'
+import { createTensor, type Tensors } from '../../../runtime/tensor/tensor.ts'
 
 interface Asked {
   method: string | undefined

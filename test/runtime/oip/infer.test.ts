@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { type Datatype, datatypes } from '../../../runtime/contract/datatype.ts'
 import type { TensorSignature } from '../../../runtime/contract/description.ts'
 import { SelvedgeError } from '../../../runtime/errors.ts'
-import { encodeFloat16 } from '../../../runtime/float16.ts'
 import { limits } from '../../../runtime/limits.ts'
 import {
   decodeInferRequest,
@@ -11,7 +10,8 @@ import {
   encodeInferRequest,
   encodeInferResponse,
 } from '../../../runtime/oip/infer.ts'
-import type { Tensor, Tensors } from '../../../runtime/tensor.ts'
+import { encodeFloat16 } from '../../../runtime/tensor/float16.ts'
+import type { Tensor, Tensors } from '../../../runtime/tensor/tensor.ts'
 
 const encoder = new TextEncoder()
 

@@ -10,8 +10,8 @@ import { externalize } from '../../../runtime/onnx/externalize.ts'
 import { grammar } from '../../../runtime/onnx/grammar.ts'
 import { readModel } from '../../../runtime/onnx/reader.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
-import type { ModelBytes } from '../../../runtime/session.ts'
-import { createTensor, type Tensors } from '../../../runtime/tensor.ts'
+import type { ModelBytes } from '../../../runtime/scoring/session.ts'
+import { createTensor, type Tensors } from '../../../runtime/tensor/tensor.ts'
 
 const large = 16 * 1024
 const detector = fileURLToPath(new URL('../../../../shared/models/ultraface.onnx', import.meta.url))

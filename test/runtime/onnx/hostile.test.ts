@@ -8,7 +8,7 @@ import { grammar } from '../../../runtime/onnx/grammar.ts'
 import { constantBytes } from '../../../runtime/onnx/graph.ts'
 import { readModel } from '../../../runtime/onnx/reader.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 
 const type = { tensor: { datatype: 1, shape: { dimensions: [{ symbol: 'N' }] } } }
 const abs = { operator: 'Abs', inputs: ['x'], outputs: ['y'] }

@@ -4,7 +4,7 @@ import { encode } from '../../../runtime/onnx/encoder.ts'
 import { grammar } from '../../../runtime/onnx/grammar.ts'
 import { readModel, readModelWindows } from '../../../runtime/onnx/reader.ts'
 import { encodeModel, type ModelToWrite } from '../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 
 /** y = Gemm(Flatten(x), w), with a default for w among the inputs, as models before IR version 4 have it. */
 const small: ModelToWrite = {

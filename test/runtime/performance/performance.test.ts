@@ -2,14 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { buildProfileSpec } from '../../../runtime/baseline.ts'
 import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import { numberCellsOf } from '../../../runtime/performance/cells.ts'
 import { auc, binary, classes, scoredCells } from '../../../runtime/performance/classification.ts'
 import { estimate } from '../../../runtime/performance/estimate.ts'
 import { share } from '../../../runtime/performance/intervals.ts'
 import { regression } from '../../../runtime/performance/regression.ts'
-import { cellCount, openProfile } from '../../../runtime/profile.ts'
+import { buildProfileSpec } from '../../../runtime/telemetry/baseline.ts'
+import { cellCount, openProfile } from '../../../runtime/telemetry/profile.ts'
 
 /** Bins of a tenth and a point at 0.25. */
 const score: NumericProfile = withCounts({

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
 import { openNodeSession } from '../../../runtime/providers/node.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 
 const network = encodeModel({
   opsets: { '': 17 },

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../../runtime/limits.ts'
 import type { Ort } from '../../../runtime/providers/ort.ts'
 import { openGpu, openWebSession } from '../../../runtime/providers/web.ts'
-import type { Session } from '../../../runtime/session.ts'
-import { createTensor, type Tensors } from '../../../runtime/tensor.ts'
+import type { Session } from '../../../runtime/scoring/session.ts'
+import { createTensor, type Tensors } from '../../../runtime/tensor/tensor.ts'
 import { scaleModel } from '../../fixtures/models.ts'
 
 setFlagsFromString('--expose-gc')

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listener, listen } from '../../../registry/listener.ts'
 import { openRegistry, type Registry } from '../../../registry/registry.ts'
 import { encodeModel } from '../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../runtime/tensor.ts'
+import { createTensor } from '../../../runtime/tensor/tensor.ts'
 import { runCommand, runJson } from './command.ts'
 
 const network = encodeModel({

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { decodeInferResponse, encodeInferRequest } from '../../../runtime/oip/infer.ts'
-import { createTensor, type Tensor } from '../../../runtime/tensor.ts'
+import { createTensor, type Tensor } from '../../../runtime/tensor/tensor.ts'
 import type { Ran } from './command.ts'
 import { descendants, isAlive, runCommand, runJson, startCommand, startedOf } from './command.ts'
 

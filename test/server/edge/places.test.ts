@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { Miniflare } from 'miniflare'
 import { expect, test } from 'vitest'
-import { expected } from '../../runtime/places.ts'
+import { expected } from '../../runtime/assignment/places.ts'
 import { bundle } from './worker.ts'
 
 test('a million ids have the places in workerd that they have everywhere', { timeout: 120_000 }, async () => {
   const entry = `
     import { fingerprints } from './places.js'
     export default { fetch: () => Response.json(fingerprints()) }`
-  const places = fileURLToPath(new URL('../../runtime/places.ts', import.meta.url))
+  const places = fileURLToPath(new URL('../../runtime/assignment/places.ts', import.meta.url))
   const workerd = new Miniflare({
     modules: [
       { type: 'ESModule', path: 'worker.js', contents: entry },

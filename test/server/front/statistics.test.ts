@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../../runtime/limits.ts'
-import type { Answer } from '../../../runtime/scorer.ts'
+import type { Answer } from '../../../runtime/scoring/scorer.ts'
 import { openStatistics } from '../../../server/front/statistics.ts'
 
 function answered(version: number, batch: Answer['batch']) {

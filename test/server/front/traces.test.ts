@@ -2,7 +2,7 @@ import { propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Answer } from '../../../runtime/scorer.ts'
+import type { Answer } from '../../../runtime/scoring/scorer.ts'
 import { openTraces, type Traces } from '../../../server/front/traces.ts'
 
 const by: Answer = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openNodeSession } from '../../../runtime/providers/node.ts'
-import { openQueue, type Queue } from '../../../runtime/queue.ts'
-import { openScorer, type Scorer } from '../../../runtime/scorer.ts'
+import { openQueue, type Queue } from '../../../runtime/scoring/queue.ts'
+import { openScorer, type Scorer } from '../../../runtime/scoring/scorer.ts'
 import { answerInfer, answerScore } from '../../../server/scorer/answer.ts'
 import { counting, planOf, scaling } from '../fixtures/served.ts'
 

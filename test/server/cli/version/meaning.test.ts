@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Description } from '../../../../runtime/contract/description.ts'
-import { createTensor } from '../../../../runtime/tensor.ts'
+import { createTensor } from '../../../../runtime/tensor/tensor.ts'
 import { outcomeClasses, readMeaning } from '../../../../server/cli/version/meaning.ts'
 
 const describe2 = (outputs: Description['outputs']): Description => ({

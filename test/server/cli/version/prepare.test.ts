@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encode } from '../../../../runtime/onnx/encoder.ts'
 import { grammar } from '../../../../runtime/onnx/grammar.ts'
 import { encodeModel } from '../../../../runtime/onnx/writer.ts'
-import { createTensor } from '../../../../runtime/tensor.ts'
+import { createTensor } from '../../../../runtime/tensor/tensor.ts'
 import { encodeManifest, type Layer } from '../../../../server/cli/version/manifest.ts'
 import { type PrepareOptions, prepareVersion } from '../../../../server/cli/version/prepare.ts'
 
