@@ -6,8 +6,9 @@ import { latencyEdgesMs } from '../../runtime/contract/telemetry.ts'
 import { addCluster, meanOf, openArm, spreadOf } from '../../runtime/rollout/arms.ts'
 import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../runtime/rollout/guards.ts'
 import type { Traffic } from '../../runtime/rollout/steps.ts'
+import { openValue, type Value } from '../../runtime/rollout/value.ts'
 import { sharesOf } from '../endpoints/rules.ts'
-import type { CountedRow, RolloutRecord, Since } from '../store/rollouts.ts'
+import type { CountedRow, OutcomePlace, RolloutRecord, Since } from '../store/rollouts.ts'
 import type { EndpointState, Store } from '../store/store.ts'
 
 const pageRows = 1000
@@ -44,14 +45,7 @@ export async function readEvidence(
       clusters: blue.flatMap((side) => clustersOf(side, side.name === outputs?.blueName)),
       outputs: outputs?.blue ?? [],
     },
-    outcomes: Object.fromEntries(
-      await Promise.all(
-        names.map(
-          async (name) =>
-            [name, await readOutcomes(store, { endpoint, name, since, ofStep, deployment, shares })] as const,
-        ),
-      ),
-    ),
+    outcomes: await readOutcomes(store, { endpoint, names, ofStep, deployment, shares }),
     newUnits: await readNewUnits(store, endpoint, ofStep, shares),
   }
   const exposed = await store.rollouts.exposed(endpoint, ofStep)
@@ -196,36 +190,56 @@ function clustersOf(side: OpenSide | undefined, hasOutputs: boolean): Cluster[] 
 
 interface OutcomeQuery {
   endpoint: string
-  name: string
-  since: string
+  names: readonly string[]
   ofStep: Since
   deployment: string
   shares: ReadonlyMap<string, number>
 }
 
-type Told = { unit: string; values: number[]; isRate: boolean }
+/**
+ * Of all units that came in the step, as an experiment counts them: for the deployment to which each came first, what was told
+ * of it from then on, and 0 of whom nothing was told.
+ */
+async function readOutcomes(store: Store, query: OutcomeQuery): Promise<Record<string, Outcome>> {
+  const { endpoint, names, ofStep, deployment, shares } = query
+  if (names.length === 0) return {}
+  const found = (await store.rollouts.units(endpoint, ofStep)).filter((unit) => shares.has(unit.deployment))
+  const units = new Map(found.map(({ unit, ...came }) => [unit, { ...came, values: new Map<string, Value>() }]))
+  let after: OutcomePlace | undefined
+  for (let pages = 0; pages < mostPages; pages++) {
+    const page = await store.rollouts.outcomes(endpoint, { names, since: ofStep.since, after, limit: pageRows })
+    for (const { unit, at, name, value } of page.told) {
+      const came = units.get(unit)
+      if (came === undefined || at < came.at) continue
+      const held = came.values.get(name) ?? openValue()
+      came.values.set(name, held)
+      held.add(value)
+    }
+    after = page.next
+    if (after === undefined) break
+    await othersTurn()
+  }
+  // Of who came later nothing was read, and that is no 0.
+  const read = [...units.values()].filter(({ at }) => after === undefined || at <= after.at)
+  const sideOf = (isGreen: boolean) => read.filter((unit) => (unit.deployment === deployment) === isGreen)
+  const [green, blue] = [sideOf(true), sideOf(false)]
+  return Object.fromEntries(
+    names.map((name) => {
+      const valuesOf = (side: typeof read) => side.map(({ values }) => values.get(name))
+      return [name, toOutcome(valuesOf(green), valuesOf(blue))]
+    }),
+  )
+}
 
-/** Of those of whom it was told; where nobody ever tells a `false`, of all who came: the others did not. */
-async function readOutcomes(store: Store, query: OutcomeQuery): Promise<{ green: Outcome[]; blue: Outcome[] }> {
-  const { endpoint, name, since, ofStep, deployment, shares } = query
-  const units = { green: new Map<string, Told>(), blue: new Map<string, Told>() }
-  const sideOf = (of: string) => units[of === deployment ? 'green' : 'blue']
-  const outcomes = (await store.rollouts.outcomes(endpoint, name, since)).filter((told) => shares.has(told.deployment))
-  for (const told of outcomes) {
-    const side = sideOf(told.deployment)
-    const held = side.get(told.unit) ?? { unit: told.unit, values: [], isRate: typeof told.value === 'boolean' }
-    side.set(told.unit, held)
-    held.values.push(Number(told.value))
-  }
-  if (outcomes.length === 0 || outcomes.some(({ value }) => value !== true)) {
-    return { green: [...units.green.values()], blue: [...units.blue.values()] }
-  }
-  const came = await store.rollouts.units(endpoint, ofStep)
-  const judged = (isGreen: boolean): Outcome[] =>
-    came
-      .filter((each) => shares.has(each.deployment) && (each.deployment === deployment) === isGreen)
-      .map(({ unit, deployment: own }) => ({ unit, values: [sideOf(own).has(unit) ? 1 : 0], isRate: true }))
-  return { green: judged(true), blue: judged(false) }
+type MaybeTold = readonly (Value | undefined)[]
+
+/** A rate where truth values are told of most, then of all others false; nothing where nothing was told of anyone. */
+function toOutcome(green: MaybeTold, blue: MaybeTold): Outcome {
+  const told = [...green, ...blue].filter((value) => value !== undefined)
+  const isRate = 2 * told.filter(({ isTruth }) => isTruth).length >= told.length
+  if (told.length === 0) return { isRate, green: [], blue: [] }
+  const countOf = (value: Value | undefined) => (isRate && !value?.isTruth ? 0 : (value?.read() ?? 0))
+  return { isRate, green: green.map(countOf), blue: blue.map(countOf) }
 }
 
 async function readNewUnits(

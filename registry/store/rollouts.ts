@@ -79,9 +79,26 @@ export interface CountedPage extends Since {
   limit: number
 }
 
+export interface OutcomePage {
+  /** Of values, of which numbers and truth values are told. */
+  names: readonly string[]
+  /** RFC 3339. */
+  since: string
+  after?: OutcomePlace | undefined
+  /** Of units' minutes, whatever they told of. */
+  limit: number
+}
+
+/** Of a minute of a unit. */
+export interface OutcomePlace {
+  at: string
+  unit: string
+}
+
 export interface ToldOutcome {
   unit: string
-  deployment: string
+  at: string
+  name: string
   value: number | boolean
 }
 
@@ -128,10 +145,10 @@ export interface Rollouts {
   counted(endpoint: string, page: CountedPage): Promise<CountedRow[]>
   /** Different units by the deployment that they were exposed to. */
   exposed(endpoint: string, since: Since): Promise<Record<string, number>>
-  /** The first of them, each for the deployment to which it came first. */
-  units(endpoint: string, since: Since): Promise<{ unit: string; deployment: string }[]>
+  /** The first of them, each with when it came first, and to which deployment. */
+  units(endpoint: string, since: Since): Promise<{ unit: string; deployment: string; at: string }[]>
   /** Of those, units that were never exposed by an earlier revision, each for the deployment to which it came first. */
   newUnits(endpoint: string, since: Since): Promise<Record<string, number>>
-  /** What was told of units since the moment, with the deployment that each had last seen by then. */
-  outcomes(endpoint: string, name: string, since: string): Promise<ToldOutcome[]>
+  /** What was told of units since the moment, the oldest first; `next` is where there may be more. */
+  outcomes(endpoint: string, page: OutcomePage): Promise<{ told: ToldOutcome[]; next?: OutcomePlace }>
 }

@@ -29,8 +29,8 @@ export const guard = z.discriminatedUnion('metric', [
   /** Share of hosts on which a provider gave other answers may be higher by `margin`; can stop, and asks for no proof. */
   z.strictObject({ metric: z.literal('parity'), margin: z.number().min(0.0001).max(0.5).default(0.01) }),
   /**
-   * Mean of a boolean or number that hosts tell of units may be worse by `margin`. Where they only ever tell `true`, it is
-   * false of all others who came.
+   * Mean over all units that came in the step may be worse by `margin`: of a truth value that hosts tell of them whether it
+   * ever was true, of a number the sum, 0 of whom nothing was told.
    */
   z.strictObject({
     metric: z.literal('outcome'),

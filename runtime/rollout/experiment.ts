@@ -3,6 +3,7 @@
  * that dealt it, for the deployment to which it came first; an outcome belongs to the split by which the unit came last.
  */
 import { addUnit, type CrossSums, type Overlap, openUnitSums, type Revision } from './effects.ts'
+import { openValue, type Value } from './value.ts'
 
 export interface ExperimentOptions {
   control: string
@@ -141,26 +142,6 @@ export function openExperiment({
       else high = middle
     }
     return low
-  }
-}
-
-interface Value {
-  add(value: number | boolean): void
-  /** Undefined where nothing was told. */
-  read(): number | undefined
-}
-
-function openValue(): Value {
-  let value: number | undefined
-  let isTruth = false
-  return {
-    add(told) {
-      if (typeof told === 'boolean') {
-        value = Math.max(isTruth ? (value ?? 0) : 0, Number(told))
-        isTruth = true
-      } else if (!isTruth) value = (value ?? 0) + told
-    },
-    read: () => value,
   }
 }
 

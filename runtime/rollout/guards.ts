@@ -29,18 +29,19 @@ export interface Side {
   outputs: readonly ProfileFeature[]
 }
 
-/** Values that were told of units, a unit at a time. */
+/** What came of units, one value each. */
 export interface Outcome {
-  unit: string
-  values: readonly number[]
+  /** Each is 0 or 1. */
   isRate: boolean
+  green: readonly number[]
+  blue: readonly number[]
 }
 
 export interface Observed {
   green: Side
   blue: Side
   /** By name of the outcome. */
-  outcomes: Readonly<Record<string, { green: readonly Outcome[]; blue: readonly Outcome[] }>>
+  outcomes: Readonly<Record<string, Outcome>>
   /** Units that came since the step began and never before, and the share of each deployment, 0 to 1. */
   newUnits: Readonly<Record<string, { units: number; share: number }>>
 }
@@ -163,13 +164,12 @@ function scoreOf({ name, placeOf, bins }: Scores, { scores }: Direction): Count 
 }
 
 function judgeOutcome(guard: Guard & { metric: 'outcome' }, { outcomes }: Observed, level: number): Judged {
-  const { green = [], blue = [] } = outcomes[guard.name] ?? {}
-  const isRate = [...green, ...blue].every((outcome) => outcome.isRate)
+  const { isRate, green, blue } = outcomes[guard.name] ?? { isRate: true, green: [], blue: [] }
   // How bad: of a rate the share without it.
   const badness = (value: number) => (guard.better === 'lower' ? value : isRate ? 1 - value : -value)
-  const armOf = (outcomes: readonly Outcome[]) => {
+  const armOf = (values: readonly number[]) => {
     const arm = openArm()
-    for (const { values } of outcomes) addCluster(arm, values.length, sum(values.map(badness)))
+    for (const value of values) addCluster(arm, 1, badness(value))
     return arm
   }
   const rules = { margin: guard.margin, level, isRate }

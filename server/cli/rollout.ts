@@ -49,7 +49,7 @@ export function addRollout(program: Command): void {
     )
     .option(
       '--guard <metric[=limit]>',
-      'errors=0.01, latency=1.2, ratio=0.001, drift=0.2, parity=0.01, outcome:<name>[:lower]=<margin> or none; again for more (default: the first three)',
+      'errors=0.01, latency=1.2, ratio=0.001, drift=0.2, parity=0.01, outcome:<name>[:lower]=<margin> of the mean over all units, 0 of whom nothing was told, or none; again for more (default: the first three)',
       collectGuard,
     )
     .option('--alpha <chance>', 'that one that is no worse is taken back (default: 0.05)', parseNumber)

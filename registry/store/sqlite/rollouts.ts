@@ -2,7 +2,7 @@
 import { type Kysely, sql } from 'kysely'
 import { isUnderWay, type RolloutEntry, type RolloutState } from '../../../runtime/contract/rollout.ts'
 import { type EndpointState, splitOf, withSplit } from '../endpoint.ts'
-import type { PastSplit, RolloutChange, RolloutRecord, Rollouts, ToldOutcome } from '../rollouts.ts'
+import type { OutcomePlace, PastSplit, RolloutChange, RolloutRecord, Rollouts } from '../rollouts.ts'
 import { isNotBusy } from './busy-units.ts'
 import { assignmentOf, takeEndpoint, writeEndpoint } from './endpoints.ts'
 import { appendEvent } from './events.ts'
@@ -165,14 +165,14 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
     },
     async units(endpoint, { since, revision }) {
       // With one aggregate min() SQLite takes the other columns from the row that has it.
-      const { rows } = await sql<{ unit: string; deployment: string }>`
-        SELECT unit, deployment, min(at) FROM (
+      const { rows } = await sql<{ unit: string; deployment: string; at: string }>`
+        SELECT unit, deployment, min(at) AS at FROM (
           SELECT unit, deployment, at FROM exposures e
           WHERE endpoint = ${endpoint} AND at >= ${since} AND revision >= ${revision}
             AND ${isNotBusy(endpoint, sql.ref('e.unit'))}
           ORDER BY at LIMIT ${mostEvents}
         ) GROUP BY unit`.execute(db)
-      return rows.map(({ unit, deployment }) => ({ unit, deployment }))
+      return rows.map(({ unit, deployment, at }) => ({ unit, deployment, at }))
     },
     async newUnits(endpoint, { since, revision }) {
       const { rows } = await sql<{ deployment: string; units: number }>`
@@ -188,22 +188,28 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
         ) GROUP BY deployment`.execute(db)
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
     },
-    async outcomes(endpoint, name, since) {
-      // +at: the index by time would lead through the exposures of all units, once an outcome.
-      const { rows } = await sql<{ unit: string; body: string; deployment: string | null }>`
-        SELECT unit, body, (
-          SELECT deployment FROM exposures e
-          WHERE e.endpoint = o.endpoint AND e.unit = o.unit AND +e.at <= ${toldAt('o', sql`${name}`)}
-          ORDER BY +e.at DESC LIMIT 1
-        ) AS deployment
-        FROM outcomes o WHERE endpoint = ${endpoint} AND at >= ${since} AND ${isNotBusy(endpoint, sql.ref('o.unit'))}
-        ORDER BY at LIMIT ${mostEvents}`.execute(db)
-      return rows.flatMap(({ unit, body, deployment }): ToldOutcome[] => {
-        const told = JSON.parse(body) as Record<string, unknown>
-        const value = Object.hasOwn(told, name) ? told[name] : undefined
-        if (deployment === null || (typeof value !== 'number' && typeof value !== 'boolean')) return []
-        return [{ unit, deployment, value }]
-      })
+    async outcomes(endpoint, { names, since, after = { at: since, unit: '' }, limit }) {
+      // The limit counts what others told of, too, so that a page costs as much whatever it finds.
+      const { rows } = await sql<OutcomePlace & { told: string }>`
+        SELECT o.at, o.unit, (
+          SELECT json_group_array(json_array(j.key, j.type, j.value, ${toldAt('o', sql`j.key`)})) FROM json_each(o.body) j
+          WHERE j.key IN (${sql.join([...names])}) AND j.type IN ('true', 'false', 'integer', 'real')
+        ) AS told FROM (
+          SELECT unit, at, body, times FROM outcomes
+          WHERE endpoint = ${endpoint} AND at >= ${after.at} AND (at, unit) > (${after.at}, ${after.unit})
+            AND ${isNotBusy(endpoint, sql.ref('outcomes.unit'))}
+          ORDER BY at, unit LIMIT ${limit}
+        ) o ORDER BY o.at, o.unit`.execute(db)
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      return {
+        told: rows.flatMap(({ unit, told }) =>
+          (JSON.parse(told) as [string, string, number, string][]).map(([name, type, value, at]) => {
+            const isTruth = type === 'true' || type === 'false'
+            return { unit, at, name, value: isTruth ? type === 'true' : value }
+          }),
+        ),
+        ...(last && { next: { at: last.at, unit: last.unit } }),
+      }
     },
   }
 }

@@ -258,7 +258,7 @@ describe('a rollout that is watched', () => {
     })
   })
 
-  test('is taken back by fewer who buy, where hosts tell only of those who do', async () => {
+  test('is taken back by fewer who buy, where hosts tell only of those who do, and one stray false is none', async () => {
     const clock = { now: began }
     await using fixture = await openClocked(clock)
     const guards = [{ metric: 'outcome', name: 'bought', margin: 0.05 }]
@@ -267,8 +267,8 @@ describe('a rollout that is watched', () => {
     const revision = history[0]?.revision ?? 0
     await expose(fixture, revision, { green: 400, blue: 400 })
     const outcomes = Array.from({ length: 800 }, (_, i) => i)
-      .filter((i) => (i < 400 ? i % 10 === 0 : i % 2 === 0))
-      .map((i) => ({ unit: unitOf(i), at: '2026-11-24T10:02:30Z', values: { bought: true } }))
+      .filter((i) => i === 1 || (i < 400 ? i % 10 === 0 : i % 2 === 0))
+      .map((i) => ({ unit: unitOf(i), at: '2026-11-24T10:02:30Z', values: { bought: i !== 1 } }))
     await post(fixture, { revision, outcomes })
     const over = await until(fixture, ({ state }) => state === 'reverted')
     expect(over.history.at(-1)?.evidence?.guards[0]?.comparisons[0]).toMatchObject({
@@ -276,6 +276,42 @@ describe('a rollout that is watched', () => {
       green: { clusters: 400, mean: 0.9 },
       blue: { clusters: 400, mean: 0.5 },
     })
+  })
+
+  test('is taken back by less that each unit spends, of whom most spend nothing', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const guards = [{ metric: 'outcome', name: 'spent', margin: 0.5 }]
+    const { history } = await begin(fixture, { ...still, steps: [50, 100], guards })
+    clock.now += 3 * 60_000
+    const revision = history[0]?.revision ?? 0
+    await expose(fixture, revision, { green: 400, blue: 400 })
+    // A tenth of green's and half of blue's, five a time; before they came, all of them.
+    const buys = (i: number) => (i < 400 ? i % 10 === 0 : i % 2 === 0)
+    const outcomes = Array.from({ length: 800 }, (_, i) => [
+      { unit: unitOf(i), at: '2026-11-24T10:01:30Z', values: { spent: 100 } },
+      ...(buys(i) ? [{ unit: unitOf(i), at: '2026-11-24T10:02:30Z', values: { spent: 5 } }] : []),
+    ]).flat()
+    for (let from = 0; from < outcomes.length; from += 400) {
+      await post(fixture, { revision, outcomes: outcomes.slice(from, from + 400) })
+    }
+    const over = await until(fixture, ({ state }) => state === 'reverted')
+    expect(over.history.at(-1)?.evidence?.guards[0]?.comparisons[0]).toMatchObject({
+      difference: 2,
+      green: { clusters: 400, mean: -0.5 },
+      blue: { clusters: 400, mean: -2.5 },
+    })
+  })
+
+  test('waits where nothing was told of anyone', async () => {
+    const clock = { now: began }
+    await using fixture = await openClocked(clock)
+    const guards = [{ metric: 'outcome', name: 'misspelt', margin: 0.05 }]
+    const { history } = await begin(fixture, { steps: [50, 100], guards })
+    clock.now += 3 * 60_000
+    await expose(fixture, history[0]?.revision ?? 0, { green: 400, blue: 400 })
+    const held = await until(fixture, ({ now }) => now?.evidence.units === 400)
+    expect(held.now?.evidence.guards[0]?.verdict).toBe('open')
   })
 })
 

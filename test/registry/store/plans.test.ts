@@ -28,7 +28,9 @@ async function plansOf(ask: (store: Store) => Promise<unknown>): Promise<string[
   }
 }
 
-test('what was told of units is joined with the exposures of each unit alone', async () => {
-  const plans = await plansOf((store) => store.rollouts.outcomes('e', 'ok', day))
-  expect(plans).toContain('SEARCH e USING PRIMARY KEY (endpoint=? AND unit=?)')
+test('what was told of units is read by time, a page at a time, and by no exposures', async () => {
+  const page = { names: ['ok'], since: day, limit: 9 }
+  const plans = await plansOf((store) => store.rollouts.outcomes('e', page))
+  expect(plans).toContain('SEARCH outcomes USING INDEX outcomes_by_time (endpoint=? AND at>?)')
+  expect(plans.filter((plan) => /SCAN (?!o$|m|j)|TEMP|exposures/.test(plan))).toEqual([])
 })

@@ -1,6 +1,6 @@
 /** What every Store promises of rollouts; each implementation runs it. */
 import { describe, expect, test } from 'vitest'
-import type { NewRollout, RolloutChange } from '../../../registry/store/rollouts.ts'
+import type { NewRollout, OutcomePlace, RolloutChange } from '../../../registry/store/rollouts.ts'
 import type { CheckedReport, Store } from '../../../registry/store/store.ts'
 import { type Guard, rolloutBody } from '../../../runtime/contract/rollout.ts'
 import { day, now, type OpenStore } from './fixture.ts'
@@ -118,7 +118,7 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
       ])
     })
 
-    test('tell new units from those who were there, and whose an outcome is', async () => {
+    test('tell new units from those who were there, and what was told of them', async () => {
       await using opened = await open()
       const { revision } = await begin(opened.store)
       const { telemetry, rollouts } = opened.store
@@ -149,7 +149,7 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
         outcome('a', '2026-11-24T10:03:00.000Z', { ok: false }),
         outcome('c', '2026-11-24T10:03:00.000Z', { ok: 2, other: true }),
         outcome('c', '2026-11-24T10:04:00.000Z', { ok: 'yes' }),
-        // Seen before it came to green, and told of afterwards, in one minute.
+        // In one minute, and each at its own moment.
         outcome('g', '2026-11-24T10:05:01.000Z', { seen: true }),
         outcome('g', '2026-11-24T10:05:03.000Z', { ok: true }),
         outcome('d', '2026-11-24T10:03:00.000Z', { ok: true }),
@@ -168,12 +168,20 @@ export function rolloutsContract(name: string, open: () => Promise<OpenStore>): 
       ])
       // The first that was seen of each counts.
       expect(await rollouts.newUnits('e', { since: day, revision })).toEqual({ blue: 1, green: 2 })
-      const told = await rollouts.outcomes('e', 'ok', day)
-      expect(told.map(({ unit, deployment, value }) => [unit.slice(0, 1), deployment, value]).sort()).toEqual([
-        ['a', 'blue', true],
-        ['a', 'green', false],
-        ['c', 'green', 2],
-        ['g', 'green', true],
+      const told: [string, string, string, boolean | number][] = []
+      for (let after: OutcomePlace | undefined; ; ) {
+        const page = await rollouts.outcomes('e', { names: ['ok', 'seen'], since: day, after, limit: 2 })
+        for (const { unit, at, name, value } of page.told) told.push([unit.slice(0, 1), at, name, value])
+        after = page.next
+        if (after === undefined) break
+      }
+      expect(told).toEqual([
+        ['a', '2026-11-24T10:00:30.000Z', 'ok', true],
+        ['a', '2026-11-24T10:03:00.000Z', 'ok', false],
+        ['c', '2026-11-24T10:03:00.000Z', 'ok', 2],
+        ['d', '2026-11-24T10:03:00.000Z', 'ok', true],
+        ['g', '2026-11-24T10:05:03.000Z', 'ok', true],
+        ['g', '2026-11-24T10:05:01.000Z', 'seen', true],
       ])
     })
   })

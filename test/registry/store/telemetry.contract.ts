@@ -116,6 +116,7 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
         exposures: [{ unit: 'busy', deployment: 'blue', at: new Date(day).toISOString() }],
         outcomes: [...minutes.map((minute) => outcome('busy', minute)), ...more],
       })
+      const all = { names: ['accepted'], since: '', limit: 1000 }
       const minutes = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
       test('is left out with what it tells from then on, and no other is', async () => {
@@ -127,15 +128,14 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
         await telemetry.fold([
           { ...told([], others), exposures: [{ unit: 'calm', deployment: 'blue', at: others[0]?.at ?? '' }] },
         ])
-        const heard = async () =>
-          (await rollouts.outcomes('e', 'accepted', '')).filter(({ unit }) => unit === 'busy').length
+        const heard = async () => (await rollouts.outcomes('e', all)).told.filter(({ unit }) => unit === 'busy').length
         expect(await telemetry.fold([told(minutes(0, 100))])).toMatchObject([{ busy: 0 }])
         // Told again, and on another day: not one more minute of this one.
         expect(await telemetry.fold([told([...minutes(0, 100), 1440, 1441])])).toMatchObject([{ busy: 0 }])
         expect(await heard()).toBe(102)
         expect(await telemetry.fold([told([100]), told([1442])])).toMatchObject([{ busy: 0 }, { busy: 2 }])
         expect(await heard()).toBe(0)
-        expect(await rollouts.outcomes('e', 'accepted', '')).toHaveLength(100)
+        expect((await rollouts.outcomes('e', all)).told).toHaveLength(100)
         expect(await telemetry.fold([{ ...told([3]), endpoint: 'f' }])).toMatchObject([{ busy: 0 }])
       })
 
@@ -144,7 +144,7 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
           await using opened = await open()
           await opened.store.endpoints.create('e', now)
           for (let i = 0; i < order.length; i += 13) await opened.store.telemetry.fold([told(order.slice(i, i + 13))])
-          expect(await opened.store.rollouts.outcomes('e', 'accepted', '')).toEqual([])
+          expect(await opened.store.rollouts.outcomes('e', all)).toEqual({ told: [] })
         }
       })
     })

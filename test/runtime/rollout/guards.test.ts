@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { CategoricalProfile, NumericProfile, ProfileFeature } from '../../../runtime/contract/profile-spec.ts'
 import type { Guard } from '../../../runtime/contract/rollout.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
-import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../../runtime/rollout/guards.ts'
+import { type Cluster, judgeGuards, levelOf, type Observed } from '../../../runtime/rollout/guards.ts'
 import { tailOf } from '../../../runtime/rollout/latency.ts'
 import { openRandom } from '../drift/random.ts'
 
@@ -111,9 +111,8 @@ describe('guards', () => {
   })
 
   test('outcome: fewer that accept are worse, or better where lower is', () => {
-    const told = (count: number, every: number): Outcome[] =>
-      Array.from({ length: count }, (_, i) => ({ unit: String(i), values: [i % every === 0 ? 1 : 0], isRate: true }))
-    const outcomes = { accepted: { green: told(5000, 5), blue: told(5000, 2) } }
+    const told = (count: number, every: number) => Array.from({ length: count }, (_, i) => (i % every === 0 ? 1 : 0))
+    const outcomes = { accepted: { isRate: true, green: told(5000, 5), blue: told(5000, 2) } }
     const guard = { metric: 'outcome', name: 'accepted', margin: 0.05 } as const
     const observed = observe([], [], { outcomes })
     expect(judgeOne({ ...guard, better: 'higher' }, observed)).toMatchObject({
@@ -125,13 +124,9 @@ describe('guards', () => {
   })
 
   test('outcome: nobody of fifty buying is no proof where one in fifty does', () => {
-    const told = (count: number, every: number): Outcome[] =>
-      Array.from({ length: count }, (_, i) => ({
-        unit: String(i),
-        values: [i % every === every - 1 ? 1 : 0],
-        isRate: true,
-      }))
-    const outcomes = { bought: { green: told(50, 1000), blue: told(50_000, 50) } }
+    const told = (count: number, every: number) =>
+      Array.from({ length: count }, (_, i) => (i % every === every - 1 ? 1 : 0))
+    const outcomes = { bought: { isRate: true, green: told(50, 1000), blue: told(50_000, 50) } }
     const guard: Guard = { metric: 'outcome', name: 'bought', margin: 0.005, better: 'higher' }
     expect(judgeOne(guard, observe([], [], { outcomes })).verdict).toBe('open')
   })

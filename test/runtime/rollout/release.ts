@@ -3,7 +3,7 @@ import type { NumericProfile } from '../../../runtime/contract/profile-spec.ts'
 import type { Guard } from '../../../runtime/contract/rollout.ts'
 import { latencyEdgesMs } from '../../../runtime/contract/telemetry.ts'
 import { decide } from '../../../runtime/rollout/decide.ts'
-import { type Cluster, judgeGuards, levelOf, type Observed, type Outcome } from '../../../runtime/rollout/guards.ts'
+import { type Cluster, judgeGuards, levelOf, type Observed } from '../../../runtime/rollout/guards.ts'
 import { openRandom, type Random } from '../drift/random.ts'
 
 export interface Version {
@@ -91,7 +91,7 @@ export function release({ green, steps, guards, rows, correlation, mostUnits, se
 interface OpenObserved extends Observed {
   green: { clusters: Cluster[]; outputs: NumericProfile[] }
   blue: { clusters: Cluster[]; outputs: NumericProfile[] }
-  outcomes: Record<'accepted', { green: Outcome[]; blue: Outcome[] }>
+  outcomes: Record<'accepted', { isRate: true; green: number[]; blue: number[] }>
   newUnits: Record<'blue' | 'green', { units: number; share: number }>
 }
 
@@ -99,7 +99,7 @@ function openObserved(share: number): OpenObserved {
   return {
     green: { clusters: [], outputs: [output] },
     blue: { clusters: [], outputs: [output] },
-    outcomes: { accepted: { green: [], blue: [] } },
+    outcomes: { accepted: { isRate: true, green: [], blue: [] } },
     newUnits: { blue: { units: 0, share: 1 - share }, green: { units: 0, share } },
   }
 }
@@ -141,7 +141,7 @@ function addUnit(
   const cluster = { provider: 'wasm', answered: rows - failed, failed, hasParityFailure: false, latency }
   observed[side].clusters.push({ ...cluster, outputs: { value: cells } })
   const isGood = random.uniform() < version.outcome
-  observed.outcomes.accepted[side].push({ unit: '', values: [isGood ? 1 : 0], isRate: true })
+  observed.outcomes.accepted[side].push(isGood ? 1 : 0)
   observed.newUnits[side].units++
 }
 
