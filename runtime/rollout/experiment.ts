@@ -67,16 +67,15 @@ export function openExperiment({
   function segmentsOf(exposures: UnitHistory['exposures']): Segment[] {
     const seen = new Set<number>()
     const firsts = exposures.filter(({ at, revision }) => {
-      if (at < from || !isMixed(revision) || seen.has(revision)) return false
+      if (at < from || seen.has(revision)) return false
       seen.add(revision)
       return true
     })
-    return firsts.map(({ at, deployment, revision }, i) => ({
-      place: placeOf.get(revision) ?? -1,
-      deployment,
-      from: at,
-      to: firsts[i + 1]?.at ?? Number.POSITIVE_INFINITY,
-    }))
+    // What came of a unit after it was in a split of one deployment is nothing that a split of several dealt.
+    return firsts.flatMap(({ at, deployment, revision }, i) => {
+      const to = firsts[i + 1]?.at ?? Number.POSITIVE_INFINITY
+      return isMixed(revision) ? [{ place: placeOf.get(revision) ?? -1, deployment, from: at, to }] : []
+    })
   }
 
   function sideOf(deployment: string): 'control' | 'treatment' | undefined {

@@ -55,6 +55,18 @@ describe('units of an experiment', () => {
     ])
   })
 
+  test('bring nothing more to their arms once they came in a split of one deployment', () => {
+    const gone = {
+      exposures: [came(1, 'blue', 2), came(10, 'green', 1), came(20, 'green', 3)],
+      outcomes: [told(5, 1), told(15, 10), told(25, 100)],
+    }
+    const { revisions } = read([gone])
+    expect(revisions.map(({ control, treatment }) => [control.y, treatment.y])).toEqual([
+      [1, 0],
+      [0, 100],
+    ])
+  })
+
   test('sum numbers, and of truth values say whether one was true', () => {
     const numbers = { exposures: [came(1, 'blue', 2)], outcomes: [told(2, 3), told(3, 4.5)] }
     const truths = { exposures: [came(1, 'green', 2)], outcomes: [told(2, true), told(3, false), told(4, true)] }
