@@ -25,8 +25,14 @@ const mostLooks = 48
 const pageUnits = 250
 /** Of some seconds. Hashes are in no order: the first are a random part of all. */
 const mostUnits = 300_000
+/** The newest: what a unit costs grows by the square of the splits in which it came. */
+const mostSplits = 20
+/** After so much work others have their turn. */
+const turnMs = 20
 
-export async function readExperiment(store: Store, query: ExperimentQuery, outcome: string): Promise<Experiment> {
+type Experiments = Pick<Store, 'experiments'>
+
+export async function readExperiment(store: Experiments, query: ExperimentQuery, outcome: string): Promise<Experiment> {
   const frame = await frameOf(store, query)
   const metric = openMetric(frame, outcome)
   const isPart = await addUnits(store, frame, [metric])
@@ -35,7 +41,7 @@ export async function readExperiment(store: Store, query: ExperimentQuery, outco
 
 /** One an outcome, all from one pass over the units. */
 export async function readExperiments(
-  store: Store,
+  store: Experiments,
   query: ExperimentQuery,
   outcomes: readonly string[],
 ): Promise<Experiment[]> {
@@ -47,8 +53,9 @@ export async function readExperiments(
 
 interface Frame {
   query: ExperimentQuery
-  /** Splits in which both had traffic. */
+  /** Splits in which both had traffic: the newest, and how many there were before them. */
   spans: Span[]
+  olderSplits: number
   /** Revisions of splits of several deployments, those before `from` among them. */
   mixed: ReadonlySet<number>
   /** ms since 1970; the last is the end. */
@@ -60,15 +67,17 @@ interface Metric {
   sums: ExperimentSums
 }
 
-async function frameOf(store: Store, query: ExperimentQuery): Promise<Frame> {
+async function frameOf(store: Experiments, query: ExperimentQuery): Promise<Frame> {
   const { endpoint, control, treatment, from, to } = query
   const all = (await store.experiments.splits(endpoint, to)).map((span) => ({ ...span, shares: sharesOf(span) }))
-  const spans = all
+  const shared = all
     .filter(({ shares, to: end }) => end > from && shares.has(control) && shares.has(treatment))
     .map((span) => ({ ...span, from: later(span.from, from) }))
+  const spans = shared.slice(-mostSplits)
   return {
     query,
     spans,
+    olderSplits: shared.length - spans.length,
     mixed: new Set(all.flatMap(({ revision, shares }) => (shares.size > 1 ? [revision] : []))),
     looks: looksOf(spans[0]?.from, to),
   }
@@ -82,18 +91,23 @@ function openMetric({ query, spans, mixed, looks }: Frame, outcome: string): Met
 }
 
 /** @returns whether some were left out */
-async function addUnits(store: Store, { query, spans }: Frame, metrics: readonly Metric[]): Promise<boolean> {
+async function addUnits(store: Experiments, { query, spans }: Frame, metrics: readonly Metric[]): Promise<boolean> {
   if (spans.length === 0) return false
   const outcomes = metrics.map(({ outcome }) => outcome)
   let after = ''
+  let began = performance.now()
   for (let read = 0; read < mostUnits; read += pageUnits) {
     const page = { outcomes, to: query.to, after, limit: pageUnits }
     const units = await store.experiments.units(query.endpoint, page)
-    for (const unit of units) for (const { outcome, sums } of metrics) sums.add(historyOf(unit, outcome))
+    for (const unit of units) {
+      for (const { outcome, sums } of metrics) sums.add(historyOf(unit, outcome))
+      if (performance.now() - began < turnMs) continue
+      await othersTurn()
+      began = performance.now()
+    }
     const last = units.at(-1)
     if (last === undefined || units.length < pageUnits) return false
     after = last.unit
-    await othersTurn()
   }
   return true
 }
@@ -117,7 +131,11 @@ function looksOf(from: string | undefined, to: string): number[] {
   return Array.from({ length: count }, (_, i) => Math.round(start + ((end - start) * (i + 1)) / count))
 }
 
-function toExperiment({ query, spans, looks: moments }: Frame, { outcome, sums }: Metric, isPart: boolean): Experiment {
+function toExperiment(
+  { query, spans, olderSplits, looks: moments }: Frame,
+  { outcome, sums }: Metric,
+  isPart: boolean,
+): Experiment {
   const standings = sums.read()
   const last = standings.at(-1)
   const looks = standings.map((standing, i) => lookOf(query.alpha, spans, standing, moments[i] ?? 0))
@@ -128,6 +146,7 @@ function toExperiment({ query, spans, looks: moments }: Frame, { outcome, sums }
     ...query,
     outcome,
     splits: spans.map((span, i) => splitOf(query, span, last, i)),
+    olderSplits,
     ...(found?.effect && { effect: found.effect }),
     sampleRatio: { alarm: logEvidence >= logThreshold, logEvidence, logThreshold },
     isPart,

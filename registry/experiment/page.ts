@@ -64,6 +64,7 @@ function facts({ control, treatment, from, to, alpha, experiments }: ExperimentD
       ? [['Units', `${formatCount(units.control)} and ${formatCount(units.treatment)}`] as [string, string]]
       : []),
     ...(first?.isPart ? [['Read', 'a random part of the units'] as [string, string]] : []),
+    ...(first?.olderSplits ? [['Left out', `${formatCount(first.olderSplits)} older splits`] as [string, string]] : []),
   ]
   return html`<dl class="facts">${pairs.map(([title, value]) => html`<div><dt>${title}</dt><dd>${value}</dd></div>`)}</dl>`
 }

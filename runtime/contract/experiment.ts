@@ -42,7 +42,7 @@ export const experiment = z.object({
   alpha: z.number(),
   from: timestamp,
   to: timestamp,
-  /** Splits in which both had traffic, the oldest first; they are never pooled. */
+  /** The newest splits in which both had traffic, the oldest first; they are never pooled. */
   splits: z.array(
     z.object({
       /** Of the plan with which it came; units belong to the split that dealt them, whenever they were told. */
@@ -57,7 +57,9 @@ export const experiment = z.object({
       effect: effect.optional(),
     }),
   ),
-  /** Of all splits, each by the inverse of its variance; who came in several counts as one. */
+  /** Splits before these in which both had traffic, too: nothing here is of them. */
+  olderSplits: count,
+  /** Of these splits, each by the inverse of its variance; who came in several counts as one. */
   effect: effect.optional(),
   /** Whether units came in the shares of the split; where not, the effect cannot be believed. */
   sampleRatio,

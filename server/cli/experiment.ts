@@ -34,7 +34,7 @@ export function addExperiment(program: Command): void {
 }
 
 export function renderExperiment(found: Experiment): string {
-  const { control, treatment, splits, effect, sampleRatio, alpha, isPart } = found
+  const { control, treatment, splits, olderSplits, effect, sampleRatio, alpha, isPart } = found
   if (splits.length === 0) return `${control} and ${treatment} never had traffic at once.\n`
   const columns = ['SINCE', 'SHARE', 'UNITS', 'TOLD', 'MEAN'].map((title) => ({ title }))
   const rows = splits.flatMap(({ from, shares, ...arms }) =>
@@ -55,7 +55,8 @@ export function renderExperiment(found: Experiment): string {
     ? 'Units did not come in the shares of the split: do not believe the effect before you know why.\n'
     : ''
   const part = isPart ? 'There are more units than are read: these are a random part of them.\n' : ''
-  return renderTable(columns, rows) + told + alarm + part
+  const older = olderSplits > 0 ? `Older splits that are left out: ${olderSplits}.\n` : ''
+  return renderTable(columns, rows) + told + alarm + part + older
 }
 
 function pageText(registry: string, { endpoint, control, treatment, outcome }: Experiment): string {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { readExperiment } from '../../../registry/experiment/experiment.ts'
+import type { Experiments } from '../../../registry/store/experiments.ts'
 import { type Experiment, experiment } from '../../../runtime/contract/experiment.ts'
 import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
 import { openRandom } from '../../runtime/drift/random.ts'
@@ -213,6 +215,57 @@ describe('an experiment', { timeout: 60_000 }, () => {
   ])('with %j is refused', async (query, type) => {
     await using fixture = await openExperiment()
     await expect(read(fixture, query)).rejects.toThrow(type)
+  })
+})
+
+describe('an experiment of more splits than a person looks at', () => {
+  const at = (minute: number) => new Date(began + minute * minuteMs).toISOString()
+  const splits = 60
+  /** Each unit came in all splits and told once in each. */
+  const experiments: Experiments = {
+    splits: async () =>
+      Array.from({ length: splits }, (_, i) => ({
+        revision: i + 1,
+        from: at(i),
+        to: at(i + 1),
+        salt: 'e:1',
+        ranges: [
+          ['blue', 0, 500_000],
+          ['green', 500_000, 1_000_000],
+        ],
+      })),
+    outcomes: async () => ['bought'],
+    units: async () =>
+      Array.from({ length: 200 }, (_, unit) => ({
+        unit: String(unit),
+        exposures: Array.from({ length: splits }, (_, i) => ({
+          at: at(i),
+          deployment: unit % 2 ? 'green' : 'blue',
+          revision: i + 1,
+        })),
+        outcomes: Array.from({ length: splits }, (_, i) => ({ at: at(i + 0.5), name: 'bought', value: i % 2 })),
+      })),
+  }
+  const query = { endpoint: 'e', control: 'blue', treatment: 'green', alpha: 0.05, from: at(0), to: at(splits) }
+
+  test('is of the newest twenty, and says how many it leaves out', async () => {
+    const { splits: found, olderSplits, looks } = await readExperiment({ experiments }, query, 'bought')
+    expect(found.map(({ revision }) => revision)).toEqual(Array.from({ length: 20 }, (_, i) => 41 + i))
+    expect(olderSplits).toBe(40)
+    expect(looks.at(-1)?.units).toEqual({ control: 2000, treatment: 2000 })
+  })
+
+  test('lets others have their turn within a page of units', async () => {
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    setImmediate(count)
+    await readExperiment({ experiments }, query, 'bought')
+    isOver = true
+    expect(turns).toBeGreaterThan(2)
   })
 })
 

@@ -23,6 +23,7 @@ const found: Experiment = {
       newUnits: { blue: 9000, green: 1000 },
     },
   ],
+  olderSplits: 0,
   effect: { absolute: { value: 0.05, low: 0.0123, high: 0.0877 }, relative: { value: 0.25, low: 0.061, high: 0.44 } },
   sampleRatio: { alarm: false, logEvidence: -3, logThreshold: 6.9 },
   isPart: false,
@@ -38,10 +39,12 @@ describe('selvedge experiment', () => {
 
   test('says when units did not come in their shares, and when there is no effect yet', () => {
     const { effect: _, ...rest } = found
-    const text = renderExperiment({ ...rest, isPart: true, sampleRatio: { ...found.sampleRatio, alarm: true } })
+    const sampleRatio = { ...found.sampleRatio, alarm: true }
+    const text = renderExperiment({ ...rest, isPart: true, olderSplits: 7, sampleRatio })
     expect(text).toContain('No effect can be told yet')
     expect(text).toContain('do not believe')
     expect(text).toContain('a random part')
+    expect(text).toContain('left out: 7')
   })
 
   test('asks the registry for the two deployments that there are', { timeout: 30_000 }, async () => {
