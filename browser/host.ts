@@ -156,26 +156,32 @@ export async function openHost(
     async post(report, leaving) {
       await outbox.post(report, leaving)
       taken.add(report)
-      listeners.draft(undefined)
     },
+    // What came while a report was under way stays with the page.
+    flushed: () => draft(),
     failed: warn,
   })
   let drafting: ReturnType<typeof setTimeout> | undefined
   let draftedAt = 0
+  let givingDraft = Promise.resolve()
 
   async function giveDraft(): Promise<void> {
     clearTimeout(drafting)
     drafting = undefined
     draftedAt = performance.now()
     const report = await reporter.draft()
-    if (report === undefined || scorer.plan === undefined) return
+    if (report === undefined || scorer.plan === undefined) return listeners.draft(undefined)
     // What the page could not send either goes at the next visit.
     if (!isReached || !navigator.onLine) await state.keepReport(registry, report)
     const init = { method: 'POST', keepalive: true, headers: headersOf(token), body: JSON.stringify(report) } as const
     listeners.draft([scorer.plan.telemetry.url, init])
   }
 
-  const draft = () => giveDraft().catch(warn)
+  // One after the other: the page keeps the last that it is given.
+  function draft(): Promise<void> {
+    givingDraft = givingDraft.then(giveDraft).catch(warn)
+    return givingDraft
+  }
 
   // What earlier visits could not send.
   follower.ready.then(outbox.sendWaiting, () => undefined).catch(warn)

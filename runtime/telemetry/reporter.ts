@@ -19,6 +19,8 @@ export interface ReporterOptions {
    * @param leaving - as it came to `flush`
    */
   post(report: TelemetryReport, leaving: boolean): Promise<void>
+  /** Awaited once all was sent; what waits then came meanwhile. */
+  flushed?(): Promise<void>
   /** Told of every report that could not be sent. */
   failed(error: unknown): void
 }
@@ -66,7 +68,7 @@ export function openFlusher(options: ReporterOptions): Flusher {
   return { flush }
 }
 
-function openSender({ plan, tally, units, post, failed }: ReporterOptions): Flusher & Pick<Reporter, 'draft'> {
+function openSender({ plan, tally, units, post, flushed, failed }: ReporterOptions): Flusher & Pick<Reporter, 'draft'> {
   let seq = 0
   let sending: Promise<boolean> | undefined
 
@@ -74,9 +76,11 @@ function openSender({ plan, tally, units, post, failed }: ReporterOptions): Flus
   function compose(counts: WindowCounts, { endpoint, revision, salt }: Plan) {
     const { fits, room } = withinLimit(counts)
     const events = fitting(units.oldest(200), room)
+    // A draft may be composed meanwhile: which of two says more is as they began.
+    const own = ++seq
     const report = async (): Promise<TelemetryReport> => {
       const told = await hashed(events, { revision, salt })
-      return { sender: tally.sender, seq: ++seq, endpoint, revision, ...fits, ...told }
+      return { sender: tally.sender, seq: own, endpoint, revision, ...fits, ...told }
     }
     return { events, report }
   }
@@ -105,6 +109,7 @@ function openSender({ plan, tally, units, post, failed }: ReporterOptions): Flus
     try {
       for (const counts of tally.pending()) await send(counts)
       while (units.oldest(1).length > 0) await send(tally.current())
+      await flushed?.()
       return true
     } catch (error) {
       // The counts are cumulative and stay in the tally: the next flush sends them.

@@ -10,10 +10,28 @@ beforeAll(async () => {
 })
 afterAll(() => pages?.[Symbol.asyncDispose]())
 
-const rows = async () => {
-  const answer = await pages.fixture.request('/api/v1/endpoints/e/profiles')
+const rows = async ({ fixture } = pages) => {
+  const answer = await fixture.request('/api/v1/endpoints/e/profiles')
   return ((await answer.json()) as { items: { rows: number; senders: number }[] }).items
 }
+
+// The first report's answer waits until it is asked for; no later report gets away.
+const slowNetwork = `{
+  const { fetch } = self
+  const channel = new BroadcastChannel('network')
+  const asked = new Promise((answer) => { channel.onmessage = answer })
+  let reports = 0
+  self.fetch = async (url, init) => {
+    const isReport = init?.method === 'POST'
+    if (isReport && ++reports > 1) {
+      channel.postMessage('next report')
+      await new Promise(() => undefined)
+    }
+    const answer = await fetch(url, init)
+    if (isReport) await asked
+    return answer
+  }
+}`
 
 const visits = 20
 
@@ -61,4 +79,31 @@ test('F-31: what a page counted without network, and could not send when it went
     expect((after?.rows ?? 0) - (before?.rows ?? 0)).toBe(2)
     expect((after?.senders ?? 0) - (before?.senders ?? 0)).toBe(2)
   }, 10_000)
+})
+
+test('F-31: what came while a report was under way goes with the page, though the report was answered before', async () => {
+  await using slow = await openPages(linearFiles(), { prelude: slowNetwork })
+  const page = await slow.open()
+  await page.evaluate(async () => {
+    const opened = await globalThis.connectWith(['wasm'])
+    await opened.score({ a: 1, b: 1 }, { unit: 'ada' })
+    void opened.report()
+    Object.assign(globalThis, { opened })
+  })
+  await vi.waitFor(async () => expect(await rows(slow)).toMatchObject([{ rows: 1 }]), 10_000)
+  await page.evaluate(async () => {
+    const { opened } = globalThis as unknown as { opened: Awaited<ReturnType<typeof globalThis.connectWith>> }
+    await opened.outcome(await opened.score({ a: 1, b: 1 }, { unit: 'ada' }), { accepted: true })
+    const channel = new BroadcastChannel('network')
+    const next = new Promise((told) => {
+      channel.onmessage = told
+    })
+    channel.postMessage('answer')
+    await next
+    // What the worker told the page before has come.
+    await opened.state()
+  })
+  await page.goto('about:blank')
+  await vi.waitFor(async () => expect(await rows(slow)).toMatchObject([{ rows: 2 }]), 10_000)
+  expect(await (await slow.fixture.request('/')).text()).toContain('1 outcomes')
 })

@@ -57,6 +57,29 @@ describe('reporter', () => {
     expect(await reporter.draft()).toBeUndefined()
   })
 
+  test('F-31: what came while a report was under way waits once all was sent', async () => {
+    const drafts: (TelemetryReport | undefined)[] = []
+    const tally = openTally('server')
+    let isScoring = true
+    reporter = openReporter({
+      plan: () => plan,
+      tally,
+      units: openUnits(),
+      async post() {
+        if (isScoring) tally.answered(source, [row], 1)
+      },
+      async flushed() {
+        drafts.push(await reporter?.draft())
+      },
+      failed: () => undefined,
+    })
+    tally.answered(source, [row], 1)
+    await reporter.flush()
+    isScoring = false
+    await reporter.flush()
+    expect(drafts.map((draft) => draft?.profiles[0]?.rows)).toEqual([2, undefined])
+  })
+
   test('F-31: sends again, with a later sequence, what the registry did not take', async () => {
     const sent: TelemetryReport[] = []
     let reachable = false
