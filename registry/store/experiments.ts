@@ -30,7 +30,7 @@ export interface UnitPage {
 export interface Experiments {
   /** Splits of the endpoint that came before the moment, the oldest first; the last one ends with it. */
   splits(endpoint: string, to: string): Promise<SplitSpan[]>
-  /** Names of the truth values and numbers in the latest outcomes, in order. */
+  /** Names of the truth values and numbers in the latest outcomes: the fifty that most units told, those first. */
   outcomes(endpoint: string): Promise<string[]>
   /** Units with an exposure that are not busy, in the order of their hashes, which is a random one. */
   units(endpoint: string, page: UnitPage): Promise<ExperimentUnit[]>

@@ -7,6 +7,8 @@ import type { Tables } from './tables.ts'
 
 /** In which names are looked for. */
 const latestOutcomes = 2000
+/** Of those that most units told: any page may tell of any name. */
+const mostNames = 50
 
 export function openExperiments(db: Kysely<Tables>): Experiments {
   return {
@@ -31,9 +33,11 @@ export function openExperiments(db: Kysely<Tables>): Experiments {
     },
     async outcomes(endpoint) {
       const { rows } = await sql<{ name: string }>`
-        SELECT DISTINCT j.key AS name FROM (
-          SELECT body FROM outcomes WHERE endpoint = ${endpoint} ORDER BY at DESC LIMIT ${latestOutcomes}
-        ) o, json_each(o.body) j WHERE j.type IN ('true', 'false', 'integer', 'real') ORDER BY name`.execute(db)
+        SELECT j.key AS name FROM (
+          SELECT unit, body FROM outcomes WHERE endpoint = ${endpoint} AND ${isNotBusy(endpoint, sql.ref('outcomes.unit'))}
+          ORDER BY at DESC LIMIT ${latestOutcomes}
+        ) o, json_each(o.body) j WHERE j.type IN ('true', 'false', 'integer', 'real')
+        GROUP BY j.key ORDER BY count(DISTINCT o.unit) DESC, j.key LIMIT ${mostNames}`.execute(db)
       return rows.map(({ name }) => name)
     },
     async units(endpoint, { outcomes: names, to, after, limit }) {

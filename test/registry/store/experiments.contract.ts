@@ -71,10 +71,29 @@ export function experimentsContract(name: string, open: () => Promise<OpenStore>
       const rest = await experiments.units('e', { ...page, after: unit('b') })
       expect(rest.map((each) => each.unit)).toEqual([unit('c')])
       expect(await experiments.units('e', { ...page, after: unit('c') })).toEqual([])
-      expect(await experiments.outcomes('e')).toEqual(['price', 'seen', 'sold'])
+      expect(await experiments.outcomes('e')).toEqual(['sold', 'price', 'seen'])
       expect(await experiments.splits('e', at(100))).toMatchObject([
         { revision: later.revision, from: at(10), to: at(100), ranges },
       ])
+    })
+
+    test('are of the names that most units tell, whatever one unit tells', async () => {
+      await using opened = await open()
+      const { endpoints, telemetry, experiments } = opened.store
+      await endpoints.create('e', now)
+      const told = (unit: string, minute: number, values: Record<string, boolean>) => ({
+        unit: unit.repeat(22),
+        at: new Date(now + minute * 60_000).toISOString(),
+        values,
+      })
+      const flood = Array.from({ length: 90 }, (_, minute) =>
+        told('x', minute, Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`a${minute}-${i}`, true]))),
+      )
+      await telemetry.fold([
+        { ...report('s', 1, 0), outcomes: [told('a', 0, { sold: true }), told('b', 0, { sold: true }), ...flood] },
+      ])
+      const names = await experiments.outcomes('e')
+      expect([names[0], names.length]).toEqual(['sold', 50])
     })
   })
 }
