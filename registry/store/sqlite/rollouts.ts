@@ -159,6 +159,7 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
         .where('endpoint', '=', endpoint)
         .where('at', '>=', since)
         .where('revision', '>=', revision)
+        .where(isNotBusy(endpoint, sql.ref('exposures.unit')))
         .groupBy('deployment')
         .execute()
       return Object.fromEntries(rows.map(({ deployment, units }) => [deployment, units]))
@@ -178,8 +179,10 @@ export function openRollouts(db: Kysely<Tables>): Rollouts {
       const { rows } = await sql<{ deployment: string; units: number }>`
         SELECT deployment, count(*) AS units FROM (
           SELECT unit, deployment, min(at) FROM (
-            SELECT unit, deployment, at FROM exposures
-            WHERE endpoint = ${endpoint} AND at >= ${since} AND revision >= ${revision} ORDER BY at LIMIT ${mostEvents}
+            SELECT unit, deployment, at FROM exposures s
+            WHERE endpoint = ${endpoint} AND at >= ${since} AND revision >= ${revision}
+              AND ${isNotBusy(endpoint, sql.ref('s.unit'))}
+            ORDER BY at LIMIT ${mostEvents}
           ) e
           WHERE NOT EXISTS (
             SELECT 1 FROM exposures p WHERE p.endpoint = ${endpoint} AND p.unit = e.unit AND p.revision < ${revision}

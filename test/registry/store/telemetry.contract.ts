@@ -136,6 +136,10 @@ export function telemetryContract(name: string, open: () => Promise<OpenStore>):
         expect(await telemetry.fold([told([100]), told([1442])])).toMatchObject([{ busy: 0 }, { busy: 2 }])
         expect(await heard()).toBe(0)
         expect((await rollouts.outcomes('e', all)).told).toHaveLength(100)
+        const since = { since: '', revision: 0 }
+        expect(await rollouts.exposed('e', since)).toEqual({ blue: 1 })
+        expect(await rollouts.newUnits('e', since)).toEqual({ blue: 1 })
+        expect((await rollouts.units('e', since)).map(({ unit }) => unit)).toEqual(['calm'])
         expect(await telemetry.fold([{ ...told([3]), endpoint: 'f' }])).toMatchObject([{ busy: 0 }])
       })
 
