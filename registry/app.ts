@@ -34,6 +34,7 @@ import { uploadRoutes } from './oci/upload-routes.ts'
 import { rolloutRoutes } from './rollouts/routes.ts'
 import { reportQuota } from './telemetry/page-quota.ts'
 import { telemetryRoutes } from './telemetry/routes.ts'
+import { webhookRoutes } from './webhooks/routes.ts'
 
 export interface AppOptions {
   services: Services
@@ -86,6 +87,7 @@ export function createApp({ services, assets, hostNames }: AppOptions): App {
   experimentRoutes(app, services)
   eventRoutes(app, services)
   tokenRoutes(app, services)
+  webhookRoutes(app, services)
   garbageRoutes(app, services)
   consoleRoutes(app, services, assets)
   metricsRoutes(app, services)

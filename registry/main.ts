@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     ...options,
     hostNames: [host],
     trustedProxies: process.env.SELVEDGE_TRUSTED_PROXIES,
+    webhookNetworks: process.env.SELVEDGE_WEBHOOK_NETWORKS,
     log,
   })
   const listener = await listen(registry, host, options.port).catch(async (thrown) => {

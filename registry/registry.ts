@@ -20,6 +20,8 @@ import { openWatch } from './rollouts/watch.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import { openIntake } from './telemetry/intake.ts'
 import { openUpkeep } from './upkeep.ts'
+import { openAddresses } from './webhooks/address.ts'
+import { openDeliveries } from './webhooks/deliver.ts'
 
 export interface RegistryOptions {
   /** Made where it is missing; holds the database, the blobs and the key that signs plans. */
@@ -37,6 +39,8 @@ export interface RegistryOptions {
    * Default: none.
    */
   trustedProxies?: string | undefined
+  /** Addresses and CIDR blocks that no one reaches from outside and where webhooks may be all the same. Default: none. */
+  webhookNetworks?: string | undefined
   /** Shown on the pages. Default: `http://127.0.0.1:4401`. */
   scoringUrl?: string | undefined
   /** How often hosts report, at least 100. Default: 60,000. */
@@ -77,6 +81,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registry> {
   const { dataDir, now = Date.now, log = () => undefined, publicUrl, telemetryIntervalMs = 60_000 } = options
   const networks = openNetworks(options.trustedProxies)
+  const addresses = openAddresses(options.webhookNetworks)
   const key = await openPlanKey(dataDir)
   const blobs = await openFolderBlobs(join(dataDir, 'blobs'))
   const runtime = new Map([...(await readFiles(options.assetsDir))].filter(([name]) => /^[^/]+\.(js|wasm)$/.test(name)))
@@ -104,6 +109,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     plans.changed(endpoint)
   }
   const rollouts = openWatch({ store, changed, now, log })
+  const deliveries = openDeliveries({ store, addresses, now, log })
   const services: Services = {
     store,
     blobs,
@@ -117,6 +123,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
     rollouts,
     changed,
     networks,
+    addresses,
     // A request's address is absolute and in its normal form: up to the first slash of its path.
     baseOf: (url) => base ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2) + 1),
     now,
@@ -139,6 +146,7 @@ async function openLocked(options: RegistryOptions, lock: Lock): Promise<Registr
       await upkeep.close()
       await looks.close()
       await rollouts.close()
+      await deliveries.close()
       await intake.close()
       await blobs.close()
       await store.close()

@@ -20,6 +20,9 @@ export const limits = {
   pageReports: 12_000,
   /** Units that are told to be new, from the same. */
   pageUnits: 1000,
+  /** One call of a webhook, from the look-up of its name to the end of the answer. */
+  webhookMs: 10 * second,
+  webhookAnswerBytes: 64 * KiB,
   uploadSessionMs: 24 * 3600 * second,
   openUploads: 32,
   /** From one address in a minute. */

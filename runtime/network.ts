@@ -1,6 +1,12 @@
 /** Which network a caller is in: what one party can take addresses from at will counts as one. */
 import { SelvedgeError } from './errors.ts'
 
+/** Addresses and CIDR blocks. */
+export interface Blocks {
+  /** False for what is no address. */
+  has(address: string): boolean
+}
+
 export interface Networks {
   /**
    * The network of who asks: an IPv4 address as it is, in whatever form it came; of an IPv6 address the /64, which is the least
@@ -21,11 +27,26 @@ interface Block {
 }
 
 /**
+ * @param list - addresses and CIDR blocks, with commas between them
+ * @param what - they are, for the message
+ * @throws {@link SelvedgeError} `USAGE` for a part that is neither
+ */
+export function openBlocks(list: string, what: string): Blocks {
+  const blocks = parseBlocks(list, what)
+  return {
+    has(text) {
+      const address = parseAddress(text)
+      return address !== undefined && blocks.some((block) => isIn(block, address))
+    },
+  }
+}
+
+/**
  * @param proxies - addresses and CIDR blocks of proxies that are trusted, with commas between them
  * @throws {@link SelvedgeError} `USAGE` for a part that is neither
  */
 export function openNetworks(proxies = ''): Networks {
-  const trusted = proxies.split(',').flatMap((part) => (part.trim() === '' ? [] : [parseBlock(part.trim())]))
+  const trusted = parseBlocks(proxies, 'trusted proxies')
   const isTrusted = (address: Address) => trusted.some((block) => isIn(block, address))
   return {
     of(peer, forwardedFor = '') {
@@ -53,16 +74,20 @@ function isMapped(address: Address): boolean {
   return address.slice(0, 5).every((group) => group === 0) && address[5] === 0xffff
 }
 
+function parseBlocks(list: string, what: string): Block[] {
+  return list.split(',').flatMap((part) => (part.trim() === '' ? [] : [parseBlock(part.trim(), what)]))
+}
+
 /** @throws {@link SelvedgeError} `USAGE` */
-function parseBlock(text: string): Block {
+function parseBlock(text: string, what: string): Block {
   const [, base = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const address = parseAddress(base)
   // Lengths of IPv4 are those of its mapped form, too.
   const shift = base.includes(':') ? 0 : 96
   const bits = length === undefined ? 128 : Number(length) + shift
-  // A block of all addresses would let anyone write who they are.
+  // A block of all addresses would trust anyone.
   if (address !== undefined && bits > shift && bits <= 128) return { address, bits }
-  throw new SelvedgeError('USAGE', `trusted proxies: got "${text}", want an address or a block such as 10.0.0.0/8`)
+  throw new SelvedgeError('USAGE', `${what}: got "${text}", want an address or a block such as 10.0.0.0/8`)
 }
 
 function isIn({ address, bits }: Block, other: Address): boolean {

@@ -113,6 +113,9 @@ export const policy: readonly RoutePolicy[] = [
   { method: 'GET', path: '/api/v1/tokens', role: 'admin' },
   { method: 'POST', path: '/api/v1/tokens', role: 'admin', ...json },
   { method: 'DELETE', path: '/api/v1/tokens/:token', role: 'admin' },
+  { method: 'GET', path: '/api/v1/webhooks', role: 'admin' },
+  { method: 'POST', path: '/api/v1/webhooks', role: 'admin', ...json },
+  { method: 'DELETE', path: '/api/v1/webhooks/:webhook', role: 'admin' },
   { method: 'POST', path: '/api/v1/gc', role: 'admin', ...json },
 ]
 

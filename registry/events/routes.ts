@@ -1,13 +1,14 @@
 /** Events over HTTP: pages by cursor, or a stream. An event's id is a cursor, so a follower goes on where it was. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { page } from '../../runtime/contract/control.ts'
-import { type CloudEvent, cloudEvent, eventType } from '../../runtime/contract/events.ts'
+import { cloudEvent, eventType } from '../../runtime/contract/events.ts'
 import { name } from '../../runtime/contract/names.ts'
 import { seesEndpoint, seesModel } from '../auth/scope.ts'
 import type { AppEnv, Caller, Services } from '../http/env.ts'
 import { jsonAnswer } from '../http/openapi.ts'
 import { pageQuery } from '../http/pages.ts'
 import type { EventRecord, EventsPage } from '../store/events.ts'
+import { toCloudEvent } from './cloud-event.ts'
 
 const cursor = z
   .string()
@@ -89,20 +90,7 @@ async function readSeen(services: Services, caller: Caller | undefined, page: Ev
 async function isSeen({ store }: Services, caller: Caller | undefined, { about }: EventRecord): Promise<boolean> {
   if (caller?.models === undefined) return true
   if ('model' in about) return seesModel(caller, about.model)
+  if ('webhook' in about) return false
   const state = await store.endpoints.endpoint(about.endpoint)
   return state !== undefined && seesEndpoint(caller, state)
-}
-
-function toCloudEvent({ id, type, at, about, subject, data }: EventRecord): CloudEvent {
-  const source = 'model' in about ? `models/${about.model}` : `endpoints/${about.endpoint}`
-  return {
-    specversion: '1.0',
-    id: String(id),
-    type,
-    source: `/api/v1/${source}`,
-    ...(subject !== undefined && { subject }),
-    time: at,
-    datacontenttype: 'application/json',
-    data: { ...data },
-  }
 }

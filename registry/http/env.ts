@@ -12,6 +12,7 @@ import type { Probes } from '../probe/probes.ts'
 import type { Watch } from '../rollouts/watch.ts'
 import type { Store } from '../store/store.ts'
 import type { Intake } from '../telemetry/intake.ts'
+import type { Addresses } from '../webhooks/address.ts'
 
 /** Who asks. On loopback an operator needs no token while none but page tokens exist. */
 export interface Caller {
@@ -37,6 +38,8 @@ export interface Services {
   changed(endpoint: string): void
   /** Which network an address is in, behind the proxies that are trusted. */
   networks: Networks
+  /** Where webhooks may be. */
+  addresses: Addresses
   /** Where the caller of this address reaches the registry, ending in a slash. */
   baseOf(url: string): string
   /** ms since 1970. */

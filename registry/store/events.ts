@@ -6,7 +6,7 @@ export interface NewEvent {
   /** RFC 3339. */
   at: string
   /** What it happened to. */
-  about: { endpoint: string } | { model: string }
+  about: { endpoint: string } | { model: string } | { webhook: string }
   /** The part of it: a version, alias, deployment, monitor or rollout. */
   subject?: string | undefined
   /** Small JSON values. */

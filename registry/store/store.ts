@@ -28,6 +28,7 @@ import type { Outcomes } from './joined.ts'
 import type { Looks } from './looks.ts'
 import type { Requests } from './requests.ts'
 import type { Rollouts } from './rollouts.ts'
+import type { Webhooks } from './webhooks.ts'
 
 export type { Counted, SenderCounts } from './days.ts'
 export type { DeploymentState } from './deployment.ts'
@@ -49,6 +50,7 @@ export interface Store {
   readonly exports: Exports
   readonly requests: Requests
   readonly tokens: Tokens
+  readonly webhooks: Webhooks
   size(): Promise<StoreSize>
   /** Gives back what the disk holds for nothing; now and then. */
   tidy(): Promise<void>
@@ -358,6 +360,7 @@ export interface Monitors {
    * True where there was none of this name.
    *
    * @param past - its baselines, where they are no version's own
+   * @throws SelvedgeError `MONITOR_REFUSED` where it tells a webhook that is not there
    */
   put(endpoint: string, monitor: Monitor, past?: readonly PastBaseline[]): Promise<boolean>
   past(endpoint: string, name: string, counted: Counted): Promise<PastBaseline['counts'] | undefined>

@@ -21,6 +21,7 @@ export const eventType = z.enum([
   'performance.cleared',
   'health.detected',
   'health.cleared',
+  'webhook.paused',
 ])
 
 export type EventType = z.infer<typeof eventType>
@@ -30,7 +31,7 @@ export const cloudEvent = z.object({
   /** A number that rises: the cursor with which whoever read it goes on. */
   id: z.string(),
   type: eventType,
-  /** Address of the model or endpoint that it happened to. */
+  /** Address of the model, endpoint or webhook that it happened to. */
   source: z.string(),
   /** Name of the version, alias, deployment, monitor or rollout. */
   subject: z.string().optional(),

@@ -55,6 +55,8 @@ export const monitorBody = z
         latencyMs: z.number().min(1).max(5000).optional(),
       })
       .default({ location: 0.2, missing: 0.05, loss: 0.05, errors: 0.01 }),
+    /** Webhooks that get its alarms and their ends, whatever types they list. */
+    tell: z.array(name).max(8).optional(),
   })
   .refine(
     ({ window, block, season }) => [window, block].every((each) => hasWholeSeasons(each, season)),

@@ -32,6 +32,7 @@ import {
 } from '../../runtime/contract/control.ts'
 import { type Experiment, experiment } from '../../runtime/contract/experiment.ts'
 import { type Rollout, rollout } from '../../runtime/contract/rollout.ts'
+import { createdWebhook, type Webhook, webhook } from '../../runtime/contract/webhooks.ts'
 import { SelvedgeError } from '../../runtime/errors.ts'
 import { limits } from '../../runtime/limits.ts'
 import { readJson, request, type Server } from './answers.ts'
@@ -71,6 +72,9 @@ export interface Client {
   tokens(): Promise<Token[]>
   createToken(body: { role: Role; name?: string; models?: string[] }): Promise<Token & { secret: string }>
   revokeToken(id: string): Promise<void>
+  webhooks(): Promise<Webhook[]>
+  createWebhook(body: { name: string; url: string; events: string[] }): Promise<Webhook & { secret: string }>
+  deleteWebhook(name: string): Promise<void>
   /** Those that point to a version, by name. */
   aliases(model: string): Promise<Alias[]>
   /** The newest first. */
@@ -169,6 +173,13 @@ export function openClient(server: Server): Client {
     },
     async revokeToken(id) {
       await request(server, `api/v1/tokens/${part(id)}`, { method: 'DELETE' })
+    },
+    webhooks: () => list('webhooks', webhook),
+    async createWebhook(body) {
+      return readJson(server, await send('POST', 'webhooks', body), createdWebhook)
+    },
+    async deleteWebhook(name) {
+      await request(server, `api/v1/webhooks/${part(name)}`, { method: 'DELETE' })
     },
     async planKeys() {
       return (await get('keys', keys)).keys.map(({ key }) => key)

@@ -22,6 +22,7 @@ import { addStatus } from './status.ts'
 import { addToken } from './token.ts'
 import { addTraffic } from './traffic.ts'
 import { addUp } from './up.ts'
+import { addWebhook } from './webhook.ts'
 import { addWhy } from './why.ts'
 
 /**
@@ -78,6 +79,7 @@ const commands = [
   addWhy,
   addReport,
   addToken,
+  addWebhook,
   addBackup,
   addRestore,
 ]

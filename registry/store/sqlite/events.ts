@@ -13,11 +13,7 @@ export function openEvents(db: Kysely<Tables>): Events {
       if (type !== undefined) query = query.where('type', '=', type)
       return (await query.execute()).map(toEvent)
     },
-    async newest() {
-      // The table may be empty while its numbers go on.
-      const { rows } = await sql<{ seq: number }>`SELECT seq FROM sqlite_sequence WHERE name = 'events'`.execute(db)
-      return rows[0]?.seq ?? 0
-    },
+    newest: () => newestEvent(db),
     async drop(before) {
       await db.deleteFrom('events').where('at', '<', before).execute()
     },
@@ -28,18 +24,25 @@ export function openEvents(db: Kysely<Tables>): Events {
 export async function appendEvent(db: Kysely<Tables>, { type, at, about, subject, data }: NewEvent): Promise<void> {
   const endpoint = 'endpoint' in about ? about.endpoint : null
   const model = 'model' in about ? about.model : null
+  const webhook = 'webhook' in about ? about.webhook : null
   await db
     .insertInto('events')
-    .values({ type, at, endpoint, model, subject: subject ?? null, data: JSON.stringify(data) })
+    .values({ type, at, endpoint, model, webhook, subject: subject ?? null, data: JSON.stringify(data) })
     .execute()
 }
 
-function toEvent({ id, type, at, endpoint, model, subject, data }: Row<'events'>): EventRecord {
+export async function newestEvent(db: Kysely<Tables>): Promise<number> {
+  // The table may be empty while its numbers go on.
+  const { rows } = await sql<{ seq: number }>`SELECT seq FROM sqlite_sequence WHERE name = 'events'`.execute(db)
+  return rows[0]?.seq ?? 0
+}
+
+function toEvent({ id, type, at, endpoint, model, webhook, subject, data }: Row<'events'>): EventRecord {
   return {
     id,
     type: type as EventType,
     at,
-    about: endpoint === null ? { model: model ?? '' } : { endpoint },
+    about: endpoint !== null ? { endpoint } : webhook !== null ? { webhook } : { model: model ?? '' },
     ...(subject !== null && { subject }),
     data: JSON.parse(data),
   }

@@ -312,6 +312,15 @@ const migrations: readonly string[] = [
     )
   ))) WHERE json_type(facts, '$.sources') IS NULL;
   `,
+  // Webhooks, each with its place in the log of events.
+  `
+  CREATE TABLE webhooks (
+    name TEXT NOT NULL PRIMARY KEY, url TEXT NOT NULL, events TEXT NOT NULL, secret TEXT NOT NULL, created_at TEXT NOT NULL,
+    cursor INTEGER NOT NULL, changes INTEGER NOT NULL, failures INTEGER NOT NULL, failing_since TEXT, due_at INTEGER NOT NULL,
+    paused_at TEXT
+  ) STRICT, WITHOUT ROWID;
+  ALTER TABLE events ADD COLUMN webhook TEXT;
+  `,
 ]
 
 /**

@@ -1,6 +1,7 @@
 /** Monitors in SQLite: one row each, in the life of an endpoint in which they were made. */
 import type { Kysely } from 'kysely'
 import type { Monitor } from '../../../runtime/contract/monitor.ts'
+import { SelvedgeError } from '../../../runtime/errors.ts'
 import type { Monitors, PastBaseline } from '../store.ts'
 import { dropLooks } from './looks.ts'
 import type { Row, Tables } from './tables.ts'
@@ -22,6 +23,7 @@ export function openMonitors(db: Kysely<Tables>): Monitors {
     },
     async put(endpoint, { name, ...body }, past = []) {
       return await db.transaction().execute(async (tx) => {
+        await demandWebhooks(tx, name, body.tell ?? [])
         const held = await ofEndpoint(tx, endpoint).where('monitors.name', '=', name).executeTakeFirst()
         const told = { body: JSON.stringify(body), past: JSON.stringify(past) }
         const { number } = await tx
@@ -52,6 +54,14 @@ export function openMonitors(db: Kysely<Tables>): Monitors {
         return gone !== undefined
       })
     },
+  }
+}
+
+async function demandWebhooks(db: Kysely<Tables>, monitor: string, named: readonly string[]): Promise<void> {
+  for (const name of named) {
+    const row = await db.selectFrom('webhooks').select('name').where('name', '=', name).executeTakeFirst()
+    if (row !== undefined) continue
+    throw new SelvedgeError('MONITOR_REFUSED', `monitor ${monitor} tells webhook ${name}, which is not there`)
   }
 }
 

@@ -22,6 +22,7 @@ import { openRollouts } from './rollouts.ts'
 import type { Tables } from './tables.ts'
 import { openTelemetry } from './telemetry.ts'
 import { openTokens } from './tokens.ts'
+import { openWebhooks } from './webhooks.ts'
 
 /**
  * @param file - made where it is missing
@@ -60,6 +61,7 @@ export function openSqliteStore(file: string): Store {
     exports: openExports(db),
     requests: openRequests(db),
     tokens: openTokens(db),
+    webhooks: openWebhooks(db),
     size: () => readSize(db),
     async tidy() {
       await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db)

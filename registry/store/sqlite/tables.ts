@@ -187,8 +187,25 @@ export interface Tables {
     at: string
     endpoint: string | null
     model: string | null
+    webhook: string | null
     subject: string | null
     data: string
+  }
+  webhooks: {
+    name: string
+    url: string
+    /** JSON. */
+    events: string
+    secret: string
+    created_at: string
+    /** Id of the last event that it got or that was not for it. */
+    cursor: number
+    /** How often the row was written. */
+    changes: number
+    failures: number
+    failing_since: string | null
+    due_at: number
+    paused_at: string | null
   }
   tokens: {
     id: string

@@ -1,5 +1,6 @@
 /** A registry with a monitored endpoint, and reports of pages for it. */
 import { expect } from 'vitest'
+import type { RegistryOptions } from '../../../registry/registry.ts'
 import { type DriftReport, driftReport } from '../../../runtime/contract/monitor.ts'
 import type { ProfileSpec } from '../../../runtime/contract/profile-spec.ts'
 import type { TelemetryReport } from '../../../runtime/contract/telemetry.ts'
@@ -11,7 +12,10 @@ import { countRows, type SentRow, senderOf } from './senders.ts'
 export const at = Date.parse('2026-11-24T10:00:30Z')
 
 /** Model `m@1` with a baseline of 5,000 rows behind endpoint `e`, made at 10:00. */
-export async function openMonitored(clock: { now: number } = { now: at }): Promise<Fixture & { spec: ProfileSpec }> {
+export async function openMonitored(
+  clock: { now: number } = { now: at },
+  options: Partial<RegistryOptions> = {},
+): Promise<Fixture & { spec: ProfileSpec }> {
   const rows = draw(5000, 1)
   const spec = buildProfileSpec({
     features: ['a', 'b'].map((name, index) => ({ name, kind: 'numeric', input: 'x', index })),
@@ -19,7 +23,7 @@ export async function openMonitored(clock: { now: number } = { now: at }): Promi
     rows: rows.map(({ features }) => features),
     outputs: rows.map(({ outputs }) => outputs),
   })
-  const fixture = await openFixture({ now: () => clock.now })
+  const fixture = await openFixture({ now: () => clock.now, ...options })
   await pushModel(fixture, 'm', '1', { ...linearFiles(), 'profile.json': bytesOf(spec) })
   await sendJson(fixture, 'PUT', '/api/v1/endpoints/e/deployments/blue', { model: 'm', version: 1 })
   return Object.assign(fixture, { spec })

@@ -13,7 +13,7 @@ describe('selvedge, exit codes', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const commands = ['up', 'registry', 'serve', 'push', 'baseline', 'pull', 'models', 'show']
     const traffic = ['alias', 'deploy', 'traffic', 'assignment', 'rollout', 'rollback', 'experiment']
-    const others = [...traffic, 'score', 'status', 'why', 'report', 'token', 'backup', 'restore']
+    const others = [...traffic, 'score', 'status', 'why', 'report', 'token', 'webhook', 'backup', 'restore']
     expect([...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name)).toEqual([...commands, ...others, 'help'])
   })
 
