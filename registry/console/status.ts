@@ -55,5 +55,5 @@ async function readHosts({ store, now }: Services, endpoint: string): Promise<Ho
 
 async function readRollouts(services: Services, endpoint: string): Promise<Rollout[]> {
   const found = await services.store.rollouts.rollouts(endpoint, { limit: shown.rollouts })
-  return notable(await Promise.all(found.map((each) => toRollout(services, each))))
+  return await Promise.all(notable(found).map((each) => toRollout(services, each)))
 }

@@ -194,7 +194,7 @@ export const rollout = z.object({
 export type Rollout = z.infer<typeof rollout>
 
 /** Of rollouts, the newest first, those that one wants to see: the one under way, and the last that was taken back. */
-export function notable(rollouts: readonly Rollout[]): Rollout[] {
+export function notable<Told extends { state: RolloutState }>(rollouts: readonly Told[]): Told[] {
   const found = [rollouts.find(isUnderWay), rollouts.find(({ state }) => state === 'reverted')]
   return found.filter((rollout) => rollout !== undefined)
 }

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { StatementSync } from 'node:sqlite'
+import { describe, expect, test, vi } from 'vitest'
 import { chart } from '../../../registry/console/chart.ts'
 import {
   bytesOf,
@@ -10,7 +11,7 @@ import {
   pushModel,
   sendJson,
 } from '../fixture.ts'
-import { began, begin, openClocked, report, times, until } from '../rollouts/fixture.ts'
+import { began, begin, openClocked, patch, report, times, until } from '../rollouts/fixture.ts'
 
 const hostile = '<script>alert(1)</script>"\'&\r\n=cmd()'
 const spec = {
@@ -56,6 +57,23 @@ describe('the status page', () => {
     )
     expect(text).toMatch(/<td>reverted<\/td><td class="number">10 %, 1 of 3<\/td>.*broken: parity.*parity worse/)
     expect(text).not.toContain('<script>')
+  })
+
+  test('reads no history of rollouts that it does not show', async () => {
+    await using fixture = await openClocked()
+    for (const id of ['1', '2', '3']) {
+      await begin(fixture, { hold: '1h' })
+      await patch(fixture, { state: 'aborted' }, id)
+    }
+    const all = vi.spyOn(StatementSync.prototype, 'all')
+    try {
+      expect((await fixture.request('/')).status).toBe(200)
+      const texts = all.mock.contexts.map((each) => (each instanceof StatementSync ? each.sourceSQL : ''))
+      expect(texts.some((text) => text.includes('"rollouts"'))).toBe(true)
+      expect(texts.filter((text) => text.includes('rollout_entries'))).toEqual([])
+    } finally {
+      all.mockRestore()
+    }
   })
 
   test('UP-22, TE-15 shows models, split, hosts and counts, and texts of others as texts', async () => {
