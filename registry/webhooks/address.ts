@@ -8,8 +8,10 @@ import { SelvedgeError } from '../../runtime/errors.ts'
 import { openBlocks } from '../../runtime/network.ts'
 
 export interface Addresses {
-  /** @throws {@link SelvedgeError} `INVALID_REQUEST` for one that may not be called, or whose name cannot be looked up */
-  demand(url: string): Promise<URL>
+  /** @throws {@link SelvedgeError} `INVALID_REQUEST` for one that may not be called, whatever its name leads to */
+  parse(url: string): URL
+  /** @throws {@link SelvedgeError} `INVALID_REQUEST` also for one whose name leads to nothing that may be called */
+  demand(url: string): Promise<void>
   /** Of sockets: fails where a name leads to an address that may not be called. */
   lookup(url: URL): LookupFunction
 }
@@ -53,21 +55,37 @@ export function openAddresses(networks = '', resolve: typeof lookUp = lookUp): A
     }
   }
 
+  function parse(text: string): URL {
+    const url = parseUrl(text)
+    // Sockets do not look literal addresses up.
+    const host = hostOf(url)
+    if (isIP(host) !== 0 && !mayCall(host, url)) throw refuse(refused)
+    return url
+  }
+
   return {
     lookup,
+    parse,
     async demand(text) {
-      const url = parseUrl(text)
-      const host = url.hostname.replace(/^\[|\]$/g, '')
-      // Sockets do not look literal addresses up.
-      const why = isIP(host) === 0 ? await lookUpOnce(host, lookup(url)) : mayCall(host, url) ? undefined : refused
-      if (why !== undefined) throw new SelvedgeError('INVALID_REQUEST', `webhook: ${why}`)
-      return url
+      const url = parse(text)
+      const host = hostOf(url)
+      const why = isIP(host) === 0 ? await lookUpOnce(host, lookup(url)) : undefined
+      if (why !== undefined) throw refuse(why)
     },
   }
 }
 
+/** The address is not repeated, since it may hold a secret. */
+function refuse(why: string): SelvedgeError {
+  return new SelvedgeError('INVALID_REQUEST', `webhook: its address is refused: ${why}`)
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '')
+}
+
 const refused =
-  'got an address that the registry does not call; want https to a public address, or one of SELVEDGE_WEBHOOK_NETWORKS'
+  'it leads where the registry does not call; want https to a public address, or one of SELVEDGE_WEBHOOK_NETWORKS'
 
 /** Why it may not be called. */
 function lookUpOnce(host: string, lookup: LookupFunction): Promise<string | undefined> {
@@ -84,18 +102,17 @@ function isPublic(address: string): boolean {
   return global6.has(address) && !special6.has(address)
 }
 
-/** @throws {@link SelvedgeError} `INVALID_REQUEST`; the address is not repeated, since it may hold a secret */
+/** @throws {@link SelvedgeError} `INVALID_REQUEST` */
 function parseUrl(text: string): URL {
-  const refuse = (want: string) => new SelvedgeError('INVALID_REQUEST', `webhook: its address is refused: want ${want}`)
   // The parser drops line ends and tabs.
-  if (!/^[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) throw refuse('a URL in printable ASCII')
+  if (!/^[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) throw refuse('want a URL in printable ASCII')
   const url = new URL(text)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('https')
-  if (url.username !== '' || url.password !== '') throw refuse('no user and no password')
-  if (text.includes('#')) throw refuse('no fragment')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('want https')
+  if (url.username !== '' || url.password !== '') throw refuse('want no user and no password')
+  if (text.includes('#')) throw refuse('want no fragment')
   const port = Number(url.port)
   if (url.port !== '' && port !== 80 && port !== 443 && (port < 1024 || refusedPorts.has(port))) {
-    throw refuse('port 80, 443, or one from 1024 on that is not of a database')
+    throw refuse('want port 80, 443, or one from 1024 on that is not of a database')
   }
   return url
 }

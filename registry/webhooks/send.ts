@@ -23,7 +23,7 @@ export async function send(
 ): Promise<string | undefined> {
   const ending = AbortSignal.any([signal, AbortSignal.timeout(mostMs)])
   try {
-    const url = await ended(addresses.demand(text), ending)
+    const url = addresses.parse(text)
     const status = await post(url, { headers, lookup: addresses.lookup(url), signal: ending }, body)
     return status >= 200 && status < 300 ? undefined : `answered ${status}`
   } catch (thrown) {
@@ -51,12 +51,5 @@ function post(url: URL, options: RequestOptions, body: string): Promise<number> 
     })
     sent.on('error', fail)
     sent.end(body)
-  })
-}
-
-function ended<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((settle, fail) => {
-    signal.addEventListener('abort', () => fail(signal.reason), { once: true })
-    promise.then(settle, fail)
   })
 }

@@ -1,12 +1,16 @@
 import type { LookupAddress } from 'node:dns'
 import { expect, test } from 'vitest'
 import { openAddresses } from '../../../registry/webhooks/address.ts'
+import { send } from '../../../registry/webhooks/send.ts'
+import { openReceiver } from './receiver.ts'
 
 /** A resolver that gives each name these addresses. */
-function resolving(...addresses: string[]): NonNullable<Parameters<typeof openAddresses>[1]> {
+function resolving(...addresses: string[]): Resolve {
   const found = addresses.map((address): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 }))
   return ((_: string, __: object, done: (error: null, found: LookupAddress[]) => void) => done(null, found)) as never
 }
+
+type Resolve = NonNullable<Parameters<typeof openAddresses>[1]>
 
 const refusal = expect.objectContaining({ code: 'INVALID_REQUEST' })
 
@@ -58,6 +62,18 @@ test.each([
   expect(error).toMatchObject({ code: 'ADDRESS_REFUSED' })
 })
 
+test('WH-01 a name that leads to this machine only after the webhook was made is not called', async () => {
+  await using receiver = await openReceiver()
+  const { port } = new URL(receiver.url)
+  const url = `https://hooks.example:${port}/`
+  const answers = [resolving('93.184.215.14'), resolving('127.0.0.1')]
+  const addresses = openAddresses('', ((...asked: Parameters<Resolve>) => answers.shift()?.(...asked)) as Resolve)
+  await addresses.demand(url)
+  const call = { url, headers: {}, body: '' }
+  expect(await send(addresses, call, new AbortController().signal)).toBe('ADDRESS_REFUSED')
+  expect(receiver.received).toEqual([])
+})
+
 test('WH-01 a name of this machine is refused', async () => {
   await expect(openAddresses().demand('https://localhost./')).rejects.toEqual(refusal)
 })
@@ -70,7 +86,9 @@ test.each([
   ['https://10.1.2.3:50000/'],
   ['http://[fd00::1]:8080/'],
 ])('%s may be called where the operator allows 10.0.0.0/8 and fd00::/8', async (url) => {
-  expect((await openAddresses('10.0.0.0/8, fd00::/8').demand(url)).href).toBe(url)
+  const addresses = openAddresses('10.0.0.0/8, fd00::/8')
+  expect(addresses.parse(url).href).toBe(url)
+  await expect(addresses.demand(url)).resolves.toBeUndefined()
 })
 
 test.each([

@@ -47,6 +47,10 @@ describe('webhooks', () => {
     const bare = secret.replace('whsec_', '')
     const shown = [await listed(fixture), fixture.logged, await eventsOf(fixture), receiver.received]
     for (const each of shown) expect(JSON.stringify(each)).not.toContain(bare)
+    const limited = { role: 'reader', models: ['a'] }
+    const token = (await (await sendJson(fixture, 'POST', '/api/v1/tokens', limited)).json()) as { secret: string }
+    const seen = await fixture.request('/api/v1/events', { token: token.secret })
+    expect(JSON.stringify(await seen.json())).not.toContain('webhook')
     expect(JSON.stringify(fixture.logged)).not.toContain(receiver.url)
   })
 
