@@ -86,5 +86,5 @@ td span.number{white-space:nowrap}
 td small{display:block;color:var(--dim)}
 .scroll .bracket{min-width:9rem}
 @media (max-width:30rem){.brackets tr{display:grid;grid-template-columns:4.5rem 1fr}.brackets td.number{grid-column:2;padding-top:0}}
-@media print{:root{color-scheme:light;--ink:#000;--dim:#444;--line:#bbb;--paper:#fff;--panel:#f0f0f0;--now:#1f6feb;--then:#777;--good:#1a7f37;--bad:#c4281c}*{print-color-adjust:exact}.scroll{overflow:visible}details::details-content{content-visibility:visible;block-size:auto}header nav,.pages{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}.card figure{border:0}}
+@media print{:root{color-scheme:light;--ink:#000;--dim:#444;--line:#bbb;--paper:#fff;--panel:#f0f0f0;--now:#1f6feb;--then:#777;--good:#1a7f37;--bad:#c4281c}*{print-color-adjust:exact}.scroll{overflow:visible}.scroll th,.scroll td{padding-right:.5rem}.scroll thead th,.scroll td.number,.scroll time{white-space:normal}details::details-content{content-visibility:visible;block-size:auto}header nav,.pages{display:none}a{color:inherit;text-decoration:none}figure{border:1px solid var(--line)}.card figure{border:0}}
 `)
