@@ -5,7 +5,7 @@
  */
 import type { CloudEvent } from '../../runtime/contract/events.ts'
 import { toCloudEvent } from '../events/cloud-event.ts'
-import type { EventRecord } from '../store/events.ts'
+import type { EventRecord, NewEvent } from '../store/events.ts'
 import type { Store } from '../store/store.ts'
 import type { Progress, WebhookRecord } from '../store/webhooks.ts'
 import type { Addresses } from './address.ts'
@@ -26,7 +26,8 @@ export interface DeliveryOptions {
 }
 
 const everyMs = 500
-const batch = 100
+const batch = 500
+const mostUnnotedMs = 1000
 
 export function openDeliveries(options: DeliveryOptions): Deliveries {
   const closing = new AbortController()
@@ -75,22 +76,44 @@ async function deliver(options: DeliveryOptions, first: WebhookRecord, signal: A
   try {
     let webhook: WebhookRecord | undefined = first
     while (webhook !== undefined && !signal.aborted) {
-      const { cursor }: Progress = webhook.progress
-      const events: EventRecord[] = await store.events.events({ after: cursor, limit: batch })
-      const last = events.at(-1)
-      if (last === undefined) return
-      for (const event of events) {
-        if (!(await isFor(store, webhook, event))) continue
-        webhook = await deliverOne(options, webhook, event, signal)
-        if (webhook === undefined) return
-      }
-      if (webhook.progress.cursor < last.id) {
-        webhook = await store.webhooks.note(webhook, { ...webhook.progress, cursor: last.id })
-      }
+      const events: EventRecord[] = await store.events.events({ after: webhook.progress.cursor, limit: batch })
+      if (events.length === 0) return
+      const { progress, why }: Run = await deliverSome(options, webhook, events, signal)
+      if (why !== undefined) return await noteFailure(options, webhook, progress, why)
+      webhook = await store.webhooks.note(webhook, progress)
     }
   } catch (thrown) {
     log({ level: 'error', event: 'webhook not served', webhook: first.name, cause: String(thrown) })
   }
+}
+
+interface Run {
+  progress: Progress
+  /** What is in the way of the next event. */
+  why?: string
+}
+
+/** A second of them at most: so much comes again after a crash, since a write for each would cost more than the call. */
+async function deliverSome(
+  options: DeliveryOptions,
+  webhook: WebhookRecord,
+  events: readonly EventRecord[],
+  signal: AbortSignal,
+): Promise<Run> {
+  let { progress } = webhook
+  const began = performance.now()
+  for (const event of events) {
+    if (performance.now() - began > mostUnnotedMs) break
+    if (!(await isFor(options.store, webhook, event))) {
+      progress = { ...progress, cursor: event.id }
+      continue
+    }
+    const why = await call(options, webhook, event, signal)
+    // What was given up says nothing of the receiver.
+    if (why !== undefined) return signal.aborted ? { progress } : { progress, why }
+    progress = { cursor: event.id, failures: 0, dueAt: 0 }
+  }
+  return { progress }
 }
 
 /** What it lists, and alarms of monitors that name it now. */
@@ -102,14 +125,12 @@ async function isFor(store: Store, { name, events }: WebhookRecord, event: Event
   return monitor?.tell?.includes(name) ?? false
 }
 
-/** The webhook as it is then; undefined where it is not to go on now. */
-async function deliverOne(
-  { store, addresses, now, log }: DeliveryOptions,
-  webhook: WebhookRecord,
+async function call(
+  { addresses, now }: DeliveryOptions,
+  { url, secret }: WebhookRecord,
   event: EventRecord,
   signal: AbortSignal,
-): Promise<WebhookRecord | undefined> {
-  const { name, url, secret } = webhook
+): Promise<string | undefined> {
   const told: CloudEvent = toCloudEvent(event)
   const body = JSON.stringify(told)
   const headers = {
@@ -117,20 +138,21 @@ async function deliverOne(
     'content-length': String(Buffer.byteLength(body)),
     ...signedHeaders(secret, told.id, now(), body),
   }
-  const why = await send(addresses, { url, headers, body }, signal)
-  if (why === undefined) {
-    return await store.webhooks.note(webhook, { cursor: event.id, failures: 0, dueAt: 0 })
-  }
-  if (signal.aborted) return undefined
-  const progress = afterFailure(webhook.progress, now())
+  return await send(addresses, { url, headers, body }, signal)
+}
+
+async function noteFailure(
+  { store, now, log }: DeliveryOptions,
+  webhook: WebhookRecord,
+  before: Progress,
+  why: string,
+): Promise<void> {
+  const { name } = webhook
+  const progress = afterFailure(before, now())
   const { failures, failingSince, pausedAt } = progress
-  log({ level: 'warn', event: 'webhook failed', webhook: name, id: told.id, why, failures, paused: !!pausedAt })
-  const paused = pausedAt !== undefined && {
-    type: 'webhook.paused' as const,
-    at: pausedAt,
-    about: { webhook: name },
-    data: { failures, failingSince, why },
-  }
-  await store.webhooks.note(webhook, progress, paused || undefined)
-  return undefined
+  log({ level: 'warn', event: 'webhook failed', webhook: name, why, failures, paused: pausedAt !== undefined })
+  const data = { failures, failingSince, why }
+  const paused: NewEvent | undefined =
+    pausedAt === undefined ? undefined : { type: 'webhook.paused', at: pausedAt, about: { webhook: name }, data }
+  await store.webhooks.note(webhook, progress, paused)
 }
