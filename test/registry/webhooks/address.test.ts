@@ -47,20 +47,17 @@ test('WH-01 circled digits are refused', async () => {
   await expect(openAddresses().demand('https://①②⑦.⓪.⓪.①/')).rejects.toEqual(refusal)
 })
 
-test.each([
-  ['127.0.0.1'],
-  ['::ffff:10.0.0.1'],
-  ['100.100.100.100'],
-  ['93.184.215.14', '10.0.0.1'],
-  ['2606:4700::1', 'fd00::1'],
-])('WH-01 a name that leads to %j and %j is refused when it is made and by the socket of a call', async (...found) => {
-  const { demand, lookup } = openAddresses('', resolving(...found))
-  await expect(demand('https://hooks.example/')).rejects.toEqual(refusal)
-  const error = await new Promise((settle) =>
-    lookup(new URL('https://hooks.example/'))('hooks.example', { all: true }, (error) => settle(error)),
-  )
-  expect(error).toMatchObject({ code: 'ADDRESS_REFUSED' })
-})
+test.each(['127.0.0.1', '::ffff:10.0.0.1', '100.100.100.100', '93.184.215.14 10.0.0.1', '2606:4700::1 fd00::1'])(
+  'WH-01 a name that leads to %s is refused when it is made and by the socket of a call',
+  async (found) => {
+    const { demand, lookup } = openAddresses('', resolving(...found.split(' ')))
+    await expect(demand('https://hooks.example/')).rejects.toEqual(refusal)
+    const error = await new Promise((settle) =>
+      lookup(new URL('https://hooks.example/'))('hooks.example', { all: true }, (error) => settle(error)),
+    )
+    expect(error).toMatchObject({ code: 'ADDRESS_REFUSED' })
+  },
+)
 
 test('WH-01 a name that leads to this machine only after the webhook was made is not called', async () => {
   await using receiver = await openReceiver()
