@@ -1,6 +1,7 @@
 /** The experiment page of an endpoint: what one deployment changes against another, metric by metric, without a script. */
 import { html, raw } from 'hono/html'
 import type { Experiment } from '../../runtime/contract/experiment.ts'
+import { tens } from '../../runtime/drift/words.ts'
 import { formatCount, formatShare, formatTime } from '../console/format.ts'
 import type { Html } from '../console/page.ts'
 import type { ExperimentQuery } from './experiment.ts'
@@ -132,12 +133,11 @@ function effectCells(effect: Experiment['effect'], rows: number): Html {
 
 function ratioSection({ splits, looks, sampleRatio }: Experiment): Html {
   const { alarm, logEvidence, logThreshold } = sampleRatio
-  const said = `Evidence 10^${(logEvidence / Math.LN10).toFixed(1)} against the shares, an alarm needs 10^${(logThreshold / Math.LN10).toFixed(1)}`
-  const points = looks.map(({ at, logEvidence: evidence }) => ({ at, value: evidence / Math.LN10 }))
+  const said = `Evidence ${power(logEvidence)} against the shares, an alarm needs ${power(logThreshold)}`
+  const points = looks.map(({ at, logEvidence: evidence }) => ({ at, value: evidence }))
   const rows = splits.flatMap(({ from, shares: _, newUnits, ...rest }) => exposureRows({ from, newUnits, ...rest }))
-  const power = (value: number) => `10^${value.toFixed(1)}`
   return html`<section aria-labelledby="units"><h2 id="units">Units and their shares ${alarm ? html`<span class="badge drift"><span aria-hidden="true">▲</span> alarm</span>` : html`<span class="badge no_drift"><span aria-hidden="true">✓</span> no alarm</span>`}</h2>
-<div class="cards"><figure class="card"><figcaption><strong>Sample ratio</strong> <span class="dim">${said} (dashed)</span></figcaption>${plot({ points, said, limit: logThreshold / Math.LN10, text: power })}</figure></div>
+<div class="cards"><figure class="card"><figcaption><strong>Sample ratio</strong> <span class="dim">${said} (dashed)</span></figcaption>${plot({ points, said, limit: logThreshold, text: power })}</figure></div>
 <div class="scroll" role="region" tabindex="0" aria-label="Exposures"><table><caption>Exposures: units that no earlier split had dealt, by deployment</caption>
 <thead><tr><th scope="col">Since</th><th scope="col">Deployment</th><th scope="col" class="number">Units</th><th scope="col" class="number">Of all</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
@@ -153,6 +153,11 @@ function exposureRows({ from, newUnits }: Pick<Experiment['splits'][number], 'fr
 
 function intervalText({ value, low, high }: Interval, text: (value: number) => string): string {
   return `${text(value)} (${text(low)} to ${text(high)})`
+}
+
+/** @param log - natural */
+function power(log: number): string {
+  return `10^${tens(log)}`
 }
 
 function plain(value: number): string {

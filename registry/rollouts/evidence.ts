@@ -39,16 +39,21 @@ export async function readEvidence(
     ? await readOutputs(store, state, deployment)
     : undefined
   const names = guards.flatMap((guard) => (guard.metric === 'outcome' ? [guard.name] : []))
+  // Each reads all units of the step at once.
+  const outcomes = await readOutcomes(store, { endpoint, names, ofStep, deployment, shares })
+  await othersTurn()
+  const newUnits = await readNewUnits(store, endpoint, ofStep, shares)
+  await othersTurn()
+  const exposed = await store.rollouts.exposed(endpoint, ofStep)
   const observed: Observed = {
     green: { clusters: clustersOf(green, true), outputs: outputs?.green ?? [] },
     blue: {
       clusters: blue.flatMap((side) => clustersOf(side, side.name === outputs?.blueName)),
       outputs: outputs?.blue ?? [],
     },
-    outcomes: await readOutcomes(store, { endpoint, names, ofStep, deployment, shares }),
-    newUnits: await readNewUnits(store, endpoint, ofStep, shares),
+    outcomes,
+    newUnits,
   }
-  const exposed = await store.rollouts.exposed(endpoint, ofStep)
   return {
     at: new Date(now).toISOString(),
     since,
