@@ -1,4 +1,5 @@
 /** Monitors and drift reports over HTTP. A monitor that cannot work is refused when it is made. */
+import { isDeepStrictEqual } from 'node:util'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { attribution } from '../../runtime/contract/attribution.ts'
 import { page } from '../../runtime/contract/control.ts'
@@ -139,7 +140,9 @@ export function monitorRoutes(app: OpenAPIHono<AppEnv>, services: Services): voi
     const endpoint = await findEndpoint(services, params.endpoint)
     const body = c.req.valid('json')
     const past = await demandWorkable(store, endpoint, body, await watchedOf(store, endpoint))
-    const made: Monitor = { name: params.monitor, ...body, createdAt: new Date(now()).toISOString() }
+    const held = await store.monitors.monitor(endpoint.name, params.monitor)
+    const createdAt = held && judgesAlike(held, body) ? held.createdAt : new Date(now()).toISOString()
+    const made: Monitor = { name: params.monitor, ...body, createdAt }
     return c.json(made, (await store.monitors.put(endpoint.name, made, past)) ? 201 : 200)
   })
   app.openapi(remove, async (c) => {
@@ -271,4 +274,12 @@ async function demandOutcomes(
     first ??= judged.why
   }
   throw refuseMonitor(endpoint, first ?? 'no deployment serves a version with a baseline')
+}
+
+/** Whether all is the same but who is told: the life of its evidence then goes on. */
+function judgesAlike(
+  { name: _, createdAt: __, tell: ___, ...held }: Monitor,
+  { tell: ____, ...body }: MonitorBody,
+): boolean {
+  return isDeepStrictEqual(held, body)
 }

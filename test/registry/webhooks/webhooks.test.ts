@@ -201,6 +201,20 @@ describe('monitors that tell webhooks', () => {
     expect((await fixture.request('/api/v1/webhooks/ops', { method: 'DELETE' })).status).toBe(404)
   })
 
+  test('go on with their life where nothing changes but whom they tell', async () => {
+    const clock = { now: at }
+    await using fixture = await openMonitored(clock, { webhookNetworks: '127.0.0.0/8' })
+    await using receiver = await openReceiver()
+    await createHook(fixture, 'ops', receiver.url, [])
+    const put = async (body: object) =>
+      ((await (await sendJson(fixture, 'PUT', path, body)).json()) as { createdAt: string }).createdAt
+    const made = await put(quick)
+    clock.now += 60_000
+    expect(await put({ ...quick, tell: ['ops'] })).toBe(made)
+    expect(await put(quick)).toBe(made)
+    expect(await put({ ...quick, alpha: 0.01 })).not.toBe(made)
+  })
+
   test('tell them their alarms, whatever types they list, and nobody else', async () => {
     await using receiver = await openReceiver()
     await using other = await openReceiver()
