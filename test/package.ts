@@ -66,7 +66,7 @@ import { connect as connectPage } from 'selvedge/browser'
 import { type OipClient, openOipClient } from 'selvedge/client'
 import { createEdge } from 'selvedge/edge'
 import { connect, type Scored } from 'selvedge/node'
-import { bucket } from 'selvedge/runtime/schemes'
+import { bucket } from 'selvedge/runtime/assignment/schemes'
 export const client: OipClient = openOipClient('http://localhost:4401')
 export default createEdge({ registry: 'http://localhost:4400', key: 'ed25519:', endpoints: [], callers: 'anyone', wasm: {} })
 export async function check(canvas: HTMLCanvasElement): Promise<[Scored, number]> {
