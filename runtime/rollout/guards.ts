@@ -174,8 +174,16 @@ function judgeOutcome(guard: Guard & { metric: 'outcome' }, { outcomes }: Observ
   }
   const rules = { margin: guard.margin, level, isRate }
   const found = compare([{ green: armOf(green), blue: armOf(blue) }], rules)
-  return { verdict: found.verdict, comparisons: [toComparison(`${guard.name}, how much worse`, found, level)] }
+  const isEnough = isRate || [green, blue].every((values) => values.filter((value) => value !== 0).length >= leastTold)
+  const verdict = found.verdict === 'fine' && !isEnough ? 'open' : found.verdict
+  return { verdict, comparisons: [toComparison(`${guard.name}, how much worse`, found, level)] }
 }
+
+/**
+ * Units of each arm with a number other than 0, without which none is fine: a few small ones among many zeros have hardly any
+ * variance, whatever the next may be.
+ */
+const leastTold = 20
 
 function judgeRatio({ newUnits }: Observed, alpha: number): Judged {
   const served = Object.entries(newUnits).filter(([, { share }]) => share > 0)

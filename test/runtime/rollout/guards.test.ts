@@ -123,6 +123,16 @@ describe('guards', () => {
     expect(judgeOne({ ...guard, name: 'other', better: 'lower' }, observed).verdict).toBe('open')
   })
 
+  test('outcome: a number that few units tell of is no proof', () => {
+    const told = (units: number, of: number) => Array.from({ length: of }, (_, i) => (i < units ? 0.001 : 0))
+    const guard: Guard = { metric: 'outcome', name: 'cost', margin: 0.5, better: 'lower' }
+    const judged = (units: number) => {
+      const outcomes = { cost: { isRate: false, green: told(units, 2000), blue: told(units, 2000) } }
+      return judgeOne(guard, observe([], [], { outcomes })).verdict
+    }
+    expect([judged(1), judged(19), judged(20)]).toEqual(['open', 'open', 'fine'])
+  })
+
   test('outcome: nobody of fifty buying is no proof where one in fifty does', () => {
     const told = (count: number, every: number) =>
       Array.from({ length: count }, (_, i) => (i % every === every - 1 ? 1 : 0))
