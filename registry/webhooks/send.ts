@@ -50,6 +50,8 @@ function post(url: URL, options: RequestOptions, body: string): Promise<number> 
       answer.on('error', fail)
     })
     sent.on('error', fail)
+    // A socket that ends after 101 Switching Protocols tells of neither an answer nor an error.
+    sent.on('close', () => fail(Object.assign(new Error('closed'), { code: 'CLOSED' })))
     sent.end(body)
   })
 }

@@ -107,6 +107,14 @@ describe('webhooks', () => {
     expect(why).toBe('no answer within 200 ms')
   })
 
+  test('WH-05 that switch protocols failed', async () => {
+    await using receiver = await openReceiver((response) =>
+      response.writeHead(101, { connection: 'upgrade', upgrade: 'other' }).end(),
+    )
+    const call = { url: receiver.url, headers: {}, body: '' }
+    expect(await send(openAddresses('127.0.0.1'), call, new AbortController().signal)).toBe('CLOSED')
+  })
+
   test('WH-05 that answer without end are read for 64 KiB', async () => {
     let written = 0
     await using receiver = await openReceiver((response) => {
