@@ -6,7 +6,7 @@ export interface NewWebhook {
   name: string
   url: string
   events: readonly EventType[]
-  /** It signs, so it is kept as it is. */
+  /** It signs, so it is kept as it is. Another with each put, which tells one from the next of its name. */
   secret: string
 }
 
@@ -21,11 +21,11 @@ export interface WebhookRecord extends NewWebhook {
 export interface Progress {
   /** Id of the last event that came through or was not for it. */
   cursor: number
-  /** In a row. */
+  /** In a row, of the event after the cursor and of those before it that were given up. */
   failures: number
   /** RFC 3339. */
   failingSince?: string | undefined
-  /** When it is tried next, ms since 1970. */
+  /** When it is tried next, ms since 1970; 0 unless the event after the cursor failed. */
   dueAt: number
   /** RFC 3339. */
   pausedAt?: string | undefined
@@ -41,8 +41,10 @@ export interface Webhooks {
   put(webhook: NewWebhook, now: string): Promise<{ webhook: WebhookRecord; made: boolean }>
   /** By name. */
   webhooks(): Promise<WebhookRecord[]>
+  /** That it was neither changed nor removed since it was read. */
+  isCurrent(webhook: WebhookRecord): Promise<boolean>
   /**
-   * Notes how far it came, unless it was changed since it was read; then undefined.
+   * Notes how far it came, unless it was changed or removed since it was read; then undefined.
    *
    * @param event - that tells of it
    */

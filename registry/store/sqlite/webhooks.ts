@@ -38,7 +38,15 @@ export function openWebhooks(db: Kysely<Tables>): Webhooks {
     async webhooks() {
       return (await db.selectFrom('webhooks').selectAll().orderBy('name').execute()).map(toWebhook)
     },
-    async note({ name, changes }, { cursor, failures, failingSince, dueAt, pausedAt }, event) {
+    async isCurrent({ name, changes, secret }) {
+      const row = await db
+        .selectFrom('webhooks')
+        .select(['changes', 'secret'])
+        .where('name', '=', name)
+        .executeTakeFirst()
+      return row?.changes === changes && row.secret === secret
+    },
+    async note({ name, changes, secret }, { cursor, failures, failingSince, dueAt, pausedAt }, event) {
       return await db.transaction().execute(async (tx) => {
         const row = await tx
           .updateTable('webhooks')
@@ -52,6 +60,8 @@ export function openWebhooks(db: Kysely<Tables>): Webhooks {
           })
           .where('name', '=', name)
           .where('changes', '=', changes)
+          // One that was made again counts its changes from 0 too.
+          .where('secret', '=', secret)
           .returningAll()
           .executeTakeFirst()
         if (row === undefined) return undefined
