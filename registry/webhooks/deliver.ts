@@ -3,6 +3,7 @@
  * stands in its row with the next try, so a registry that was killed goes on there. One call at a time a webhook; none waits
  * for another.
  */
+import { setTimeout as later, setImmediate as othersTurn } from 'node:timers/promises'
 import type { CloudEvent } from '../../runtime/contract/events.ts'
 import { toCloudEvent } from '../events/cloud-event.ts'
 import type { EventRecord, NewEvent } from '../store/events.ts'
@@ -10,7 +11,7 @@ import type { Store } from '../store/store.ts'
 import type { Progress, WebhookRecord } from '../store/webhooks.ts'
 import type { Addresses } from './address.ts'
 import { afterFailure } from './backoff.ts'
-import { send } from './send.ts'
+import { type Failed, send } from './send.ts'
 import { signedHeaders } from './signature.ts'
 
 export interface Deliveries {
@@ -28,25 +29,64 @@ export interface DeliveryOptions {
 const everyMs = 500
 const batch = 500
 const mostUnnotedMs = 1000
+const mostTurnMs = 20
+const mostRefusals = 5
+
+/** What a registry knows of a webhook beside its row, until it is put again. */
+interface Memory {
+  secret: string
+  /** Where its row could not be written: a full disk must not send the same again and again. */
+  unnoted?: Progress | undefined
+  /** How often the event was refused in a row. */
+  refused: { event: number; times: number }
+  /** Events so far. */
+  givenUp: number
+}
+
+interface Delivery extends DeliveryOptions {
+  memory: Memory
+  signal: AbortSignal
+  /** Settles when everyone else had a turn: reads of the store alone never leave the event loop. */
+  turn(): Promise<void>
+}
 
 export function openDeliveries(options: DeliveryOptions): Deliveries {
+  const { store, now, log } = options
   const closing = new AbortController()
   const running = new Map<string, Promise<void>>()
+  let memories = new Map<string, Memory>()
   let timer: NodeJS.Timeout | undefined
+
+  let turns = Promise.resolve()
+  // One after another, so that many webhooks are not one long turn.
+  function turn(): Promise<void> {
+    turns = turns.then(() => othersTurn())
+    return turns
+  }
+
+  function memoryOf({ name, secret }: WebhookRecord): Memory {
+    const memory = memories.get(name)
+    return memory?.secret === secret ? memory : { secret, refused: { event: 0, times: 0 }, givenUp: 0 }
+  }
 
   async function startDue(): Promise<void> {
     try {
-      for (const webhook of await options.store.webhooks.webhooks()) {
+      const webhooks = await store.webhooks.webhooks()
+      memories = new Map(webhooks.map((webhook) => [webhook.name, memoryOf(webhook)]))
+      for (const webhook of webhooks) {
         const { name, progress } = webhook
-        const isDue = progress.pausedAt === undefined && progress.dueAt <= options.now()
+        const memory = memoryOf(webhook)
+        const dueAt = Math.max(progress.dueAt, memory.unnoted?.dueAt ?? 0)
+        const isDue = progress.pausedAt === undefined && dueAt <= now()
         if (!isDue || running.has(name) || closing.signal.aborted) continue
+        const delivery: Delivery = { ...options, memory, signal: closing.signal, turn }
         running.set(
           name,
-          deliver(options, webhook, closing.signal).finally(() => running.delete(name)),
+          deliver(delivery, webhook).finally(() => running.delete(name)),
         )
       }
     } catch (thrown) {
-      options.log({ level: 'error', event: 'webhooks not looked at', cause: String(thrown) })
+      log({ level: 'error', event: 'webhooks not looked at', cause: String(thrown) })
     }
   }
 
@@ -70,19 +110,28 @@ export function openDeliveries(options: DeliveryOptions): Deliveries {
   }
 }
 
-/** Until nothing is left, one failed, or someone changed it. */
-async function deliver(options: DeliveryOptions, first: WebhookRecord, signal: AbortSignal): Promise<void> {
-  const { store, log } = options
+/** Until nothing is left, the next try is far, or someone changed it. */
+async function deliver(delivery: Delivery, first: WebhookRecord): Promise<void> {
+  const { store, memory, signal, now, log, turn } = delivery
   try {
     let webhook: WebhookRecord | undefined = first
     while (webhook !== undefined && !signal.aborted) {
+      await turn()
       const events: EventRecord[] = await store.events.events({ after: webhook.progress.cursor, limit: batch })
       if (events.length === 0) return
-      const { progress, why }: Run = await deliverSome(options, webhook, events, signal)
-      if (why !== undefined) return await noteFailure(options, webhook, progress, why)
-      webhook = await store.webhooks.note(webhook, progress)
+      const { progress, why }: Run = await deliverSome(delivery, webhook, events)
+      webhook =
+        why === undefined
+          ? await store.webhooks.note(webhook, progress)
+          : await noteFailure(delivery, webhook, progress, why)
+      memory.unnoted = undefined
+      const waitMs = (webhook?.progress.dueAt ?? 0) - now()
+      if (waitMs > everyMs || webhook?.progress.pausedAt !== undefined) return
+      // It rejects when the registry closes, which the loop sees.
+      if (waitMs > 0) await later(waitMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
   } catch (thrown) {
+    memory.unnoted = afterFailure(memory.unnoted ?? first.progress, now())
     log({ level: 'error', event: 'webhook not served', webhook: first.name, cause: String(thrown) })
   }
 }
@@ -94,26 +143,61 @@ interface Run {
 }
 
 /** A second of them at most: so much comes again after a crash, since a write for each would cost more than the call. */
-async function deliverSome(
-  options: DeliveryOptions,
-  webhook: WebhookRecord,
-  events: readonly EventRecord[],
-  signal: AbortSignal,
-): Promise<Run> {
+async function deliverSome(delivery: Delivery, webhook: WebhookRecord, events: readonly EventRecord[]): Promise<Run> {
+  const { store, signal, turn } = delivery
   let { progress } = webhook
   const began = performance.now()
+  let turnBegan = began
   for (const event of events) {
     if (performance.now() - began > mostUnnotedMs) break
-    if (!(await isFor(options.store, webhook, event))) {
-      progress = { ...progress, cursor: event.id }
+    if (performance.now() - turnBegan > mostTurnMs) {
+      await turn()
+      turnBegan = performance.now()
+    }
+    if (!(await isFor(store, webhook, event))) {
+      progress = afterSkip(progress, event)
       continue
     }
-    const why = await call(options, webhook, event, signal)
+    // No call to one that was removed or has moved; what is noted then is dropped.
+    if (!(await store.webhooks.isCurrent(webhook))) break
+    const failed = await call(delivery, webhook, event)
+    if (failed === undefined) {
+      progress = { cursor: event.id, failures: 0, dueAt: 0 }
+      continue
+    }
     // What was given up says nothing of the receiver.
-    if (why !== undefined) return signal.aborted ? { progress } : { progress, why }
-    progress = { cursor: event.id, failures: 0, dueAt: 0 }
+    if (signal.aborted) return { progress }
+    const after = afterRefusal(delivery, webhook, event, progress, failed)
+    if (after === undefined) return { progress, why: failed.why }
+    progress = after
   }
   return { progress }
+}
+
+/** What failed and is for it no longer is in nobody's way, and says nothing of later events. */
+function afterSkip(progress: Progress, { id }: EventRecord): Progress {
+  return progress.dueAt > 0 ? { cursor: id, failures: 0, dueAt: 0 } : { ...progress, cursor: id }
+}
+
+/**
+ * Past an event that is given up, or undefined while it is tried again. The failures stay, so that a receiver which refuses
+ * whatever comes loses one event after ever longer waits and is paused, and one that takes the next is as before.
+ */
+function afterRefusal(
+  { memory, now, log }: Delivery,
+  { name }: WebhookRecord,
+  { id, type }: EventRecord,
+  progress: Progress,
+  { why, isRefusal }: Failed,
+): Progress | undefined {
+  const times = memory.refused.event === id ? memory.refused.times : 0
+  memory.refused = { event: id, times: isRefusal ? times + 1 : 0 }
+  const { failures, failingSince, pausedAt } = afterFailure(progress, now())
+  if (memory.refused.times < mostRefusals || pausedAt !== undefined) return undefined
+  memory.givenUp += 1
+  const { givenUp } = memory
+  log({ level: 'warn', event: 'webhook event given up', webhook: name, id, type, why, givenUp })
+  return { cursor: id, failures, failingSince, dueAt: 0 }
 }
 
 /** What it lists, and alarms of monitors that name it now. */
@@ -126,11 +210,10 @@ async function isFor(store: Store, { name, events }: WebhookRecord, event: Event
 }
 
 async function call(
-  { addresses, now }: DeliveryOptions,
+  { addresses, now, signal }: Delivery,
   { url, secret }: WebhookRecord,
   event: EventRecord,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Failed | undefined> {
   const told: CloudEvent = toCloudEvent(event)
   const body = JSON.stringify(told)
   const headers = {
@@ -142,11 +225,11 @@ async function call(
 }
 
 async function noteFailure(
-  { store, now, log }: DeliveryOptions,
+  { store, now, log }: Delivery,
   webhook: WebhookRecord,
   before: Progress,
   why: string,
-): Promise<void> {
+): Promise<WebhookRecord | undefined> {
   const { name } = webhook
   const progress = afterFailure(before, now())
   const { failures, failingSince, pausedAt } = progress
@@ -154,5 +237,5 @@ async function noteFailure(
   const data = { failures, failingSince, why }
   const paused: NewEvent | undefined =
     pausedAt === undefined ? undefined : { type: 'webhook.paused', at: pausedAt, about: { webhook: name }, data }
-  await store.webhooks.note(webhook, progress, paused)
+  return await store.webhooks.note(webhook, progress, paused)
 }

@@ -10,8 +10,18 @@ export interface Call {
   body: string
 }
 
+export interface Failed {
+  /** In words that hold neither address nor secret. */
+  why: string
+  /** That the receiver does not take what it was told, and would not do so later. */
+  isRefusal: boolean
+}
+
+/** Statuses that speak of the receiver or of the moment: took too long, gone, too many calls. */
+const passing = [408, 410, 429]
+
 /**
- * Undefined where it came through, or what is in the way in words that hold neither address nor secret.
+ * Undefined where it came through.
  *
  * @param mostMs - from the name's look-up to the end of the answer
  */
@@ -20,15 +30,16 @@ export async function send(
   { url: text, headers, body }: Call,
   signal: AbortSignal,
   mostMs: number = limits.webhookMs,
-): Promise<string | undefined> {
+): Promise<Failed | undefined> {
   const ending = AbortSignal.any([signal, AbortSignal.timeout(mostMs)])
   try {
     const url = addresses.parse(text)
     const status = await post(url, { headers, lookup: addresses.lookup(url), signal: ending }, body)
-    return status >= 200 && status < 300 ? undefined : `answered ${status}`
+    if (status >= 200 && status < 300) return undefined
+    return { why: `answered ${status}`, isRefusal: status >= 400 && status < 500 && !passing.includes(status) }
   } catch (thrown) {
-    if (ending.aborted) return `no answer within ${mostMs} ms`
-    return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'failed'
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'failed'
+    return { why: ending.aborted ? `no answer within ${mostMs} ms` : code, isRefusal: false }
   }
 }
 

@@ -67,7 +67,7 @@ test('WH-01 a name that leads to this machine only after the webhook was made is
   const addresses = openAddresses('', ((...asked: Parameters<Resolve>) => answers.shift()?.(...asked)) as Resolve)
   await addresses.demand(url)
   const call = { url, headers: {}, body: '' }
-  expect(await send(addresses, call, new AbortController().signal)).toBe('ADDRESS_REFUSED')
+  expect(await send(addresses, call, new AbortController().signal)).toMatchObject({ why: 'ADDRESS_REFUSED' })
   expect(receiver.received).toEqual([])
 })
 

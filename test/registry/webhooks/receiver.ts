@@ -2,6 +2,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { CloudEvent } from '../../../runtime/contract/events.ts'
 import { type Fixture, openFixture, sendJson } from '../fixture.ts'
 
@@ -51,4 +53,10 @@ export async function createHook(fixture: Fixture, name: string, url: string, ev
   const answer = await sendJson(fixture, 'POST', '/api/v1/webhooks', { name, url, events })
   if (!answer.ok) throw new Error(`webhook refused: ${answer.status} ${await answer.text()}`)
   return ((await answer.json()) as { secret: string }).secret
+}
+
+/** As if each webhook had failed often enough to be paused once it has for long enough. */
+export function failOften({ dataDir }: Fixture): void {
+  using database = new DatabaseSync(join(dataDir, 'registry.db'))
+  database.exec('UPDATE webhooks SET failures = 20 WHERE failures BETWEEN 1 AND 19')
 }
