@@ -198,6 +198,22 @@ test('F-32 an event that is refused five times is given up, and those after it c
   ])
 })
 
+test('WH-06 the failures of a receiver that refuses everything add up over events, and over those for nobody', async () => {
+  await using opened = await open()
+  await using receiver = await openReceiver((response) => response.writeHead(401).end())
+  await opened.put('ops', receiver.url)
+  opened.happen('version.registered')
+  opened.start()
+  await vi.waitFor(async () => {
+    opened.clock.now += 1000
+    expect((await progressOf(opened.store))?.cursor).toBe(1)
+  }, until)
+  opened.happen('model.registered')
+  await vi.waitFor(async () => expect((await progressOf(opened.store))?.cursor).toBe(2), until)
+  expect(await progressOf(opened.store)).toMatchObject({ failures: 5, failingSince: expect.any(String), dueAt: 0 })
+  expect(receiver.received).toHaveLength(5)
+})
+
 test.each([408, 410, 429, 503])('WH-06 an event that is answered %d is not given up', async (status) => {
   await using opened = await open()
   let calls = 0
