@@ -1,17 +1,15 @@
 /** Telemetry in SQLite: the last report of each (sender, window) replaces the one before; days that ended are folded later. */
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
-import type { ProfileSum } from '../../../runtime/contract/control.ts'
 import type { ProfileReport } from '../../../runtime/contract/telemetry.ts'
-import { addCounts } from '../../../runtime/telemetry/profile.ts'
 import type { Changes } from '../changes.ts'
 import type { Counted, Tier } from '../days.ts'
 import type { CheckedReport, Folded, HostRecord, Telemetry } from '../store.ts'
-import { noteBusy, withoutBusy } from './busy-units.ts'
 import { noteChanges } from './days.ts'
-import { writeOutcome } from './outcome.ts'
+import { sumProfiles } from './profile-sums.ts'
 import { sumShadows } from './shadows.ts'
-import type { Row, Tables } from './tables.ts'
+import type { Tables } from './tables.ts'
+import { foldUnits } from './unit-events.ts'
 
 export function openTelemetry(db: Kysely<Tables>, changes: Changes): Telemetry {
   return {
@@ -220,131 +218,6 @@ function toRow({ deployment, version, variant, provider, device, spec = '', rows
     errors: JSON.stringify(cells.errors),
     units: cells.units === undefined ? null : JSON.stringify(cells.units),
     pinned: cells.pinned === undefined ? null : JSON.stringify(cells.pinned),
-  }
-}
-
-// Kept whether the counts are news or not: a unit is written once however often and in whatever order it is told. Gives how
-// many events it left out.
-async function foldUnits(db: Kysely<Tables>, all: CheckedReport): Promise<number> {
-  const report = await withoutBusy(db, all)
-  const { endpoint, exposures, outcomes } = report
-  const splits = new Map<number, number>()
-  for (const { unit, deployment, at, prediction, revision: assigned = report.revision } of exposures) {
-    const revision = splits.get(assigned) ?? (await splitOf(db, endpoint, assigned))
-    splits.set(assigned, revision)
-    const told = prediction === undefined ? null : JSON.stringify(prediction)
-    await db
-      .insertInto('exposures')
-      .values({ endpoint, unit, deployment, revision, at, day: at.slice(0, 10), prediction: told })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['endpoint', 'unit', 'day', 'deployment', 'revision'])
-          .doUpdateSet({ at: (set) => set.ref('excluded.at'), prediction: (set) => set.ref('excluded.prediction') })
-          // The text decides between two at one moment, so that the order of arrival never does.
-          .where(
-            sql<boolean>`(excluded.at, coalesce(excluded.prediction, '')) < (exposures.at, coalesce(exposures.prediction, ''))`,
-          ),
-      )
-      .execute()
-  }
-  for (const outcome of outcomes) await writeOutcome(db, endpoint, outcome)
-  await noteBusy(db, report)
-  return all.exposures.length - exposures.length + all.outcomes.length - outcomes.length
-}
-
-// The plan's revision rises with changes that leave the split as it was, too.
-async function splitOf(db: Kysely<Tables>, endpoint: string, revision: number): Promise<number> {
-  const found = await db
-    .selectFrom('splits')
-    .select('revision')
-    .where('endpoint', '=', endpoint)
-    .where('number', '=', sql<number>`(SELECT number FROM endpoints WHERE name = ${endpoint})`)
-    .where('revision', '<=', revision)
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return found?.revision ?? 0
-}
-
-function sumProfiles(rows: readonly Row<'profiles'>[]): ProfileSum[] {
-  const sums = new Map<string, { sum: ProfileSum; senders: Map<string, ProfileSum> }>()
-  for (const row of rows) {
-    const { deployment, version, variant, provider, device, spec, tier } = row
-    const key = JSON.stringify([deployment, version, variant, provider, device, spec, tier])
-    const next = toProfile(row)
-    const held = sums.get(key)
-    if (held === undefined) {
-      sums.set(key, { sum: next, senders: new Map([[row.sender, next]]) })
-      continue
-    }
-    held.sum = addProfiles(held.sum, next)
-    const own = held.senders.get(row.sender)
-    held.senders.set(row.sender, own === undefined || tier !== 'page' ? next : addProfiles(own, next))
-  }
-  return [...sums.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { sum, senders }]) => ({
-      ...sum,
-      senders: senders.size,
-      ...(sum.tier === 'page' && { shares: equalShares([...senders.values()]) }),
-    }))
-}
-
-function addProfiles(a: ProfileSum, b: ProfileSum): ProfileSum {
-  return {
-    ...a,
-    ...addCounts(a, b),
-    latency: a.latency.map((count, i) => count + (b.latency[i] ?? 0)),
-    errors: addErrors(a.errors, b.errors),
-  }
-}
-
-/** Parts per million, of senders that weigh the same. */
-function equalShares(senders: readonly ProfileSum[]): ProfileSum['shares'] {
-  const [first] = senders
-  const by = (side: 'counts' | 'outputs') =>
-    Object.fromEntries(
-      Object.keys(first?.[side] ?? {}).map((name) => [name, meanShares(senders.map((own) => own[side][name] ?? []))]),
-    )
-  return { counts: by('counts'), outputs: by('outputs'), latency: meanShares(senders.map(({ latency }) => latency)) }
-}
-
-// Integers, so that the order of the senders does not decide; a sender without a row has no share.
-function meanShares(vectors: readonly (readonly number[])[]): number[] {
-  const sums = new Array<number>(vectors[0]?.length ?? 0).fill(0)
-  let senders = 0
-  for (const counts of vectors) {
-    const rows = counts.reduce((sum, count) => sum + count, 0)
-    if (rows === 0) continue
-    senders++
-    for (let i = 0; i < sums.length; i++) {
-      sums[i] = (sums[i] ?? 0) + Math.floor((1_000_000 * (counts[i] ?? 0)) / rows)
-    }
-  }
-  return sums.map((sum) => Math.round(sum / Math.max(1, senders)))
-}
-
-function addErrors(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
-  const sum = { ...a }
-  for (const [code, count] of Object.entries(b)) sum[code] = (sum[code] ?? 0) + count
-  return sum
-}
-
-function toProfile(row: Row<'profiles'>): ProfileSum {
-  return {
-    deployment: row.deployment,
-    version: row.version,
-    variant: row.variant,
-    provider: row.provider as ProfileSum['provider'],
-    device: row.device as ProfileSum['device'],
-    ...(row.spec !== '' && { spec: row.spec }),
-    rows: row.rows,
-    counts: JSON.parse(row.counts),
-    outputs: JSON.parse(row.outputs),
-    latency: JSON.parse(row.latency),
-    errors: JSON.parse(row.errors),
-    tier: row.tier as Tier,
-    senders: 1,
   }
 }
 
