@@ -113,7 +113,7 @@ export const errorTable = {
 
   // Profiles
   EDGES_DIFFER: [409, 'Compare profiles of one ProfileSpec.'],
-  MONITOR_REFUSED: [409, 'Push with --baseline; name features that it counts.'],
+  MONITOR_REFUSED: [409, 'Push with --baseline; name features that it counts, and webhooks that are there.'],
   VERDICT_UNPROVEN: [500, 'Use one release of Selvedge here and in the registry.'],
   TELEMETRY_REFUSED: [422, 'Report for a plan of this registry, with a right clock.'],
 
